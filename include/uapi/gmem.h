@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * The user ABI of gmem.ko beyond the running kernel's own. Names and numbers of
+ * later kernels are theirs; what starts with GMEM_ is ours alone.
+ */
+#ifndef _UAPI_GMEM_H
+#define _UAPI_GMEM_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/* ---- capabilities of KVM_CHECK_EXTENSION --------------------------------- */
+
+/*
+ * On a VM: the flags that KVM_CREATE_GUEST_MEMFD knows for it, as in Linux 7.0
+ * and later. 0 without gmem.ko.
+ */
+#ifndef KVM_CAP_GUEST_MEMFD_FLAGS
+#define KVM_CAP_GUEST_MEMFD_FLAGS 244
+#endif
+
+/* ---- flags of struct kvm_create_guest_memfd ------------------------------- */
+
+/*
+ * This file wants 2 MiB runs. Known only where it makes a difference, with
+ * huge=advise; else it is -EINVAL, as any flag on a kernel that knows none. The
+ * highest bit that the capability's int can carry, so as not to meet a flag of a
+ * later kernel soon.
+ */
+#define GMEM_FLAG_HUGE (1ULL << 30)
+
+/* ---- launch of a VM: ioctls on a guest_memfd ------------------------------- */
+
+/*
+ * For software-protected VMs on a modelled platform (platform=snp-model or
+ * tdx-model); -EOPNOTSUPP on all others, whose launch is KVM's own ABI. One
+ * VM's launch is one, whichever of its files it comes through.
+ */
+
+/* Types of a populated page: SNP's own. TDX knows NORMAL only. */
+enum gmem_page_type {
+	GMEM_PAGE_NORMAL = 1,
+	GMEM_PAGE_VMSA = 2,
+	GMEM_PAGE_ZERO = 3,
+	GMEM_PAGE_UNMEASURED = 4,
+	GMEM_PAGE_SECRETS = 5,
+	GMEM_PAGE_CPUID = 6,
+};
+
+/* TDX: MR.EXTEND each page. With SNP the type says it. */
+#define GMEM_POPULATE_MEASURE (1U << 0)
+
+/*
+ * Fills private pages with content, each once, and measures them in order.
+ * Returns how many pages were done, and the same in @done; if none was:
+ *
+ *   -EINVAL  misaligned, no pages, an unknown flag, no memslot of this file
+ *            there, or memory that is not private
+ *   -EEXIST  the first page has been populated, or a guest has used it
+ *   -EFAULT  bad source address
+ *   -EIO     the firmware refused: its status is in @firmware_error. A CPUID
+ *            table it would take instead is written to @source.
+ *   -EBUSY   the platform was busy for too long
+ *   -EINTR, -ENOMEM, -EHWPOISON
+ *
+ * After a refusal the digest is as the firmware has it.
+ */
+struct gmem_launch_populate {
+	__u64 gpa; /* bytes */
+	__u64 source; /* user address; 0: pages of zeros */
+	__u64 npages;
+	__u32 type; /* enum gmem_page_type */
+	__u32 flags;
+	__u64 done; /* out */
+	__u64 firmware_error; /* out; 0 or the status of SNP or of TDX */
+};
+
+/* Ends the launch. -EIO and the status if the firmware refuses; -EBUSY. */
+struct gmem_launch_finish {
+	__u64 firmware_error; /* out */
+};
+
+/* SHA-384. -EPERM before GMEM_FINISH. */
+struct gmem_launch_measurement {
+	__u8 digest[48]; /* out */
+};
+
+#define GMEM_POPULATE _IOWR('G', 0x40, struct gmem_launch_populate)
+#define GMEM_FINISH _IOR('G', 0x41, struct gmem_launch_finish)
+#define GMEM_GET_MEASUREMENT _IOR('G', 0x42, struct gmem_launch_measurement)
+
+#endif /* _UAPI_GMEM_H */

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The page cache, in batches: <linux/pagemap.h>. A page is in the inode's
+ * i_pages and charged to a cgroup; its cache reference is the one it was
+ * allocated with. It is on no LRU list: nothing may reclaim it, and the LRU's
+ * batches would hold references that come and go (kapi/poison.c puts a page
+ * there when memory failure asks for it).
+ */
+#include <linux/backing-dev.h>
+#include <linux/fs.h>
+#include <linux/memcontrol.h>
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+
+#include "kapi.h"
+#include "symbols.h"
+
+/*
+ * Charges the pages to the cgroup of who made the file. Freeing a page uncharges
+ * it: there is nothing to undo when this fails half-way.
+ */
+static int charge(struct inode *inode, struct page *first, unsigned int count)
+{
+	struct mem_cgroup *const old = set_active_memcg(inode->i_mapping->i_private_data);
+	int ret = 0;
+
+	for (unsigned int i = 0; i < count && !ret; i++)
+		ret = gmem_mem_cgroup_charge(page_folio(nth_page(first, i)), GFP_KERNEL);
+	set_active_memcg(old);
+	return ret;
+}
+
+/*
+ * Counts @count neighbours as file pages, @sign times. They were charged to one
+ * cgroup and are of one node, so one of them stands for all.
+ */
+static void account(struct page *first, unsigned int count, int sign)
+{
+	if (count)
+		__lruvec_stat_mod_folio(page_folio(first), NR_FILE_PAGES, sign * (int)count);
+}
+
+/*
+ * Stores @count pages, as many as the nodes at hand allow under one hold of the
+ * lock. Returns how many went in; fewer than @count is -ENOMEM or -EEXIST in *err.
+ */
+static unsigned int store(struct address_space *mapping, kapi_u64 index, struct page *first,
+			  unsigned int count, int *err)
+{
+	XA_STATE(xas, &mapping->i_pages, index);
+	unsigned int done = 0;
+
+	do {
+		unsigned int before = done;
+
+		xas_lock_irq(&xas);
+		xas_set(&xas, index + done);
+		while (done < count) {
+			struct folio *const folio = page_folio(nth_page(first, done));
+
+			if (xas_load(&xas)) {
+				xas_set_err(&xas, -EEXIST);
+				break;
+			}
+			xas_store(&xas, folio);
+			if (xas_error(&xas))
+				break;
+			folio->mapping = mapping;
+			folio->index = index + done;
+			done++;
+			/* Stepping is cheap inside a node; a new one needs a walk. */
+			if ((index + done) & XA_CHUNK_MASK)
+				xas_next(&xas);
+			else
+				xas_set(&xas, index + done);
+		}
+		mapping->nrpages += done - before;
+		account(nth_page(first, before), done - before, 1);
+		xas_unlock_irq(&xas);
+	} while (xas_nomem(&xas, GFP_KERNEL));
+
+	*err = xas_error(&xas);
+	return done;
+}
+
+/* Takes back what store() did, while nobody can have seen it. */
+static void unstore(struct address_space *mapping, kapi_u64 index, struct page *first,
+		    unsigned int count)
+{
+	XA_STATE(xas, &mapping->i_pages, index);
+
+	xas_lock_irq(&xas);
+	for (unsigned int i = 0; i < count; i++) {
+		struct folio *const folio = page_folio(nth_page(first, i));
+
+		xas_set(&xas, index + i);
+		xas_store(&xas, NULL);
+		folio->mapping = NULL;
+	}
+	mapping->nrpages -= count;
+	account(first, count, -1);
+	xas_unlock_irq(&xas);
+}
+
+int kapi_cache_insert(struct inode *inode, kapi_u64 index, struct page *first, unsigned int count)
+{
+	unsigned int stored;
+	int ret;
+
+	ret = charge(inode, first, count);
+	if (ret)
+		return ret;
+	stored = store(inode->i_mapping, index, first, count, &ret);
+	if (ret) {
+		unstore(inode->i_mapping, index, first, stored);
+		return ret;
+	}
+	inode_add_bytes(inode, (loff_t)count << PAGE_SHIFT);
+	return 0;
+}
+
+struct page *kapi_cache_peek(struct inode *inode, kapi_u64 index)
+{
+	return xa_load(&inode->i_mapping->i_pages, index);
+}
+
+unsigned int kapi_cache_take(struct inode *inode, kapi_u64 *index, kapi_u64 end,
+			     struct page **pages, unsigned int max, struct page **busy)
+{
+	struct address_space *const mapping = inode->i_mapping;
+	XA_STATE(xas, &mapping->i_pages, *index);
+	struct folio *folio;
+	unsigned int taken = 0;
+
+	*index = end;
+	xas_lock_irq(&xas);
+	xas_for_each(&xas, folio, end - 1) {
+		if (taken == max) {
+			*index = xas.xa_index;
+			break;
+		}
+		if (!folio_trylock(folio)) {
+			folio_get(folio);
+			*busy = folio_page(folio, 0);
+			*index = xas.xa_index;
+			break;
+		}
+		xas_store(&xas, NULL);
+		folio->mapping = NULL;
+		__lruvec_stat_mod_folio(folio, NR_FILE_PAGES, -1);
+		pages[taken++] = folio_page(folio, 0);
+	}
+	mapping->nrpages -= taken;
+	xas_unlock_irq(&xas);
+
+	for (unsigned int i = 0; i < taken; i++)
+		unlock_page(pages[i]);
+	inode_sub_bytes(inode, (loff_t)taken << PAGE_SHIFT);
+	return taken;
+}
+
+bool kapi_cache_take_run(struct inode *inode, kapi_u64 index, struct page *first,
+			 unsigned int order)
+{
+	struct address_space *const mapping = inode->i_mapping;
+	const unsigned int count = 1U << order;
+	XA_STATE(xas, &mapping->i_pages, index);
+	unsigned int frozen;
+
+	for (frozen = 0; frozen < count; frozen++) {
+		struct folio *const folio = page_folio(nth_page(first, frozen));
+
+		if (folio_test_lru(folio) || !folio_ref_freeze(folio, 1))
+			break;
+	}
+	if (frozen < count) {
+		while (frozen--)
+			folio_ref_unfreeze(page_folio(nth_page(first, frozen)), 1);
+		return false;
+	}
+
+	xas_lock_irq(&xas);
+	xas_set_order(&xas, index, order);
+	xas_store(&xas, NULL);
+	mapping->nrpages -= count;
+	account(first, count, -1);
+	xas_unlock_irq(&xas);
+
+	for (unsigned int i = 0; i < count; i++)
+		nth_page(first, i)->mapping = NULL;
+	inode_sub_bytes(inode, (loff_t)count << PAGE_SHIFT);
+	return true;
+}
+
+/* Freezes all pages of [index, index + count) into @pages, or none. */
+static int freeze_all(struct address_space *mapping, kapi_u64 index, struct page **pages,
+		      unsigned int count)
+{
+	unsigned int frozen;
+
+	for (frozen = 0; frozen < count; frozen++) {
+		struct folio *const folio = xa_load(&mapping->i_pages, index + frozen);
+
+		if (!folio || folio_test_lru(folio) || !folio_ref_freeze(folio, 1))
+			break;
+		pages[frozen] = folio_page(folio, 0);
+	}
+	if (frozen == count)
+		return 0;
+	while (frozen--)
+		folio_ref_unfreeze(page_folio(pages[frozen]), 1);
+	return -EBUSY;
+}
+
+int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *block,
+			   unsigned int order)
+{
+	struct address_space *const mapping = inode->i_mapping;
+	const unsigned int count = 1U << order;
+	XA_STATE(xas, &mapping->i_pages, index);
+	struct page **pages;
+	int ret;
+
+	pages = kvmalloc_array(count, sizeof(*pages), GFP_KERNEL);
+	if (!pages)
+		return -ENOMEM;
+	ret = charge(inode, block, count);
+	if (!ret)
+		ret = freeze_all(mapping, index, pages, count);
+	if (ret)
+		goto out;
+
+	for (unsigned int i = 0; i < count; i++) {
+		struct page *const page = nth_page(block, i);
+
+		copy_highpage(page, pages[i]);
+		page->mapping = mapping;
+		page->index = index + i;
+	}
+	xas_lock_irq(&xas);
+	account(pages[0], count, -1);
+	for (unsigned int i = 0; i < count; i++) {
+		xas_set(&xas, index + i);
+		xas_store(&xas, page_folio(nth_page(block, i))); /* over an entry: cannot fail */
+	}
+	account(block, count, 1);
+	xas_unlock_irq(&xas);
+
+	for (unsigned int i = 0; i < count; i++) {
+		pages[i]->mapping = NULL;
+		set_page_count(pages[i], 1);
+	}
+	release_pages(pages, count);
+out:
+	kvfree(pages);
+	return ret;
+}
+
+kapi_u64 kapi_cache_index(struct page *page)
+{
+	return page_folio(page)->index;
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The file type: a pseudo file system of its own, the file, inode and address
+ * space operations, and descriptors. What they do is the core's; a file's
+ * private_data and an inode's i_private are the core's objects.
+ */
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/falloc.h>
+#include <linux/memcontrol.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/pagemap.h>
+#include <linux/pseudo_fs.h>
+#include <linux/statfs.h>
+#include <linux/uaccess.h>
+
+#include <uapi/gmem.h>
+
+#include "files.h"
+#include "kapi.h"
+#include "stats.h"
+
+/* As guest_memfd's own file system of later kernels ("GMEM"). */
+#define GUEST_MEMFD_MAGIC 0x474d454d
+
+static struct vfsmount *gmem_mnt;
+static int gmem_mnt_users;
+
+static int gmem_fop_release(struct inode *inode, struct file *file)
+{
+	gmem_file_release(file->private_data);
+	/*
+	 * The file's own reference keeps the mount, and with it the module, until
+	 * the inode is gone.
+	 */
+	simple_release_fs(&gmem_mnt, &gmem_mnt_users);
+	return 0;
+}
+
+static long gmem_fop_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
+{
+	long ret;
+
+	if (!(mode & FALLOC_FL_KEEP_SIZE))
+		return -EOPNOTSUPP;
+	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))
+		return -EOPNOTSUPP;
+	if (!PAGE_ALIGNED(offset) || !PAGE_ALIGNED(len))
+		return -EINVAL;
+
+	ret = gmem_file_fallocate(file->private_data, mode & FALLOC_FL_PUNCH_HOLE, offset, len);
+	if (!ret)
+		file_modified(file);
+	return ret;
+}
+
+static long gmem_fop_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *const user = (void __user *)arg;
+	union {
+		struct gmem_launch_populate populate;
+		struct gmem_launch_finish finish;
+		struct gmem_launch_measurement measurement;
+	} args;
+	long ret;
+
+	if (_IOC_SIZE(cmd) > sizeof(args))
+		return -ENOTTY;
+	memset(&args, 0, sizeof(args));
+	if (_IOC_DIR(cmd) & _IOC_WRITE && copy_from_user(&args, user, _IOC_SIZE(cmd)))
+		return -EFAULT;
+
+	switch (cmd) {
+	case GMEM_POPULATE:
+		ret = gmem_file_populate(file, file->private_data, &args.populate);
+		break;
+	case GMEM_FINISH:
+		ret = gmem_file_finish(file->private_data, &args.finish);
+		break;
+	case GMEM_GET_MEASUREMENT:
+		ret = gmem_file_measurement(file->private_data, &args.measurement);
+		break;
+	default:
+		return -ENOTTY;
+	}
+	/* What came out of it is told in case of errors, too. */
+	return copy_to_user(user, &args, _IOC_SIZE(cmd)) ? -EFAULT : ret;
+}
+
+static void gmem_fop_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	gmem_stats_fdinfo(m, file->private_data);
+}
+
+static const struct file_operations gmem_fops = {
+	.owner		= THIS_MODULE,
+	.open		= generic_file_open,
+	.release	= gmem_fop_release,
+	.fallocate	= gmem_fop_fallocate,
+	.unlocked_ioctl	= gmem_fop_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.show_fdinfo	= gmem_fop_show_fdinfo,
+};
+
+static int gmem_iop_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat,
+			    u32 request_mask, unsigned int query_flags)
+{
+	generic_fillattr(idmap, request_mask, path->dentry->d_inode, stat);
+	return 0;
+}
+
+static int gmem_iop_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr)
+{
+	return -EINVAL;
+}
+
+static const struct inode_operations gmem_iops = {
+	.getattr	= gmem_iop_getattr,
+	.setattr	= gmem_iop_setattr,
+};
+
+static int gmem_aop_migrate_folio(struct address_space *mapping, struct folio *dst,
+				  struct folio *src, enum migrate_mode mode)
+{
+	WARN_ON_ONCE(1);
+	return -EINVAL;
+}
+
+static int gmem_aop_error_remove_folio(struct address_space *mapping, struct folio *folio)
+{
+	gmem_inode_poisoned(mapping->host->i_private, folio_page(folio, 0));
+	return MF_DELAYED;
+}
+
+/* Clean pages of this file system hold guests' memory: never drop them. */
+static bool gmem_aop_release_folio(struct folio *folio, gfp_t gfp)
+{
+	return false;
+}
+
+static const struct address_space_operations gmem_aops = {
+	.dirty_folio		= noop_dirty_folio,
+	.migrate_folio		= gmem_aop_migrate_folio,
+	.error_remove_folio	= gmem_aop_error_remove_folio,
+	.release_folio		= gmem_aop_release_folio,
+};
+
+bool gmem_folio_is_ours(struct folio *folio)
+{
+	struct address_space *const mapping = folio_mapping(folio);
+
+	return mapping && mapping->a_ops == &gmem_aops;
+}
+
+static void gmem_sop_evict_inode(struct inode *inode)
+{
+	if (inode->i_private)
+		gmem_inode_evict(inode->i_private);
+	truncate_inode_pages_final(&inode->i_data);
+	clear_inode(inode);
+	mem_cgroup_put(inode->i_mapping->i_private_data);
+}
+
+static const struct super_operations gmem_sops = {
+	.statfs		= simple_statfs,
+	.evict_inode	= gmem_sop_evict_inode,
+};
+
+static int gmem_init_fs_context(struct fs_context *fc)
+{
+	struct pseudo_fs_context *ctx = init_pseudo(fc, GUEST_MEMFD_MAGIC);
+
+	if (!ctx)
+		return -ENOMEM;
+	ctx->ops = &gmem_sops;
+	return 0;
+}
+
+static struct file_system_type gmem_fs = {
+	.owner			= THIS_MODULE,
+	.name			= "guest_memfd",
+	.init_fs_context	= gmem_init_fs_context,
+	.kill_sb		= kill_anon_super,
+};
+
+int kapi_file_create(kapi_u64 size, void *core_inode, void *core_file, struct file **file,
+		     struct inode **inode_out)
+{
+	struct inode *inode;
+	int ret;
+
+	ret = simple_pin_fs(&gmem_fs, &gmem_mnt, &gmem_mnt_users);
+	if (ret)
+		return ret;
+
+	inode = alloc_anon_inode(gmem_mnt->mnt_sb);
+	if (IS_ERR(inode)) {
+		ret = PTR_ERR(inode);
+		goto err_fs;
+	}
+	inode->i_op = &gmem_iops;
+	inode->i_mapping->a_ops = &gmem_aops;
+	inode->i_mode |= S_IFREG;
+	inode->i_size = size;
+	mapping_set_gfp_mask(inode->i_mapping, GFP_HIGHUSER);
+	mapping_set_inaccessible(inode->i_mapping);
+	mapping_set_release_always(inode->i_mapping);
+	/* The creator's cgroup pays, whoever touches first (kapi/cache.c). */
+	inode->i_mapping->i_private_data = get_mem_cgroup_from_mm(current->mm);
+	/* Unmovable mappings are supposed to be marked unevictable as well. */
+	WARN_ON_ONCE(!mapping_unevictable(inode->i_mapping));
+
+	__module_get(THIS_MODULE); /* put by __fput() through gmem_fops.owner */
+	*file = alloc_file_pseudo(inode, gmem_mnt, "[kvm-gmem]", O_RDWR | O_LARGEFILE, &gmem_fops);
+	if (IS_ERR(*file)) {
+		ret = PTR_ERR(*file);
+		module_put(THIS_MODULE);
+		iput(inode);
+		goto err_fs;
+	}
+	(*file)->private_data = core_file;
+	inode->i_private = core_inode;
+	*inode_out = inode;
+	return 0;
+
+err_fs:
+	simple_release_fs(&gmem_mnt, &gmem_mnt_users);
+	return ret;
+}
+
+int kapi_fd_reserve(void)
+{
+	return get_unused_fd_flags(0);
+}
+
+void kapi_fd_install(int fd, struct file *file)
+{
+	fd_install(fd, file);
+}
+
+void kapi_fd_cancel(int fd)
+{
+	put_unused_fd(fd);
+}
+
+struct file *kapi_file_from_fd(unsigned int fd)
+{
+	return fget(fd);
+}
+
+void kapi_file_put(struct file *file)
+{
+	fput(file);
+}
+
+void *kapi_file_core(struct file *file)
+{
+	return file->f_op == &gmem_fops ? file->private_data : NULL;
+}
+
+kapi_u64 kapi_inode_size(struct inode *inode)
+{
+	return i_size_read(inode);
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM as the core sees it: VMs, memslots, attributes, the MMU's invalidation and
+ * the arch hooks for confidential memory. <linux/kvm_host.h>.
+ */
+#include <linux/kvm_host.h>
+
+#include <asm/sev.h>
+
+#include <gmem/gmem.h>
+
+#include "kapi.h"
+#include "symbols.h"
+
+/* KVM's calls land in these: the prototypes must be KVM's own. */
+static_assert(__same_type(&gmem_get_pfn, &kvm_gmem_get_pfn));
+static_assert(__same_type(gmem_populate_cb, kvm_gmem_populate_cb));
+static_assert(__same_type(kapi_populate_cb, kvm_gmem_populate_cb));
+
+void kapi_kvm_get(struct kvm *kvm)
+{
+	kvm_get_kvm(kvm);
+}
+
+void kapi_kvm_put(struct kvm *kvm)
+{
+	kvm_put_kvm(kvm);
+}
+
+void kapi_kvm_slots_lock(struct kvm *kvm)
+{
+	mutex_lock(&kvm->slots_lock);
+}
+
+void kapi_kvm_slots_unlock(struct kvm *kvm)
+{
+	mutex_unlock(&kvm->slots_lock);
+}
+
+void kapi_kvm_assert_slots_lock(struct kvm *kvm)
+{
+	lockdep_assert_held(&kvm->slots_lock);
+}
+
+unsigned long kapi_kvm_type(struct kvm *kvm)
+{
+	return kvm->arch.vm_type;
+}
+
+bool kapi_kvm_has_private_mem(struct kvm *kvm)
+{
+	return kvm_arch_has_private_mem(kvm);
+}
+
+bool kapi_kvm_range_private(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
+{
+	return gmem_range_has_memory_attributes(kvm, start, end, KVM_MEMORY_ATTRIBUTE_PRIVATE,
+						KVM_MEMORY_ATTRIBUTE_PRIVATE);
+}
+
+bool kapi_kvm_sw_private(struct kvm_vcpu *vcpu, kapi_u64 gpa)
+{
+	return vcpu->kvm->arch.vm_type == KVM_X86_SW_PROTECTED_VM &&
+	       kvm_mem_is_private(vcpu->kvm, gpa_to_gfn(gpa));
+}
+
+void kapi_kvm_make_sw_protected(struct kvm *kvm)
+{
+	kvm->arch.vm_type = KVM_X86_SW_PROTECTED_VM;
+	kvm->arch.has_private_mem = true;
+}
+
+int kapi_kvm_overlap_error(void)
+{
+	/* -EEXIST since 7ea987a90585, which this kernel has not. */
+	return -EINVAL;
+}
+
+void kapi_create_args(const struct kvm_create_guest_memfd *args, kapi_u64 *size, kapi_u64 *flags)
+{
+	*size = args->size;
+	*flags = args->flags;
+}
+
+void kapi_mmu_begin(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
+{
+	write_lock(&kvm->mmu_lock);
+	gmem_mmu_invalidate_begin(kvm);
+	gmem_mmu_invalidate_range_add(kvm, start, end);
+	write_unlock(&kvm->mmu_lock);
+}
+
+void kapi_mmu_unmap(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start, kapi_u64 end)
+{
+	struct kvm_gfn_range range = {
+		.start = start,
+		.end = end,
+		.slot = slot,
+		.may_block = true,
+		.attr_filter = KVM_FILTER_PRIVATE,
+	};
+
+	write_lock(&kvm->mmu_lock);
+	if (gmem_mmu_unmap_gfn_range(kvm, &range))
+		gmem_flush_remote_tlbs_range(kvm, start, end - start);
+	write_unlock(&kvm->mmu_lock);
+}
+
+void kapi_mmu_end(struct kvm *kvm)
+{
+	write_lock(&kvm->mmu_lock);
+	gmem_mmu_invalidate_end(kvm);
+	write_unlock(&kvm->mmu_lock);
+}
+
+kapi_u64 kapi_slot_base_gfn(struct kvm_memory_slot *slot)
+{
+	return slot->base_gfn;
+}
+
+kapi_u64 kapi_slot_npages(struct kvm_memory_slot *slot)
+{
+	return slot->npages;
+}
+
+kapi_u64 kapi_slot_pgoff(struct kvm_memory_slot *slot)
+{
+	return slot->gmem.pgoff;
+}
+
+bool kapi_slot_has_gmem(struct kvm_memory_slot *slot)
+{
+	return kvm_slot_can_be_private(slot);
+}
+
+struct file *kapi_slot_file(struct kvm_memory_slot *slot)
+{
+	return READ_ONCE(slot->gmem.file);
+}
+
+struct file *kapi_slot_file_get(struct kvm_memory_slot *slot)
+{
+	return get_file_active(&slot->gmem.file);
+}
+
+void kapi_slot_set_file(struct kvm_memory_slot *slot, struct file *file, kapi_u64 pgoff)
+{
+	slot->gmem.pgoff = pgoff;
+	WRITE_ONCE(slot->gmem.file, file);
+}
+
+struct kvm_memory_slot *kapi_kvm_slot_of(struct kvm *kvm, kapi_u64 gfn)
+{
+	return gfn_to_memslot(kvm, gfn);
+}
+
+int kapi_arch_prepare(struct kvm *kvm, kapi_u64 gfn, kapi_u64 pfn, unsigned int order)
+{
+	return gmem_arch_prepare(kvm, gfn, pfn, order);
+}
+
+int kapi_arch_assigned(kapi_u64 pfn)
+{
+	bool assigned;
+	int level;
+	const int ret = snp_lookup_rmpentry(pfn, &assigned, &level);
+
+	return ret ? ret : assigned;
+}
+
+void kapi_arch_reclaim(kapi_u64 pfn, kapi_u64 count)
+{
+	gmem_arch_invalidate(pfn, pfn + count);
+}

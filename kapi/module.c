@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The module: parameters, init and exit.
+ */
+#define pr_fmt(fmt) "gmem: " fmt
+
+#include <linux/debugfs.h>
+#include <linux/module.h>
+#include <linux/string.h>
+
+#include "hooks.h"
+#include "reserve.h"
+#include "stats.h"
+
+static char *backend = "gmem";
+module_param(backend, charp, 0444);
+MODULE_PARM_DESC(backend, "who serves guest_memfd: gmem (default), or stock to leave it to KVM");
+
+static char *huge = "always";
+module_param(huge, charp, 0444);
+MODULE_PARM_DESC(huge, "huge runs: never, advise or always (default)");
+
+static unsigned int reserve_1g;
+module_param(reserve_1g, uint, 0444);
+MODULE_PARM_DESC(reserve_1g, "blocks of 1 GiB to set aside for guests (default 0)");
+
+static const char *const backends[] = { "gmem", "stock" };
+static const char *const huge_policies[] = {
+	[KAPI_HUGE_NEVER] = "never",
+	[KAPI_HUGE_ADVISE] = "advise",
+	[KAPI_HUGE_ALWAYS] = "always",
+};
+
+static char *platform = "none";
+module_param(platform, charp, 0444);
+MODULE_PARM_DESC(platform,
+		 "what software-protected VMs run on: none (default), snp-model or tdx-model");
+
+static const char *const platforms[] = {
+	[KAPI_PLATFORM_NONE] = "none",
+	[KAPI_PLATFORM_SNP_MODEL] = "snp-model",
+	[KAPI_PLATFORM_TDX_MODEL] = "tdx-model",
+};
+
+static enum kapi_platform vm_platform;
+static enum kapi_huge huge_policy;
+static bool backend_stock;
+static struct dentry *debugfs;
+
+enum kapi_huge kapi_setting_huge(void)
+{
+	return huge_policy;
+}
+
+enum kapi_platform kapi_setting_platform(void)
+{
+	return vm_platform;
+}
+
+bool kapi_setting_backend_stock(void)
+{
+	return backend_stock;
+}
+
+static int __init gmem_init(void)
+{
+	const int backend_nr = match_string(backends, ARRAY_SIZE(backends), backend);
+	const int platform_nr = match_string(platforms, ARRAY_SIZE(platforms), platform);
+	const int huge_nr = match_string(huge_policies, ARRAY_SIZE(huge_policies), huge);
+	int ret;
+
+	if (backend_nr < 0) {
+		pr_err("backend=%s: neither gmem nor stock\n", backend);
+		return -EINVAL;
+	}
+	if (huge_nr < 0) {
+		pr_err("huge=%s: neither never, advise nor always\n", huge);
+		return -EINVAL;
+	}
+	huge_policy = huge_nr;
+	if (platform_nr < 0) {
+		pr_err("platform=%s: neither none, snp-model nor tdx-model\n", platform);
+		return -EINVAL;
+	}
+	vm_platform = platform_nr;
+
+	backend_stock = backend_nr == 1;
+	ret = gmem_attach(backend_stock);
+	if (ret)
+		return ret;
+	if (gmem_reserve_fill(reserve_1g) < reserve_1g)
+		pr_warn("reserve_1g=%u: only %u blocks to be had\n", reserve_1g,
+			kapi_pages_reserved());
+	debugfs = debugfs_create_dir("gmem", NULL);
+	gmem_calls_debugfs(debugfs);
+	gmem_stats_debugfs(debugfs);
+	pr_info("attached to KVM, backend=%s huge=%s platform=%s\n", backend, huge, platform);
+	return 0;
+}
+
+static void __exit gmem_exit(void)
+{
+	debugfs_remove(debugfs);
+	gmem_detach();
+	gmem_reserve_drop();
+	pr_info("detached from KVM\n");
+}
+
+module_init(gmem_init);
+module_exit(gmem_exit);
+
+MODULE_DESCRIPTION("guest_memfd for KVM: huge runs, in-place conversion, any in-kernel holder");
+MODULE_LICENSE("GPL");

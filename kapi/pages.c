@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages as memory: <linux/gfp.h>, <linux/mm.h>, <linux/highmem.h>. What makes
+ * them part of a file is in kapi/cache.c.
+ */
+#include <linux/gfp.h>
+#include <linux/highmem.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/page_ref.h>
+#include <linux/pagemap.h>
+#include <linux/pagevec.h>
+
+#include "kapi.h"
+#include "reserve.h"
+#include "symbols.h"
+
+struct page *kapi_pages_alloc(unsigned int order)
+{
+	gfp_t gfp = GFP_HIGHUSER;
+	struct page *page;
+
+	if (order == GMEM_RESERVE_ORDER)
+		return gmem_reserve_take();
+	if (order)
+		gfp |= __GFP_NORETRY | __GFP_NOWARN;
+	page = alloc_pages(gfp, order);
+	if (page && order)
+		split_page(page, order);
+	return page;
+}
+
+bool kapi_pages_come_zeroed(void)
+{
+	return want_init_on_alloc(GFP_HIGHUSER) || want_init_on_free();
+}
+
+void kapi_pages_clear(struct page *first, kapi_u64 count)
+{
+	for (kapi_u64 i = 0; i < count; i++) {
+		clear_highpage(nth_page(first, i));
+		cond_resched();
+	}
+}
+
+struct page *kapi_page_nth(struct page *first, kapi_u64 n)
+{
+	return nth_page(first, n);
+}
+
+kapi_u64 kapi_page_pfn(struct page *page)
+{
+	return page_to_pfn(page);
+}
+
+bool kapi_page_poisoned(struct page *page)
+{
+	return PageHWPoison(page);
+}
+
+void kapi_page_get(struct page *page)
+{
+	get_page(page);
+}
+
+void kapi_page_put(struct page *page)
+{
+	put_page(page);
+}
+
+void kapi_pages_put(struct page *first, kapi_u64 count)
+{
+	for (kapi_u64 i = 0; i < count; i++)
+		put_page(nth_page(first, i));
+}
+
+void kapi_pages_put_array(struct page **pages, unsigned int count)
+{
+	release_pages(pages, count);
+}
+
+void kapi_pages_free_frozen(struct page *first, kapi_u64 count)
+{
+	const unsigned int order = ilog2(count);
+	struct folio_batch batch;
+
+	folio_batch_init(&batch);
+	for (kapi_u64 i = 0; i < count; i++) {
+		if (!folio_batch_add(&batch, page_folio(nth_page(first, i))) || i == count - 1) {
+			gmem_mem_cgroup_uncharge_folios(&batch);
+			folio_batch_reinit(&batch);
+		}
+	}
+	/* The allocator takes an aligned block back as a whole. */
+	if (is_power_of_2(count) && IS_ALIGNED(page_to_pfn(first), count)) {
+		set_page_count(first, 1);
+		__free_pages(first, order);
+		return;
+	}
+	for (kapi_u64 i = 0; i < count; i++) {
+		set_page_count(nth_page(first, i), 1);
+		__free_page(nth_page(first, i));
+	}
+}
+
+void kapi_page_leak_frozen(struct page *page)
+{
+	set_page_count(page, 1);
+}
+
+void kapi_page_wait_unlocked(struct page *page)
+{
+	folio_wait_locked(page_folio(page));
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Finding functions that are not exported (symbols.h). A kprobe registered by
+ * name, disabled so that nothing is patched, tells the address.
+ */
+#define pr_fmt(fmt) "gmem: " fmt
+
+#include <linux/kprobes.h>
+#include <linux/static_call.h>
+
+#include "symbols.h"
+
+unsigned long gmem_symbol_address(const char *name)
+{
+	struct kprobe probe = {
+		.symbol_name = name,
+		.flags = KPROBE_FLAG_DISABLED,
+	};
+	unsigned long addr;
+
+	if (register_kprobe(&probe))
+		return 0;
+	addr = (unsigned long)probe.addr;
+	unregister_kprobe(&probe);
+	return addr;
+}
+
+/* Those of KVM and memcg without a prototype in the headers are from their sources. */
+#define SYMBOLS(X)                                                                        \
+	X(kvm_mmu_invalidate_begin, void, (struct kvm *))                                 \
+	X(kvm_mmu_invalidate_range_add, void, (struct kvm *, gfn_t, gfn_t))               \
+	X(kvm_mmu_invalidate_end, void, (struct kvm *))                                   \
+	X(kvm_mmu_unmap_gfn_range, bool, (struct kvm *, struct kvm_gfn_range *))          \
+	X(kvm_flush_remote_tlbs_range, void, (struct kvm *, gfn_t, u64))                  \
+	X(kvm_range_has_memory_attributes, bool,                                          \
+	  (struct kvm *, gfn_t, gfn_t, unsigned long, unsigned long))                     \
+	X(kvm_arch_gmem_prepare, int, (struct kvm *, gfn_t, kvm_pfn_t, int))              \
+	X(kvm_arch_gmem_invalidate, void, (kvm_pfn_t, kvm_pfn_t))                         \
+	X(__mem_cgroup_charge, int, (struct folio *, struct mm_struct *, gfp_t))          \
+	X(__mem_cgroup_uncharge_folios, void, (struct folio_batch *))                     \
+	X(alloc_contig_pages_noprof, struct page *,                                       \
+	  (unsigned long, gfp_t, int, nodemask_t *))                                      \
+	X(lru_add_drain_all, void, (void))
+
+#define DEFINE_CALL(name, ret, args)        \
+	typedef ret name##_fn args;         \
+	DEFINE_STATIC_CALL_NULL(gmem_##name, *(name##_fn *)0);
+SYMBOLS(DEFINE_CALL)
+
+#define CALL(name) static_call(gmem_##name)
+
+int gmem_symbols_resolve(void)
+{
+	unsigned long addr;
+
+#define RESOLVE(name, ret, args)                                             \
+	addr = gmem_symbol_address(#name);                                   \
+	if (!addr) {                                                         \
+		pr_err("the kernel has no function %s, not loading\n", #name); \
+		return -ENOENT;                                              \
+	}                                                                    \
+	static_call_update(gmem_##name, (name##_fn *)addr);
+	SYMBOLS(RESOLVE)
+	return 0;
+}
+
+void gmem_mmu_invalidate_begin(struct kvm *kvm)
+{
+	CALL(kvm_mmu_invalidate_begin)(kvm);
+}
+
+void gmem_mmu_invalidate_range_add(struct kvm *kvm, gfn_t start, gfn_t end)
+{
+	CALL(kvm_mmu_invalidate_range_add)(kvm, start, end);
+}
+
+void gmem_mmu_invalidate_end(struct kvm *kvm)
+{
+	CALL(kvm_mmu_invalidate_end)(kvm);
+}
+
+bool gmem_mmu_unmap_gfn_range(struct kvm *kvm, struct kvm_gfn_range *range)
+{
+	return CALL(kvm_mmu_unmap_gfn_range)(kvm, range);
+}
+
+void gmem_flush_remote_tlbs_range(struct kvm *kvm, gfn_t gfn, u64 nr_pages)
+{
+	CALL(kvm_flush_remote_tlbs_range)(kvm, gfn, nr_pages);
+}
+
+bool gmem_range_has_memory_attributes(struct kvm *kvm, gfn_t start, gfn_t end, unsigned long mask,
+				      unsigned long attrs)
+{
+	return CALL(kvm_range_has_memory_attributes)(kvm, start, end, mask, attrs);
+}
+
+int gmem_arch_prepare(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn, int max_order)
+{
+	return CALL(kvm_arch_gmem_prepare)(kvm, gfn, pfn, max_order);
+}
+
+void gmem_arch_invalidate(kvm_pfn_t start, kvm_pfn_t end)
+{
+	CALL(kvm_arch_gmem_invalidate)(start, end);
+}
+
+int gmem_mem_cgroup_charge(struct folio *folio, gfp_t gfp)
+{
+	if (mem_cgroup_disabled())
+		return 0;
+	return CALL(__mem_cgroup_charge)(folio, NULL, gfp);
+}
+
+void gmem_mem_cgroup_uncharge_folios(struct folio_batch *folios)
+{
+	if (!mem_cgroup_disabled())
+		CALL(__mem_cgroup_uncharge_folios)(folios);
+}
+
+void gmem_lru_add_drain_all(void)
+{
+	CALL(lru_add_drain_all)();
+}
+
+struct page *gmem_alloc_contig_pages(unsigned long nr_pages, gfp_t gfp)
+{
+	return CALL(alloc_contig_pages_noprof)(nr_pages, gfp, numa_node_id(),
+					       &node_states[N_MEMORY]);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel functions that are not exported to modules, found by name when the
+ * module loads and called directly through static calls, which keep IBT and
+ * retpolines content. Callable only after gmem_symbols_resolve() said 0.
+ */
+#ifndef GMEM_KAPI_SYMBOLS_H
+#define GMEM_KAPI_SYMBOLS_H
+
+#include <linux/kvm_host.h>
+#include <linux/memcontrol.h>
+#include <linux/pagevec.h>
+
+/*
+ * Finds every function of the table. -ENOENT names the first one missing in the
+ * log. Sleeps.
+ */
+int gmem_symbols_resolve(void);
+
+/*
+ * Address of the function @name: of the fentry call where it has one, behind an
+ * ENDBR. 0 if the kernel has none of that name. Sleeps.
+ */
+unsigned long gmem_symbol_address(const char *name);
+
+void gmem_mmu_invalidate_begin(struct kvm *kvm);
+void gmem_mmu_invalidate_range_add(struct kvm *kvm, gfn_t start, gfn_t end);
+void gmem_mmu_invalidate_end(struct kvm *kvm);
+bool gmem_mmu_unmap_gfn_range(struct kvm *kvm, struct kvm_gfn_range *range);
+void gmem_flush_remote_tlbs_range(struct kvm *kvm, gfn_t gfn, u64 nr_pages);
+bool gmem_range_has_memory_attributes(struct kvm *kvm, gfn_t start, gfn_t end, unsigned long mask,
+				      unsigned long attrs);
+int gmem_arch_prepare(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn, int max_order);
+void gmem_arch_invalidate(kvm_pfn_t start, kvm_pfn_t end);
+/* Charges the folio to the task's cgroup; 0 or -ENOMEM. */
+int gmem_mem_cgroup_charge(struct folio *folio, gfp_t gfp);
+void gmem_mem_cgroup_uncharge_folios(struct folio_batch *folios);
+/* @nr_pages contiguous, aligned pages, each counted by itself; NULL. Sleeps. */
+struct page *gmem_alloc_contig_pages(unsigned long nr_pages, gfp_t gfp);
+/* Empties every CPU's batches of pages on their way to an LRU. Sleeps. */
+void gmem_lru_add_drain_all(void);
+
+#endif /* GMEM_KAPI_SYMBOLS_H */

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Taking over functions of an unmodified kvm.ko, and calling their bodies.
+ *
+ * ftrace calls us at the fentry site of each; changing the instruction pointer
+ * makes the call land in the replacement. The body that follows the fentry call
+ * stays callable by a direct (static) call behind it, which neither IBT nor
+ * another ftrace user minds.
+ */
+#define pr_fmt(fmt) "gmem: " fmt
+
+#include <linux/delay.h>
+#include <linux/ftrace.h>
+#include <linux/kvm_host.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/static_call.h>
+
+#include <gmem/gmem.h>
+
+#include "hooks.h"
+#include "symbols.h"
+
+struct hook {
+	const char *name;
+	void *replacement;
+	/* Points the static call of the body to @body. */
+	void (*set_body)(unsigned long body);
+	/* Attached even when the stock backend stays in charge. */
+	bool vm_type;
+	unsigned long ip;
+	struct ftrace_ops ops;
+};
+
+#define DEFINE_BODY(fn, proto)                                                \
+	DEFINE_STATIC_CALL_NULL(body_##fn, *(typeof(proto) *)0);               \
+	static void set_body_##fn(unsigned long body)                         \
+	{                                                                     \
+		static_call_update(body_##fn, (typeof(proto) *)body);          \
+	}
+
+/* 6.12's own prototypes are private to virt/kvm; ours must match (kapi/kvm.c). */
+DEFINE_BODY(kvm_gmem_create, gmem_create)
+DEFINE_BODY(kvm_gmem_bind, gmem_bind)
+DEFINE_BODY(kvm_gmem_unbind, gmem_unbind)
+DEFINE_BODY(kvm_gmem_get_pfn, gmem_get_pfn)
+DEFINE_BODY(kvm_gmem_populate, gmem_populate)
+DEFINE_BODY(kvm_arch_init_vm, gmem_kvm_init_vm)
+DEFINE_BODY(kvm_vm_ioctl_check_extension, gmem_kvm_check_extension)
+DEFINE_BODY(kvm_mmu_page_fault, gmem_kvm_page_fault)
+DEFINE_BODY(memory_failure, gmem_memory_failure)
+
+static void notrace redirect(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
+			     struct ftrace_regs *fregs)
+{
+	const struct hook *const hook = container_of(ops, struct hook, ops);
+
+	ftrace_regs_set_instruction_pointer(fregs, (unsigned long)hook->replacement);
+}
+
+#define HOOK(fn, repl)                                      \
+	.name = #fn, .replacement = repl, .set_body = set_body_##fn, \
+	.ops = { .func = redirect, .flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY }
+
+/*
+ * Every function taken over, in the order of attaching: create comes after all
+ * that a file of ours needs. Those of guest_memfd are replaced, their bodies
+ * serve only what the stock backend made; the others are wrapped, their bodies
+ * always run.
+ */
+static struct hook hooks[KAPI_ENTRIES] = {
+	[KAPI_ENTRY_UNBIND]	= { HOOK(kvm_gmem_unbind, gmem_unbind) },
+	[KAPI_ENTRY_GET_PFN]	= { HOOK(kvm_gmem_get_pfn, gmem_get_pfn) },
+	[KAPI_ENTRY_POPULATE]	= { HOOK(kvm_gmem_populate, gmem_populate) },
+	[KAPI_ENTRY_BIND]	= { HOOK(kvm_gmem_bind, gmem_bind) },
+	[KAPI_ENTRY_MEMORY_FAILURE] = { HOOK(memory_failure, gmem_memory_failure) },
+	[KAPI_ENTRY_CREATE]	= { HOOK(kvm_gmem_create, gmem_create) },
+	[KAPI_ENTRY_PAGE_FAULT]	= { HOOK(kvm_mmu_page_fault, gmem_kvm_page_fault),
+				    .vm_type = true },
+	[KAPI_ENTRY_INIT_VM]	= { HOOK(kvm_arch_init_vm, gmem_kvm_init_vm), .vm_type = true },
+	[KAPI_ENTRY_CHECK_EXTENSION] = {
+		HOOK(kvm_vm_ioctl_check_extension, gmem_kvm_check_extension), .vm_type = true },
+};
+
+const char *gmem_entry_name(enum kapi_entry entry)
+{
+	return hooks[entry].name;
+}
+
+static int find(struct hook *hook)
+{
+	hook->ip = gmem_symbol_address(hook->name);
+	if (!hook->ip) {
+		pr_err("KVM has no function %s, not loading\n", hook->name);
+		return -ENOENT;
+	}
+	hook->set_body(hook->ip + MCOUNT_INSN_SIZE);
+	return 0;
+}
+
+static int attach_one(struct hook *hook)
+{
+	int ret = ftrace_set_filter_ip(&hook->ops, hook->ip, 0, 0);
+
+	if (ret) {
+		pr_err("%s is not traceable, not loading\n", hook->name);
+		return ret;
+	}
+	ret = register_ftrace_function(&hook->ops);
+	if (ret) {
+		ftrace_free_filter(&hook->ops);
+		pr_err("cannot take over %s (error %d), not loading\n", hook->name, ret);
+	}
+	return ret;
+}
+
+static void detach_one(struct hook *hook)
+{
+	WARN_ON(unregister_ftrace_function(&hook->ops));
+	ftrace_free_filter(&hook->ops);
+}
+
+static void detach_from(struct hook *hook, bool stock_backend)
+{
+	while (hook-- > hooks) {
+		if (hook->vm_type || !stock_backend)
+			detach_one(hook);
+	}
+	/*
+	 * A task may have been redirected and not yet be counted, or be counted
+	 * out and not yet have returned: both end before it next gives up its CPU
+	 * by itself, which is what RCU tasks waits for.
+	 */
+	synchronize_rcu_tasks();
+	while (gmem_calls_inside())
+		msleep(20);
+	synchronize_rcu_tasks();
+}
+
+static bool attached_stock_backend;
+
+int gmem_attach(bool stock_backend)
+{
+	struct hook *hook;
+	int ret;
+
+	ret = gmem_symbols_resolve();
+	if (ret)
+		return ret;
+	for (hook = hooks; hook < hooks + KAPI_ENTRIES; hook++) {
+		ret = find(hook);
+		if (ret)
+			return ret;
+	}
+	for (hook = hooks; hook < hooks + KAPI_ENTRIES; hook++) {
+		if (!hook->vm_type && stock_backend)
+			continue;
+		ret = attach_one(hook);
+		if (ret) {
+			detach_from(hook, stock_backend);
+			return ret;
+		}
+	}
+	attached_stock_backend = stock_backend;
+	return 0;
+}
+
+void gmem_detach(void)
+{
+	detach_from(hooks + KAPI_ENTRIES, attached_stock_backend);
+}
+
+int kapi_stock_create(struct kvm *kvm, struct kvm_create_guest_memfd *args)
+{
+	return static_call(body_kvm_gmem_create)(kvm, args);
+}
+
+int kapi_stock_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int fd,
+		    long long offset)
+{
+	return static_call(body_kvm_gmem_bind)(kvm, slot, fd, offset);
+}
+
+void kapi_stock_unbind(struct kvm_memory_slot *slot)
+{
+	static_call(body_kvm_gmem_unbind)(slot);
+}
+
+int kapi_stock_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
+		       int *max_order)
+{
+	return static_call(body_kvm_gmem_get_pfn)(kvm, slot, gfn, pfn, max_order);
+}
+
+long kapi_stock_populate(struct kvm *kvm, kapi_u64 gfn, void *src, long npages,
+			 kapi_populate_cb cb, void *opaque)
+{
+	return static_call(body_kvm_gmem_populate)(kvm, gfn, src, npages, cb, opaque);
+}
+
+int kapi_stock_init_vm(struct kvm *kvm, unsigned long type)
+{
+	return static_call(body_kvm_arch_init_vm)(kvm, type);
+}
+
+int kapi_stock_check_extension(struct kvm *kvm, long extension)
+{
+	return static_call(body_kvm_vm_ioctl_check_extension)(kvm, extension);
+}
+
+int kapi_stock_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, void *insn,
+			  int insn_len)
+{
+	return static_call(body_kvm_mmu_page_fault)(vcpu, gpa, error, insn, insn_len);
+}
+
+int kapi_stock_memory_failure(unsigned long pfn, int flags)
+{
+	return static_call(body_memory_failure)(pfn, flags);
+}
