@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A fixed set of small numbers that knows how many it holds.
+ */
+#ifndef GMEM_BITMAP_H
+#define GMEM_BITMAP_H
+
+#include <array>
+#include <bit>
+#include <cstdint>
+
+namespace gmem
+{
+
+template <unsigned Bits> class Bitmap {
+	static_assert(Bits % 64 == 0 && Bits < 65536);
+
+    public:
+	constexpr bool test(unsigned bit) const { return words_[bit / 64] >> (bit % 64) & 1; }
+	constexpr unsigned count() const { return count_; }
+	constexpr bool none() const { return count_ == 0; }
+	constexpr bool all() const { return count_ == Bits; }
+
+	constexpr void set(unsigned bit)
+	{
+		count_ += !test(bit);
+		words_[bit / 64] |= 1ull << (bit % 64);
+	}
+	constexpr void reset(unsigned bit)
+	{
+		count_ -= test(bit);
+		words_[bit / 64] &= ~(1ull << (bit % 64));
+	}
+	constexpr void set_all()
+	{
+		words_.fill(~0ull);
+		count_ = Bits;
+	}
+	constexpr void reset_all()
+	{
+		words_.fill(0);
+		count_ = 0;
+	}
+
+	/* First number at or after @from that is (not) in the set; Bits if none. */
+	constexpr unsigned next_set(unsigned from) const { return next(from, 0); }
+	constexpr unsigned next_clear(unsigned from) const { return next(from, ~0ull); }
+
+    private:
+	constexpr unsigned next(unsigned from, std::uint64_t flip) const
+	{
+		while (from < Bits) {
+			const std::uint64_t rest = (words_[from / 64] ^ flip) >> (from % 64);
+
+			if (rest)
+				return from + std::countr_zero(rest);
+			from = (from / 64 + 1) * 64;
+		}
+		return Bits;
+	}
+
+	std::array<std::uint64_t, Bits / 64> words_{};
+	std::uint16_t count_ = 0;
+};
+
+} /* namespace gmem */
+
+#endif /* GMEM_BITMAP_H */

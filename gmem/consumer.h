@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A binding: a range of a file held by someone who may have it mapped. What the
+ * holder must do when the memory goes away is the binding's virtual functions;
+ * KVM's memslots (mmu/memslot.h) are one kind of holder.
+ */
+#ifndef GMEM_CONSUMER_H
+#define GMEM_CONSUMER_H
+
+#include "gmem/types.h"
+
+namespace gmem
+{
+
+class Binding {
+    public:
+	Binding(const Binding &) = delete;
+	Binding &operator=(const Binding &) = delete;
+
+	IndexRange range() const { return range_; }
+
+	/*
+	 * The life of an invalidation, in this order, each with the inode lock
+	 * held and a part of range(). From begin() to end() the holder maps
+	 * nothing of @reach anew: @reach is @range of unmap() rounded out to runs,
+	 * because a huge mapping takes in its neighbours. May sleep, cannot fail.
+	 */
+	virtual void begin(IndexRange reach) = 0;
+	virtual void unmap(IndexRange range) = 0;
+	virtual void end(IndexRange reach) = 0;
+
+	/* The file is going; the holder must forget it. Inode lock held exclusively. */
+	virtual void orphan() = 0;
+	/* Frees the binding, which no file knows any more. */
+	virtual void destroy() = 0;
+
+    protected:
+	explicit Binding(IndexRange range) : range_(range) {}
+	~Binding() = default;
+
+    private:
+	IndexRange range_;
+};
+
+} /* namespace gmem */
+
+#endif /* GMEM_CONSUMER_H */

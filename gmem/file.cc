@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Life of a file: creation, allocation, release; and the entries by which the
+ * kernel's file operations (kapi/files.c) reach the core.
+ */
+#include "gmem/file.h"
+
+#include "gmem/invalidation.h"
+#include "gmem/locks.h"
+
+namespace gmem
+{
+
+Result<int> File::create(struct kvm *vm, Platform &platform, std::uint64_t size, bool huge)
+{
+	GMEM_TRY(inode, make<Inode>(platform, huge));
+	GMEM_TRY(file, make<File>(*inode, vm));
+
+	const int fd = kapi_fd_reserve();
+
+	if (fd < 0)
+		return Status{ fd };
+
+	struct file *handle = nullptr;
+	struct inode *inode_handle = nullptr;
+	const Status status{ kapi_file_create(size, inode.get(), file.get(), &handle,
+					      &inode_handle) };
+
+	if (!status.ok()) {
+		kapi_fd_cancel(fd);
+		return status;
+	}
+	inode->attach(inode_handle);
+	inode->add(*file);
+	/* From here on the kernel's file and inode own the core's parts. */
+	inode.release();
+	file.release();
+	kapi_fd_install(fd, handle);
+	return fd;
+}
+
+Status File::allocate(IndexRange range)
+{
+	if (range.end > inode_.end())
+		return error(EINVAL);
+
+	SharedInodeLock lock{ inode_.handle() };
+
+	return inode_.store().allocate(range);
+}
+
+void File::release()
+{
+	/*
+	 * slots_lock keeps unbind away: it might free a memslot that a binding
+	 * points to. No fault is under way, it would hold the file.
+	 */
+	kapi_kvm_slots_lock(vm_);
+	{
+		ExclusiveInodeLock lock{ inode_.handle() };
+		const IndexRange all{ PageIndex{ 0 }, inode_.end() };
+
+		{
+			Invalidation invalidation{ inode_, all, this };
+
+			invalidation.unmap();
+		}
+		bindings_.for_each_overlapping(all, [&](Binding &binding) {
+			bindings_.remove(binding);
+			binding.orphan();
+			binding.destroy();
+		});
+		inode_.remove(*this);
+	}
+	kapi_kvm_slots_unlock(vm_);
+}
+
+} /* namespace gmem */
+
+using gmem::File;
+using gmem::Inode;
+using gmem::IndexRange;
+using gmem::PageIndex;
+
+long gmem_file_fallocate(void *core_file, bool punch, kapi_u64 offset, kapi_u64 len)
+{
+	File &file = *static_cast<File *>(core_file);
+	const IndexRange range{ PageIndex{ offset >> gmem::kPageShift },
+				PageIndex{ (offset + len) >> gmem::kPageShift } };
+
+	if (!punch)
+		return file.allocate(range).code();
+	/* Past the end there is nothing to punch. */
+	file.inode().punch(range.intersect({ PageIndex{ 0 }, file.inode().end() }));
+	return 0;
+}
+
+void gmem_file_release(void *core_file)
+{
+	File *const file = static_cast<File *>(core_file);
+
+	file->release();
+	gmem::Destroy{}(file);
+}
+
+long gmem_file_stat(void *core_file, enum kapi_stat stat)
+{
+	return static_cast<File *>(core_file)->inode().store().stats().get(stat);
+}
+
+void gmem_inode_evict(void *core_inode)
+{
+	Inode *const inode = static_cast<Inode *>(core_inode);
+
+	inode->evict();
+	gmem::Destroy{}(inode);
+}
+
+void gmem_inode_poisoned(void *core_inode, struct page *page)
+{
+	static_cast<Inode *>(core_inode)->poisoned(PageIndex{ kapi_cache_index(page) });
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A file is one VM's view of an inode, with the bindings made through it. It
+ * keeps its VM alive, never the other way round.
+ */
+#ifndef GMEM_FILE_H
+#define GMEM_FILE_H
+
+#include "gmem/bindings.h"
+#include "gmem/inode.h"
+
+namespace gmem
+{
+
+class File {
+    public:
+	/* Takes a reference of @vm. */
+	File(Inode &inode, struct kvm *vm) : inode_(inode), vm_(vm) { kapi_kvm_get(vm_); }
+	~File() { kapi_kvm_put(vm_); }
+	File(const File &) = delete;
+	File &operator=(const File &) = delete;
+
+	/* The core's object behind @file; NULL if it is not one of ours. */
+	static File *of(struct file *file) { return static_cast<File *>(kapi_file_core(file)); }
+
+	/* A file of @size bytes on a new inode; returns its descriptor. Sleeps. */
+	static Result<int> create(struct kvm *vm, Platform &platform, std::uint64_t size,
+				  bool huge);
+
+	Inode &inode() { return inode_; }
+	struct kvm *vm() const { return vm_; }
+	Bindings &bindings() { return bindings_; }
+
+	/* -EINVAL: past the end; -EINTR, -ENOMEM. Sleeps. */
+	Status allocate(IndexRange range);
+	/* Unmaps and forgets every binding; the descriptor is gone. Sleeps. */
+	void release();
+
+    private:
+	friend class Inode;
+
+	Inode &inode_;
+	struct kvm *vm_;
+	Bindings bindings_;
+	File *next_ = nullptr; /* among the inode's files */
+};
+
+} /* namespace gmem */
+
+#endif /* GMEM_FILE_H */

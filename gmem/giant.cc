@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Filling 1 GiB of a file from one block of the reserve. What happens to the
+ * runs later is the same as for all others (store.cc); the first of them that
+ * changes makes the giant an ordinary gigabyte for good.
+ */
+#include "gmem/store.h"
+
+namespace gmem
+{
+
+/* The giant around @index, filled if it can be; NULL where there cannot be one. */
+Giant *PageStore::giant_for(PageIndex index, const Access &access)
+{
+	const std::uint64_t number = index.value >> kGiantOrder;
+
+	if (!giants_possible_ || access.fit < kGiantOrder || !access.platform.pages_join())
+		return nullptr;
+
+	Giant *giant = giants_.load(number);
+
+	if (!giant) {
+		Result<Own<Giant>> made = make<Giant>();
+
+		if (!made.ok())
+			return nullptr;
+		if (giants_.insert(number, made.value().get(), giant).ok())
+			giant = made.value().release();
+		else if (!giant)
+			return nullptr;
+	}
+
+	MutexGuard guard{ giant->lock };
+
+	if (!giant->tried) {
+		giant->tried = true;
+		fill_giant(*giant, index, access);
+	}
+	return giant;
+}
+
+void PageStore::fill_giant(Giant &giant, PageIndex index, const Access &access)
+{
+	const PageIndex start = index.round_down(kGiantOrder);
+	const GfnRange gfns = block_around(access.gfn, kGiantOrder);
+
+	if (!kapi_kvm_range_private(access.vm, gfns.start.value, gfns.end.value))
+		return;
+
+	struct page *const block = kapi_pages_alloc(kGiantOrder);
+
+	if (!block)
+		return;
+
+	/* From here on whoever takes a page out breaks it; nobody maps it yet. */
+	stats_.add(KAPI_STAT_GIANTS);
+	giant.intact.store(true);
+	for (std::uint64_t i = 0; i < 1ull << kGiantOrder; i += kRunPages) {
+		const Access at{ access.platform, access.vm, gfns.start + i, kRunOrder };
+
+		if (!adopt(start + i, kapi_page_nth(block, i), at))
+			break_giant(start);
+	}
+}
+
+/* Makes @block the run at @start if that is empty, else frees it. */
+bool PageStore::adopt(PageIndex start, struct page *block, const Access &access)
+{
+	const Result<Run *> run = obtain(start);
+
+	if (run.ok()) {
+		MutexGuard guard{ run.value()->lock };
+
+		if (run.value()->empty() && insert_block(*run.value(), start, block))
+			return prepare_block(*run.value(), access).ok();
+	}
+	kapi_pages_put(block, kRunPages);
+	return false;
+}
+
+/* A page of the giant around @index is about to go, or is lost. */
+void PageStore::break_giant(PageIndex index)
+{
+	Giant *const giant = giants_.load(index.value >> kGiantOrder);
+
+	if (giant && giant->intact.exchange(false))
+		stats_.add(KAPI_STAT_GIANTS, -1);
+}
+
+} /* namespace gmem */

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The record of an aligned 1 GiB of a file that was filled from one block of the
+ * reserve. Its runs have records of their own; this one knows only whether they
+ * are all as they were.
+ */
+#ifndef GMEM_GIANT_H
+#define GMEM_GIANT_H
+
+#include <atomic>
+
+#include "gmem/locks.h"
+
+namespace gmem
+{
+
+struct Giant {
+	Giant() : lock(KAPI_LOCK_GIANT) {}
+
+	Mutex lock; /* held while it is filled; outside of run locks */
+	bool tried = false; /* under the lock: filling is tried once */
+	/*
+	 * All pages are there, prepared, and of one block. Read without the lock:
+	 * who clears it has begun an invalidation that reaches over the whole
+	 * giant, so a fault that still saw it set is dropped by its holder.
+	 */
+	std::atomic<bool> intact{ false };
+};
+
+} /* namespace gmem */
+
+#endif /* GMEM_GIANT_H */

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What happens to an inode as a whole: punching, poison, its end.
+ */
+#include "gmem/inode.h"
+
+#include "gmem/file.h"
+#include "gmem/invalidation.h"
+#include "gmem/locks.h"
+
+namespace gmem
+{
+
+void Inode::add(File &file)
+{
+	file.next_ = files_;
+	files_ = &file;
+}
+
+void Inode::remove(File &file)
+{
+	File **link = &files_;
+
+	while (*link != &file)
+		link = &(*link)->next_;
+	*link = file.next_;
+}
+
+File *Inode::next(const File &file) const
+{
+	return file.next_;
+}
+
+void Inode::punch(IndexRange range)
+{
+	PageRef busy;
+
+	if (range.empty())
+		return;
+	do {
+		if (busy)
+			kapi_page_wait_unlocked(busy.get());
+
+		SharedInodeLock lock{ inode_ };
+		Invalidation invalidation{ *this, range };
+
+		invalidation.unmap();
+		busy = store_.remove(range, platform());
+	} while (busy);
+}
+
+void Inode::evict()
+{
+	kapi_work_cancel(&promotions_);
+	while (PageRef busy = store_.remove({ PageIndex{ 0 }, end() }, platform()))
+		kapi_page_wait_unlocked(busy.get());
+}
+
+void Inode::poisoned(PageIndex index)
+{
+	const IndexRange range{ index, index + 1 };
+
+	/*
+	 * The page stays where it is: what to do about the error is for user
+	 * space to decide, and the next touch tells it.
+	 */
+	store_.poisoned(index);
+
+	SharedInodeLock lock{ inode_ };
+	Invalidation invalidation{ *this, range };
+
+	invalidation.unmap();
+}
+
+} /* namespace gmem */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An inode is physical storage: its pages, and the files that are views of it.
+ * It lives from the creation of its first file to the end of the kernel's inode.
+ */
+#ifndef GMEM_INODE_H
+#define GMEM_INODE_H
+
+#include "gmem/store.h"
+#include "kapi/kapi.h"
+
+namespace gmem
+{
+
+class File;
+
+class Inode {
+    public:
+	Inode(Platform &platform, bool huge);
+
+	struct inode *handle() const { return inode_; }
+	PageStore &store() { return store_; }
+	Platform &platform() { return platform_.get(); }
+	PageIndex end() const { return PageIndex{ kapi_inode_size(inode_) >> kPageShift }; }
+
+	/* Once, when the kernel's inode exists. */
+	void attach(struct inode *inode)
+	{
+		inode_ = inode;
+		store_.attach(inode);
+	}
+
+	/* The files; inode lock: shared to walk, exclusive to change. */
+	File *files() const { return files_; }
+	void add(File &file);
+	void remove(File &file);
+	/* The one behind @file, or NULL. */
+	File *next(const File &file) const;
+
+	/* As PageStore::get(), and sees to it that runs become huge again. */
+	Result<Backing> page(PageIndex index, const Access &access);
+
+	/* Unmaps @range everywhere and frees its pages. Sleeps; takes the inode lock. */
+	void punch(IndexRange range);
+	/* Frees all pages; nothing is bound any more. */
+	void evict();
+	/* Unmaps the poisoned page at @index, so that its next touch is an error. */
+	void poisoned(PageIndex index);
+
+    private:
+	/* gmem/promotion.cc */
+	static void run_promotions(void *self);
+	void promote_runs();
+	void promote_run(PageIndex start);
+
+	struct inode *inode_ = nullptr;
+	PlatformRef platform_;
+	PageStore store_;
+	File *files_ = nullptr;
+	kapi_work promotions_;
+};
+
+} /* namespace gmem */
+
+#endif /* GMEM_INODE_H */

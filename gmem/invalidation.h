@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An invalidation: constructing it begins, destroying it ends, for the very same
+ * bindings, so it cannot be unbalanced. In between no holder maps the range
+ * anew, and unmap() takes out what is mapped.
+ */
+#ifndef GMEM_INVALIDATION_H
+#define GMEM_INVALIDATION_H
+
+#include "gmem/inode.h"
+
+namespace gmem
+{
+
+class Invalidation {
+    public:
+	/*
+	 * For all files of @inode, or for @only one of them. The inode lock is
+	 * held, shared or exclusively, as long as this lives.
+	 */
+	Invalidation(Inode &inode, IndexRange range, File *only = nullptr);
+	~Invalidation();
+	Invalidation(const Invalidation &) = delete;
+	Invalidation &operator=(const Invalidation &) = delete;
+
+	/* Every holder's mappings of the range are gone when it returns. Sleeps. */
+	void unmap();
+
+    private:
+	template <class Fn> void for_each_binding(Fn fn);
+
+	Inode &inode_;
+	const IndexRange range_;
+	File *const only_;
+};
+
+} /* namespace gmem */
+
+#endif /* GMEM_INVALIDATION_H */

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Objects of the core on the kernel's heap: made by make(), owned by Own. There
+ * is no operator new here; running out of memory is a Result.
+ */
+#ifndef GMEM_MEMORY_H
+#define GMEM_MEMORY_H
+
+#include <memory>
+#include <new>
+#include <utility>
+
+#include "gmem/result.h"
+#include "kapi/kapi.h"
+
+namespace gmem
+{
+
+struct Destroy {
+	template <class T> void operator()(T *p) const
+	{
+		p->~T();
+		kapi_free(p);
+	}
+};
+
+template <class T> using Own = std::unique_ptr<T, Destroy>;
+
+/* -ENOMEM if there is none. Sleeps. */
+template <class T, class... Args> Result<Own<T>> make(Args &&...args)
+{
+	void *const p = kapi_alloc(sizeof(T));
+
+	if (!p)
+		return error(ENOMEM);
+	return Own<T>{ new (p) T(std::forward<Args>(args)...) };
+}
+
+/* One reference of a page, dropped when this goes. */
+class PageRef {
+    public:
+	PageRef() = default;
+	/* Takes over a reference that the caller holds. */
+	explicit PageRef(struct page *page) : page_(page) {}
+	PageRef(PageRef &&other) noexcept : page_(other.release()) {}
+	PageRef &operator=(PageRef &&other) noexcept
+	{
+		std::swap(page_, other.page_);
+		return *this;
+	}
+	~PageRef()
+	{
+		if (page_)
+			kapi_page_put(page_);
+	}
+
+	struct page *get() const { return page_; }
+	explicit operator bool() const { return page_ != nullptr; }
+	/* Hands the reference to the caller. */
+	struct page *release() { return std::exchange(page_, nullptr); }
+
+    private:
+	struct page *page_ = nullptr;
+};
+
+} /* namespace gmem */
+
+#endif /* GMEM_MEMORY_H */

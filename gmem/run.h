@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The record of one run: what is known of the 512 pages of an aligned 2 MiB
+ * piece of a file. Huge is not a property of pages here but a fact about them:
+ * a run is whole while all its pages are present and sit in one aligned
+ * physical block. The pages themselves are counted one by one and live in the
+ * page cache.
+ */
+#ifndef GMEM_RUN_H
+#define GMEM_RUN_H
+
+#include "gmem/bitmap.h"
+#include "gmem/locks.h"
+#include "gmem/types.h"
+
+namespace gmem
+{
+
+using RunBitmap = Bitmap<kRunPages>;
+
+/* Everything but the lock is protected by the lock. */
+struct Run {
+	Run() : lock(KAPI_LOCK_RUN) {}
+
+	static constexpr unsigned slot_of(PageIndex index) { return index.value % kRunPages; }
+
+	bool empty() const { return present.none(); }
+	bool whole() const { return block && present.all(); }
+
+	Mutex lock;
+	/*
+	 * First page of the physical block that every present page is in, at its
+	 * place; NULL when the run is empty or its pages lie here and there.
+	 */
+	struct page *block = nullptr;
+	RunBitmap present; /* has a page in the page cache */
+	RunBitmap prepared; /* ... that is zeroed or populated, and the platform's */
+	/*
+	 * ... that was asked for by itself, or populated: its content is the
+	 * guest's. Its neighbours in a huge mapping are prepared with it, but may
+	 * still be populated.
+	 */
+	RunBitmap claimed;
+	RunBitmap lost; /* ... that memory failure has struck */
+	/* All were prepared by one call, so one mapping may show them on any platform. */
+	bool as_one = false;
+	/* All present but not one block, where it could be mapped huge: make it one. */
+	std::uint8_t promotion_tries = 0; /* so often at the most */
+};
+
+} /* namespace gmem */
+
+#endif /* GMEM_RUN_H */

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Statistics of one inode; every change goes into the totals, too.
+ */
+#ifndef GMEM_STATS_H
+#define GMEM_STATS_H
+
+#include <array>
+#include <atomic>
+
+#include "kapi/kapi.h"
+
+namespace gmem
+{
+
+class Stats {
+    public:
+	void add(kapi_stat stat, long n = 1)
+	{
+		values_[stat].fetch_add(n, std::memory_order_relaxed);
+		kapi_stat_add(stat, n);
+	}
+	long get(kapi_stat stat) const { return values_[stat].load(std::memory_order_relaxed); }
+
+    private:
+	std::array<std::atomic<long>, KAPI_STATS> values_{};
+};
+
+} /* namespace gmem */
+
+#endif /* GMEM_STATS_H */

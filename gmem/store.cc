@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The pages of an inode (store.h): filling runs, preparing pages, removing them.
+ *
+ * Everything about one run happens under its lock. Removal can meet a page that
+ * memory failure or the migration code has locked for a moment; waiting for a
+ * page lock inside the run lock could deadlock with gmem_inode_poisoned(), which
+ * comes in with the page locked, so such a page is handed to the caller.
+ */
+#include "gmem/store.h"
+
+#include <array>
+
+namespace gmem
+{
+
+namespace
+{
+
+/* Pages are taken out of the cache in batches of this many. */
+constexpr unsigned kBatch = 64;
+
+/* A page in use for a moment stops a promotion; for longer, it is not worth it. */
+constexpr std::uint8_t kPromotionTries = 8;
+
+} /* namespace */
+
+PageStore::~PageStore()
+{
+	std::uint64_t number = 0;
+
+	for (; Run *const run = runs_.find(number, ~0ull - 1); number++)
+		Destroy{}(run);
+	number = 0;
+	for (; Giant *const giant = giants_.find(number, ~0ull - 1); number++)
+		Destroy{}(giant);
+}
+
+Result<Run *> PageStore::obtain(PageIndex index)
+{
+	if (Run *const run = runs_.load(run_number(index)))
+		return run;
+
+	GMEM_TRY(run, make<Run>());
+	Run *present = nullptr;
+	const Status status = runs_.insert(run_number(index), run.get(), present);
+
+	if (status.ok())
+		return run.release();
+	if (present)
+		return present; /* somebody was faster */
+	return status;
+}
+
+struct page *PageStore::page_at(const Run &run, PageIndex index) const
+{
+	if (run.block)
+		return kapi_page_nth(run.block, Run::slot_of(index));
+	return kapi_cache_peek(inode_, index.value);
+}
+
+/* One aligned block for an empty run; false if there is none to be had. */
+bool PageStore::fill_block(Run &run, PageIndex index)
+{
+	struct page *const block = kapi_pages_alloc(kRunOrder);
+
+	if (!block)
+		return false;
+	if (insert_block(run, index, block))
+		return true;
+	kapi_pages_put(block, kRunPages);
+	return false;
+}
+
+/* Takes the references of @block's pages if it can. */
+bool PageStore::insert_block(Run &run, PageIndex index, struct page *block)
+{
+	if (kapi_cache_insert(inode_, index.round_down(kRunOrder).value, block, kRunPages) != 0)
+		return false;
+	run.block = block;
+	run.present.set_all();
+	stats_.add(KAPI_STAT_PAGES, kRunPages);
+	stats_.add(KAPI_STAT_RUNS);
+	return true;
+}
+
+Status PageStore::fill_page(Run &run, PageIndex index, unsigned fit)
+{
+	struct page *const page = kapi_pages_alloc(0);
+
+	if (!page)
+		return error(ENOMEM);
+
+	const Status status{ kapi_cache_insert(inode_, index.value, page, 1) };
+
+	if (!status.ok()) {
+		kapi_page_put(page);
+		return status;
+	}
+	/* A page from elsewhere: the run's pages are no longer one block. */
+	if (run.block && page != kapi_page_nth(run.block, Run::slot_of(index)))
+		run.block = nullptr;
+	run.present.set(Run::slot_of(index));
+	stats_.add(KAPI_STAT_PAGES);
+	if (!run.present.all())
+		return Status{};
+	if (run.block) {
+		stats_.add(KAPI_STAT_RUNS);
+		stats_.add(KAPI_STAT_PROMOTIONS);
+	} else if (huge_ && fit >= kRunOrder) {
+		run.promotion_tries = kPromotionTries;
+		promotion_wanted_.store(true);
+	}
+	return Status{};
+}
+
+/*
+ * A page for the absent @index. A whole block of them where policy and place
+ * allow; @worth says whether all of the block would be used, which is asked last
+ * because it may be slow to tell.
+ */
+template <class Worth> Status PageStore::fill(Run &run, PageIndex index, unsigned fit, Worth worth)
+{
+	if (huge_) {
+		if (fit < kRunOrder)
+			stats_.add(KAPI_STAT_FALLBACK_PLACE);
+		else if (!run.empty())
+			stats_.add(KAPI_STAT_FALLBACK_PARTIAL);
+		else if (!worth())
+			stats_.add(KAPI_STAT_FALLBACK_SHARED);
+		else if (fill_block(run, index))
+			return Status{};
+		else
+			stats_.add(KAPI_STAT_FALLBACK_MEMORY);
+	}
+	return fill_page(run, index, fit);
+}
+
+/*
+ * A run with a part that KVM takes for shared gets small pages: it would not be
+ * mapped huge, and the shared part's memory would lie idle.
+ */
+Status PageStore::fill_for(Run &run, PageIndex index, const Access &access)
+{
+	return fill(run, index, access.fit, [&] {
+		const GfnRange block = block_around(access.gfn, kRunOrder);
+
+		return kapi_kvm_range_private(access.vm, block.start.value, block.end.value);
+	});
+}
+
+Status PageStore::prepare_page(Run &run, unsigned slot, struct page *page, const Access &access,
+			       Gfn gfn)
+{
+	if (!kapi_pages_come_zeroed())
+		kapi_pages_clear(page, 1);
+	GMEM_CHECK(access.platform.prepare(access.vm, gfn, Pfn{ kapi_page_pfn(page) }, 0));
+	run.prepared.set(slot);
+	return Status{};
+}
+
+Status PageStore::prepare_block(Run &run, const Access &access)
+{
+	if (!kapi_pages_come_zeroed())
+		kapi_pages_clear(run.block, kRunPages);
+
+	const Status status = access.platform.prepare(access.vm, access.gfn.round_down(kRunOrder),
+						      Pfn{ kapi_page_pfn(run.block) }, kRunOrder);
+
+	/* What is neither the guest's nor the host's goes by way of the platform, too. */
+	if (status.ok() || status == error(ENOTRECOVERABLE))
+		run.prepared.set_all();
+	GMEM_CHECK(status);
+	run.as_one = true;
+	return Status{};
+}
+
+/*
+ * Prepares the page at @index, and with it the rest of its run when the run can
+ * then be mapped as one.
+ */
+Status PageStore::prepare(Run &run, PageIndex index, const Access &access)
+{
+	const unsigned slot = Run::slot_of(index);
+	const bool as_one = access.fit >= kRunOrder && run.whole() && run.lost.none();
+
+	if (as_one && run.prepared.none() && access.platform.max_order() >= kRunOrder)
+		return prepare_block(run, access);
+
+	if (!run.prepared.test(slot))
+		GMEM_CHECK(prepare_page(run, slot, page_at(run, index), access, access.gfn));
+
+	if (!as_one || !access.platform.pages_join())
+		return Status{};
+	for (unsigned i = run.prepared.next_clear(0); i < kRunPages; i = run.prepared.next_clear(i))
+		GMEM_CHECK(prepare_page(run, i, kapi_page_nth(run.block, i), access,
+					access.gfn.round_down(kRunOrder) + i));
+	return Status{};
+}
+
+Result<Backing> PageStore::get(PageIndex index, const Access &access)
+{
+	const Giant *const giant = giant_for(index, access);
+
+	GMEM_TRY(run, obtain(index));
+	MutexGuard guard{ run->lock };
+
+	if (!run->present.test(Run::slot_of(index)))
+		GMEM_CHECK(fill_for(*run, index, access));
+
+	struct page *const page = page_at(*run, index);
+
+	if (kapi_page_poisoned(page))
+		return error(EHWPOISON);
+	if (!run->prepared.test(Run::slot_of(index)))
+		GMEM_CHECK(prepare(*run, index, access));
+
+	const bool huge = access.fit >= kRunOrder && run->whole() && run->prepared.all() &&
+			  run->lost.none() && (run->as_one || access.platform.pages_join());
+
+	GMEM_CHECK(access.platform.admit(access.gfn, Pfn{ kapi_page_pfn(page) },
+					 huge ? kRunOrder : 0));
+	run->claimed.set(Run::slot_of(index));
+	kapi_page_get(page);
+	if (!huge)
+		return Backing{ PageRef{ page }, 0 };
+	return Backing{ PageRef{ page }, giant && giant->intact.load() ? kGiantOrder : kRunOrder };
+}
+
+Result<struct page *> PageStore::populatable(Run &run, PageIndex index, const Access &access)
+{
+	if (!run.present.test(Run::slot_of(index)))
+		GMEM_CHECK(fill_for(run, index, access));
+
+	struct page *const page = page_at(run, index);
+
+	if (kapi_page_poisoned(page))
+		return error(EHWPOISON);
+	if (run.claimed.test(Run::slot_of(index)))
+		return error(EEXIST);
+	if (run.prepared.test(Run::slot_of(index))) {
+		break_giant(index);
+		GMEM_CHECK(take_back(run, Run::slot_of(index), page, access.platform));
+	}
+	return page;
+}
+
+/* A page prepared for its neighbours' sake becomes the host's again. */
+Status PageStore::take_back(Run &run, unsigned slot, struct page *page, Platform &platform)
+{
+	if (run.as_one)
+		GMEM_CHECK(platform.split(Pfn{ kapi_page_pfn(run.block) }));
+	run.as_one = false;
+	GMEM_CHECK(platform.reclaim(Pfn{ kapi_page_pfn(page) }, 1));
+	run.prepared.reset(slot);
+	return Status{};
+}
+
+void PageStore::settle_populate(Run &run, PageIndex index, struct page *page, Status status)
+{
+	const unsigned slot = Run::slot_of(index);
+
+	/* A page that is nobody's is reclaimed at its end like the guest's, or leaked. */
+	if (status.ok() || status == error(ENOTRECOVERABLE)) {
+		run.prepared.set(slot);
+		run.claimed.set(slot);
+	} else {
+		/* Half-filled; where pages come zeroed nobody clears it later. */
+		kapi_pages_clear(page, 1);
+	}
+}
+
+Status PageStore::allocate(IndexRange range)
+{
+	for (PageIndex index = range.start; index < range.end;) {
+		const IndexRange block = block_around(index, kRunOrder);
+		const IndexRange part = range.intersect(block);
+
+		GMEM_TRY(run, obtain(index));
+		MutexGuard guard{ run->lock };
+
+		for (; index < part.end; index = index + 1) {
+			if (run->present.test(Run::slot_of(index)))
+				continue;
+			if (kapi_signal_pending())
+				return error(EINTR);
+			GMEM_CHECK(fill(*run, index, part == block ? kRunOrder : 0,
+					[] { return true; }));
+		}
+		kapi_cond_resched();
+	}
+	return Status{};
+}
+
+/* The page at @slot has left the cache. */
+void PageStore::forget(Run &run, unsigned slot)
+{
+	if (run.whole())
+		stats_.add(KAPI_STAT_RUNS, -1);
+	stats_.add(KAPI_STAT_PAGES, -1);
+	run.present.reset(slot);
+	run.prepared.reset(slot);
+	run.claimed.reset(slot);
+	run.lost.reset(slot);
+	run.as_one = false;
+	run.promotion_tries = 0;
+	if (run.empty())
+		run.block = nullptr;
+}
+
+/*
+ * Takes a whole run out and frees it as one block, if nobody has a reference of
+ * its pages beside the cache.
+ */
+bool PageStore::remove_whole(Run &run, PageIndex start, Platform &platform)
+{
+	struct page *const block = run.block;
+
+	if (!kapi_cache_take_run(inode_, start.value, block, kRunOrder))
+		return false;
+
+	const RunBitmap prepared = run.prepared;
+
+	run.present.reset_all();
+	run.prepared.reset_all();
+	run.claimed.reset_all();
+	run.as_one = false;
+	run.block = nullptr;
+	stats_.add(KAPI_STAT_PAGES, -static_cast<long>(kRunPages));
+	stats_.add(KAPI_STAT_RUNS, -1);
+	/* Stretches of prepared and of other pages in turn. */
+	for (unsigned from = 0; from < kRunPages;) {
+		const bool owned = prepared.test(from);
+		const unsigned to = owned ? prepared.next_clear(from) : prepared.next_set(from);
+		struct page *const first = kapi_page_nth(block, from);
+
+		if (!owned || platform.reclaim(Pfn{ kapi_page_pfn(first) }, to - from).ok()) {
+			kapi_pages_free_frozen(first, to - from);
+		} else {
+			for (unsigned i = from; i < to; i++)
+				kapi_page_leak_frozen(kapi_page_nth(block, i));
+			stats_.add(KAPI_STAT_LEAKED, to - from);
+		}
+		from = to;
+	}
+	return true;
+}
+
+/*
+ * Gives pages that have left the cache back to the host, neighbours by one call.
+ * Those that may be freed are moved to the front: how many. The others are leaked
+ * on purpose.
+ */
+unsigned PageStore::reclaim_batch(Run &run, struct page **pages, unsigned count, bool split,
+				  Platform &platform)
+{
+	unsigned kept = 0;
+
+	for (unsigned from = 0; from < count;) {
+		const unsigned slot = kapi_cache_index(pages[from]) % kRunPages;
+		const bool owned = run.prepared.test(slot);
+		const Pfn first{ kapi_page_pfn(pages[from]) };
+		unsigned to = from;
+
+		do {
+			forget(run, kapi_cache_index(pages[to++]) % kRunPages);
+		} while (to < count && owned &&
+			 run.prepared.test(kapi_cache_index(pages[to]) % kRunPages) &&
+			 Pfn{ kapi_page_pfn(pages[to]) } == first + (to - from));
+
+		if (!owned || (split && platform.reclaim(first, to - from).ok())) {
+			for (; from < to; from++)
+				pages[kept++] = pages[from];
+		} else {
+			stats_.add(KAPI_STAT_LEAKED, to - from);
+			from = to;
+		}
+	}
+	return kept;
+}
+
+PageRef PageStore::remove_from(Run &run, IndexRange range, Platform &platform)
+{
+	break_giant(range.start);
+	if (range.size() == kRunPages && run.whole() && run.lost.none() &&
+	    remove_whole(run, range.start, platform))
+		return PageRef{};
+
+	std::array<struct page *, kBatch> pages;
+	struct page *busy = nullptr;
+	PageIndex index = range.start;
+	/* A part of a block that the platform took as one cannot go as it is. */
+	const bool split = !run.as_one || platform.split(Pfn{ kapi_page_pfn(run.block) }).ok();
+
+	while (index < range.end && !busy) {
+		const unsigned taken = kapi_cache_take(inode_, &index.value, range.end.value,
+						       pages.data(), kBatch, &busy);
+		const unsigned kept = reclaim_batch(run, pages.data(), taken, split, platform);
+
+		kapi_pages_put_array(pages.data(), kept);
+	}
+	if (split)
+		run.as_one = false;
+	return PageRef{ busy };
+}
+
+PageRef PageStore::remove(IndexRange range, Platform &platform)
+{
+	std::uint64_t number = run_number(range.start);
+	const std::uint64_t last = run_number(range.end - 1);
+
+	while (Run *const run = runs_.find(number, last)) {
+		const IndexRange block = block_around(PageIndex{ number << kRunOrder }, kRunOrder);
+
+		{
+			MutexGuard guard{ run->lock };
+
+			if (PageRef busy = remove_from(*run, range.intersect(block), platform))
+				return busy;
+		}
+		kapi_cond_resched();
+		if (number++ == last)
+			break;
+	}
+	return PageRef{};
+}
+
+void PageStore::poisoned(PageIndex index)
+{
+	Run *const run = runs_.load(run_number(index));
+
+	if (!run)
+		return;
+	MutexGuard guard{ run->lock };
+
+	break_giant(index);
+	if (run->present.test(Run::slot_of(index)))
+		run->lost.set(Run::slot_of(index));
+}
+
+Result<PageIndex> PageStore::next_promotion(PageIndex from)
+{
+	std::uint64_t number = run_number(from + (kRunPages - 1));
+
+	while (Run *const run = runs_.find(number, ~0ull)) {
+		MutexGuard guard{ run->lock };
+
+		if (run->promotion_tries)
+			return PageIndex{ number << kRunOrder };
+		number++;
+	}
+	return error(ENOENT);
+}
+
+Status PageStore::promote(PageIndex start, struct page *block)
+{
+	GMEM_TRY(run, obtain(start));
+	MutexGuard guard{ run->lock };
+
+	if (!run->promotion_tries)
+		return error(EBUSY);
+	run->promotion_tries--;
+	if (!run->lost.none() || !run->prepared.all())
+		return error(EBUSY);
+	GMEM_CHECK(Status{ kapi_cache_replace_run(inode_, start.value, block, kRunOrder) });
+	run->promotion_tries = 0;
+	run->block = block;
+	stats_.add(KAPI_STAT_RUNS);
+	stats_.add(KAPI_STAT_PROMOTIONS);
+	return Status{};
+}
+
+void PageStore::give_up_promotion(PageIndex start)
+{
+	if (Run *const run = runs_.load(run_number(start))) {
+		MutexGuard guard{ run->lock };
+
+		run->promotion_tries = 0;
+	}
+}
+
+} /* namespace gmem */

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The pages of an inode: where they come from, what state they are in, how they
+ * go. Knows nothing of bindings: whoever removes pages has unmapped them first
+ * (gmem/invalidation.h).
+ *
+ * A page is absent, present, or prepared; prepared means that a guest may see
+ * it. Pages are zeroed when prepared, not when allocated, unless the allocator
+ * has done it already.
+ */
+#ifndef GMEM_STORE_H
+#define GMEM_STORE_H
+
+#include "gmem/giant.h"
+#include "gmem/memory.h"
+#include "gmem/platform.h"
+#include "gmem/run.h"
+#include "gmem/stats.h"
+#include "gmem/xarray.h"
+
+namespace gmem
+{
+
+/* A page that a guest may map. */
+struct Backing {
+	PageRef page;
+	/* The aligned block of this order around the page may be mapped as one. */
+	unsigned order = 0;
+};
+
+/* Who asks for a page, and how much of a run the place it is mapped at takes. */
+struct Access {
+	Platform &platform;
+	struct kvm *vm;
+	Gfn gfn;
+	/* kGiantOrder or kRunOrder where a block that large is one of gfns, too; else 0. */
+	unsigned fit;
+};
+
+class PageStore {
+    public:
+	explicit PageStore(bool huge) : huge_(huge), giants_possible_(huge && kapi_pages_reserved())
+	{
+	}
+	~PageStore();
+
+	/* Once, before anything else. */
+	void attach(struct inode *inode) { inode_ = inode; }
+
+	/*
+	 * The page at @index, prepared. -EHWPOISON: it is lost; -ENOMEM; or what
+	 * the platform said. Sleeps.
+	 */
+	Result<Backing> get(PageIndex index, const Access &access);
+
+	/*
+	 * Gives the page at @index its content by @fill(Pfn) -> Status, which
+	 * also makes it the platform's. -EEXIST: it has been prepared before;
+	 * -EHWPOISON, -ENOMEM; or what @fill said, the page is then as new.
+	 */
+	template <class Fill> Status populate(PageIndex index, const Access &access, Fill fill)
+	{
+		GMEM_TRY(run, obtain(index));
+		MutexGuard guard{ run->lock };
+		GMEM_TRY(page, populatable(*run, index, access));
+
+		const Status status = fill(Pfn{ kapi_page_pfn(page) });
+
+		settle_populate(*run, index, page, status);
+		return status;
+	}
+
+	/* Pages for all of @range, unprepared. -EINTR, -ENOMEM: some may be there. */
+	Status allocate(IndexRange range);
+
+	/*
+	 * Takes @range's pages out and frees them through the platform. Returns
+	 * nothing when done, or a page that somebody has locked: wait for it and
+	 * call again.
+	 */
+	PageRef remove(IndexRange range, Platform &platform);
+
+	/* Hardware poison struck the page at @index. */
+	void poisoned(PageIndex index);
+
+	/* The first run at or after @from that wants to be promoted; its first page. */
+	Result<PageIndex> next_promotion(PageIndex from);
+	/*
+	 * Moves the run at @start into @block, whose references it takes if it
+	 * succeeds. Nobody has it mapped. -EBUSY: it changed, or a page is in use.
+	 */
+	Status promote(PageIndex start, struct page *block);
+	/* There is no block for it. */
+	void give_up_promotion(PageIndex start);
+	/* Whether a run has come to want it since this was last asked. */
+	bool promotion_wanted()
+	{
+		return promotion_wanted_.load(std::memory_order_relaxed) &&
+		       promotion_wanted_.exchange(false);
+	}
+
+	/* No mapping takes in more than an aligned block of this order. */
+	unsigned max_order() const { return giants_possible_ ? kGiantOrder : kRunOrder; }
+
+	Stats &stats() { return stats_; }
+
+    private:
+	static std::uint64_t run_number(PageIndex index) { return index.value >> kRunOrder; }
+
+	Result<Run *> obtain(PageIndex index);
+	struct page *page_at(const Run &run, PageIndex index) const;
+	template <class Worth> Status fill(Run &run, PageIndex index, unsigned fit, Worth worth);
+	Status fill_for(Run &run, PageIndex index, const Access &access);
+	bool fill_block(Run &run, PageIndex index);
+	bool insert_block(Run &run, PageIndex index, struct page *block);
+	Status fill_page(Run &run, PageIndex index, unsigned fit);
+	Status prepare(Run &run, PageIndex index, const Access &access);
+	Status prepare_page(Run &run, unsigned slot, struct page *page, const Access &access,
+			    Gfn gfn);
+	Status prepare_block(Run &run, const Access &access);
+	Result<struct page *> populatable(Run &run, PageIndex index, const Access &access);
+	Status take_back(Run &run, unsigned slot, struct page *page, Platform &platform);
+	void settle_populate(Run &run, PageIndex index, struct page *page, Status status);
+	bool remove_whole(Run &run, PageIndex start, Platform &platform);
+	PageRef remove_from(Run &run, IndexRange range, Platform &platform);
+	unsigned reclaim_batch(Run &run, struct page **pages, unsigned count, bool split,
+			       Platform &platform);
+	void forget(Run &run, unsigned slot);
+
+	/* gmem/giant.cc */
+	Giant *giant_for(PageIndex index, const Access &access);
+	void fill_giant(Giant &giant, PageIndex index, const Access &access);
+	bool adopt(PageIndex start, struct page *block, const Access &access);
+	void break_giant(PageIndex index);
+
+	struct inode *inode_ = nullptr;
+	const bool huge_;
+	/* Fixed for life: how far an invalidation must reach depends on it. */
+	const bool giants_possible_;
+	std::atomic<bool> promotion_wanted_{ false };
+	Stats stats_;
+	XArray<Giant> giants_; /* by index >> kGiantOrder; likewise */
+	XArray<Run> runs_; /* by run number; never emptied before the inode goes */
+};
+
+} /* namespace gmem */
+
+#endif /* GMEM_STORE_H */
