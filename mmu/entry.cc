@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The functions that KVM's calls land in (include/gmem/gmem.h), and the ones
+ * wrapped around KVM's own. Each decides whether the file or slot at hand is
+ * ours, and hands it to the stock body if not.
+ */
+#include <gmem/gmem.h>
+#include <uapi/gmem.h>
+
+#include "arch/x86/platforms.h"
+#include "gmem/file.h"
+#include "mmu/memslot.h"
+#include "mmu/populate.h"
+
+namespace
+{
+
+using namespace gmem;
+
+/* Counts the call, and keeps the module from unloading under it. */
+class Entry {
+    public:
+	explicit Entry(kapi_entry entry) : entry_(entry) { kapi_entry_enter(entry_); }
+	~Entry() { kapi_entry_leave(entry_, served_); }
+	Entry(const Entry &) = delete;
+	Entry &operator=(const Entry &) = delete;
+
+	/* The stock body answers. */
+	void stock() { served_ = false; }
+
+    private:
+	const kapi_entry entry_;
+	bool served_ = true;
+};
+
+class FileRef {
+    public:
+	/* Takes over a reference that the caller holds. */
+	explicit FileRef(struct file *file) : file_(file) {}
+	~FileRef()
+	{
+		if (file_)
+			kapi_file_put(file_);
+	}
+	FileRef(const FileRef &) = delete;
+	FileRef &operator=(const FileRef &) = delete;
+
+	struct file *get() const { return file_; }
+	explicit operator bool() const { return file_ != nullptr; }
+
+    private:
+	struct file *file_;
+};
+
+/* Flags that a file can be created with. */
+std::uint64_t known_flags()
+{
+	return kapi_setting_huge() == KAPI_HUGE_ADVISE ? GMEM_FLAG_HUGE : 0;
+}
+
+} /* namespace */
+
+int gmem_create(struct kvm *kvm, struct kvm_create_guest_memfd *args)
+{
+	Entry entry{ KAPI_ENTRY_CREATE };
+	std::uint64_t size, flags;
+
+	kapi_create_args(args, &size, &flags);
+	if (flags & ~known_flags())
+		return -EINVAL;
+	/* Sizes are loff_t to the kernel: the top bit makes them negative. */
+	if (size == 0 || size >> 63 || size % kPageSize)
+		return -EINVAL;
+
+	const bool huge = kapi_setting_huge() == KAPI_HUGE_ALWAYS || flags & GMEM_FLAG_HUGE;
+	const Result<Platform *> platform = platform_for(kvm);
+
+	if (!platform.ok())
+		return platform.status().code();
+
+	const Result<int> fd = File::create(kvm, *platform.value(), size, huge);
+
+	platform.value()->drop(); /* the inode has its own use */
+	return fd.ok() ? fd.value() : fd.status().code();
+}
+
+int gmem_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int fd, long long offset)
+{
+	Entry entry{ KAPI_ENTRY_BIND };
+	const FileRef handle{ kapi_file_from_fd(fd) };
+
+	if (!handle)
+		return -EBADF;
+
+	File *const file = File::of(handle.get());
+
+	if (!file) {
+		entry.stock();
+		return kapi_stock_bind(kvm, slot, fd, offset);
+	}
+	return bind_memslot(*file, handle.get(), kvm, slot, offset).code();
+}
+
+void gmem_unbind(struct kvm_memory_slot *slot)
+{
+	Entry entry{ KAPI_ENTRY_UNBIND };
+	/*
+	 * The file may be dying, but its release needs slots_lock before it can
+	 * go further than that: what the slot points to is still there.
+	 */
+	struct file *const handle = kapi_slot_file(slot);
+
+	if (!handle)
+		return;
+
+	File *const file = File::of(handle);
+
+	if (!file) {
+		entry.stock();
+		kapi_stock_unbind(slot);
+		return;
+	}
+	unbind_memslot(*file, slot);
+}
+
+int gmem_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, gmem_u64 gfn, gmem_u64 *pfn,
+		 int *max_order)
+{
+	Entry entry{ KAPI_ENTRY_GET_PFN };
+	const FileRef handle{ kapi_slot_file_get(slot) };
+
+	if (!handle)
+		return -EFAULT;
+
+	File *const file = File::of(handle.get());
+
+	if (!file) {
+		entry.stock();
+		return kapi_stock_get_pfn(kvm, slot, gfn, pfn, max_order);
+	}
+
+	Result<Backing> backing = memslot_page(*file, kvm, slot, Gfn{ gfn });
+
+	if (!backing.ok())
+		return backing.status().code();
+	*pfn = kapi_page_pfn(backing.value().page.get());
+	if (max_order)
+		*max_order = static_cast<int>(backing.value().order);
+	backing.value().page.release(); /* the caller's now */
+	return 0;
+}
+
+long gmem_populate(struct kvm *kvm, gmem_u64 gfn, void *src, long npages, gmem_populate_cb cb,
+		   void *opaque)
+{
+	Entry entry{ KAPI_ENTRY_POPULATE };
+
+	kapi_kvm_assert_slots_lock(kvm);
+	if (npages < 0)
+		return -EINVAL;
+
+	struct kvm_memory_slot *const slot = kapi_kvm_slot_of(kvm, gfn);
+
+	if (!slot || !kapi_slot_has_gmem(slot))
+		return -EINVAL;
+
+	const FileRef handle{ kapi_slot_file_get(slot) };
+
+	if (!handle)
+		return -EFAULT;
+
+	File *const file = File::of(handle.get());
+
+	if (!file) {
+		entry.stock();
+		return kapi_stock_populate(kvm, gfn, src, npages, cb, opaque);
+	}
+	return populate_memslot(*file,
+				PopulateRequest{ kvm, slot, Gfn{ gfn }, src, npages, cb, opaque });
+}
+
+int gmem_kvm_init_vm(struct kvm *kvm, unsigned long type)
+{
+	Entry entry{ KAPI_ENTRY_INIT_VM };
+	/* KVM_X86_DEFAULT_VM and KVM_X86_SW_PROTECTED_VM of <asm/kvm.h>. */
+	constexpr unsigned long kDefaultVm = 0, kSwProtectedVm = 1;
+
+	int ret = kapi_stock_init_vm(kvm, type);
+
+	if (type != kSwProtectedVm || ret != -EINVAL) {
+		entry.stock();
+		return ret;
+	}
+	/* A kernel built without software-protected VMs: one is a default VM with private memory. */
+	ret = kapi_stock_init_vm(kvm, kDefaultVm);
+	if (ret == 0)
+		kapi_kvm_make_sw_protected(kvm);
+	return ret;
+}
+
+int gmem_kvm_check_extension(struct kvm *kvm, long extension)
+{
+	Entry entry{ KAPI_ENTRY_CHECK_EXTENSION };
+	/* KVM_CAP_VM_TYPES of <linux/kvm.h>. */
+	constexpr long kCapVmTypes = 235;
+	constexpr int kSwProtectedBit = 1 << 1;
+
+	const int ret = kapi_stock_check_extension(kvm, extension);
+
+	switch (extension) {
+	case kCapVmTypes:
+		return ret | kSwProtectedBit;
+	case KVM_CAP_GUEST_MEMFD_FLAGS:
+		if (kapi_setting_backend_stock() || (kvm && !kapi_kvm_has_private_mem(kvm)))
+			break;
+		return static_cast<int>(known_flags());
+	}
+	entry.stock();
+	return ret;
+}
+
+int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, gmem_u64 gpa, gmem_u64 error, void *insn,
+			int insn_len)
+{
+	Entry entry{ KAPI_ENTRY_PAGE_FAULT };
+	/* PFERR_PRESENT_MASK, PFERR_RSVD_MASK and PFERR_PRIVATE_ACCESS of <asm/kvm_host.h>. */
+	constexpr gmem_u64 kPresent = 1ull << 0, kReserved = 1ull << 3, kPrivateAccess = 1ull << 49;
+
+	/*
+	 * Reserved bits are how KVM remembers emulated MMIO, which is never
+	 * private. It does not forget when the page is made private, and would take
+	 * every later access for one to the MMIO of before.
+	 */
+	if (kapi_kvm_sw_private(vcpu, gpa))
+		error = (error & ~(error & kReserved ? kReserved | kPresent : 0)) | kPrivateAccess;
+	else
+		entry.stock();
+	return kapi_stock_page_fault(vcpu, gpa, error, insn, insn_len);
+}
+
+int gmem_memory_failure(unsigned long pfn, int flags)
+{
+	Entry entry{ KAPI_ENTRY_MEMORY_FAILURE };
+
+	if (!kapi_poison_expose(pfn))
+		entry.stock();
+	return kapi_stock_memory_failure(pfn, flags);
+}

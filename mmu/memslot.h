@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A KVM memslot as a holder of guest memory: the binding between a range of a
+ * file and the gfns that show it, and what invalidation means to KVM's MMU.
+ */
+#ifndef GMEM_MMU_MEMSLOT_H
+#define GMEM_MMU_MEMSLOT_H
+
+#include "gmem/consumer.h"
+#include "gmem/file.h"
+
+namespace gmem
+{
+
+class MemslotBinding final : public Binding {
+    public:
+	MemslotBinding(struct kvm *kvm, struct kvm_memory_slot *slot, IndexRange range)
+		: Binding(range), kvm_(kvm), slot_(slot),
+		  map_(Gfn{ kapi_slot_base_gfn(slot) }, range)
+	{
+	}
+
+	/* Where @slot shows its part of the file it is bound to. */
+	static SlotMap map_of(struct kvm_memory_slot *slot);
+
+	struct kvm_memory_slot *slot() const { return slot_; }
+
+	void begin(IndexRange reach) override;
+	void unmap(IndexRange range) override;
+	void end(IndexRange reach) override;
+	void orphan() override;
+	void destroy() override;
+
+    private:
+	struct kvm *kvm_;
+	struct kvm_memory_slot *slot_;
+	const SlotMap map_;
+};
+
+/*
+ * Binds a new @slot to @file from @offset (bytes) on. slots_lock held. Errors as
+ * gmem_bind(), which see. Sleeps.
+ */
+Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm_memory_slot *slot,
+		    long long offset);
+
+/* Undoes it. slots_lock held. Sleeps. */
+void unbind_memslot(File &file, struct kvm_memory_slot *slot);
+
+/* How the page of @gfn, which @map shows, is asked for on behalf of @kvm. */
+Access memslot_access(File &file, struct kvm *kvm, const SlotMap &map, Gfn gfn);
+
+/* The page behind @gfn of @slot; the caller holds @file's reference and kvm->srcu. Sleeps. */
+Result<Backing> memslot_page(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn);
+
+} /* namespace gmem */
+
+#endif /* GMEM_MMU_MEMSLOT_H */
