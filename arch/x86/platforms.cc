@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The platforms without state of a VM's, none at all and KVM's arch hooks, and
+ * the list of VMs on the models.
+ */
+#include "arch/x86/platforms.h"
+
+#include "arch/x86/snp_platform.h"
+#include "arch/x86/tdx_platform.h"
+#include "kapi/kapi.h"
+
+namespace gmem
+{
+
+namespace
+{
+
+/* Default and software-protected VMs: memory is the guest's as it is. */
+class PlainPlatform final : public Platform {
+    public:
+	constexpr PlainPlatform() = default;
+
+	Status prepare(struct kvm *, Gfn, Pfn, unsigned) override { return Status{}; }
+	Status reclaim(Pfn, std::uint64_t) override { return Status{}; }
+	unsigned max_order() const override { return kRunOrder; }
+	bool pages_join() const override { return true; }
+};
+
+/*
+ * VMs whose memory the vendor module of KVM owns. The hook of 6.12 takes an order
+ * but may do less than asked, and its way back reports failures to the log only:
+ * where there is an RMP, it is looked at afterwards.
+ */
+class KvmArchPlatform final : public Platform {
+    public:
+	constexpr KvmArchPlatform() = default;
+
+	Status prepare(struct kvm *kvm, Gfn gfn, Pfn pfn, unsigned order) override;
+	Status reclaim(Pfn pfn, std::uint64_t count) override;
+	unsigned max_order() const override { return kRunOrder; }
+	bool pages_join() const override { return false; }
+	Status admit(Gfn, Pfn pfn, unsigned) override
+	{
+		return kapi_arch_assigned(pfn.value) == 0 ? error(EIO) : Status{};
+	}
+};
+
+Status KvmArchPlatform::prepare(struct kvm *kvm, Gfn gfn, Pfn pfn, unsigned order)
+{
+	GMEM_CHECK(Status{ kapi_arch_prepare(kvm, gfn.value, pfn.value, order) });
+	/* Its 2 MiB entry, or else only the first frame's. */
+	for (std::uint64_t i = 1; i < 1ull << order; i++) {
+		if (kapi_arch_assigned(pfn.value + i) != 0)
+			continue;
+
+		const Status status{ kapi_arch_prepare(kvm, gfn.value + i, pfn.value + i, 0) };
+
+		if (!status.ok()) {
+			/* All or nothing; or else it is a block that must not be freed. */
+			return reclaim(pfn, i).ok() ? status : error(ENOTRECOVERABLE);
+		}
+	}
+	return Status{};
+}
+
+Status KvmArchPlatform::reclaim(Pfn pfn, std::uint64_t count)
+{
+	kapi_arch_reclaim(pfn.value, count);
+	for (std::uint64_t i = 0; i < count; i++) {
+		if (kapi_arch_assigned(pfn.value + i) > 0) {
+			kapi_report("frame %#llx is still assigned to a guest: leaked",
+				    static_cast<unsigned long long>(pfn.value + i));
+			return error(EIO);
+		}
+	}
+	return Status{};
+}
+
+constinit PlainPlatform plain;
+constinit KvmArchPlatform kvm_arch;
+
+/* VMs on the models; under the lock of the list. */
+constinit ModelVm *models;
+
+class ListGuard {
+    public:
+	ListGuard() { kapi_platforms_lock(); }
+	~ListGuard() { kapi_platforms_unlock(); }
+	ListGuard(const ListGuard &) = delete;
+	ListGuard &operator=(const ListGuard &) = delete;
+};
+
+} /* namespace */
+
+Result<ModelVm *> ModelVm::of(struct kvm *vm, Result<ModelVm *> (*create)(struct kvm *))
+{
+	ListGuard guard;
+
+	for (ModelVm *model = models; model; model = model->next_) {
+		if (model->vm_ == vm) {
+			model->uses_++;
+			return model;
+		}
+	}
+
+	GMEM_TRY(model, create(vm));
+	model->next_ = models;
+	models = model;
+	return model;
+}
+
+void ModelVm::hold()
+{
+	ListGuard guard;
+
+	uses_++;
+}
+
+void ModelVm::drop()
+{
+	struct kvm *const vm = vm_;
+
+	/* The VM may go with its platform, and must not do so under the lock. */
+	kapi_kvm_get(vm);
+	{
+		ListGuard guard;
+
+		if (--uses_ == 0) {
+			ModelVm **link = &models;
+
+			while (*link != this)
+				link = &(*link)->next_;
+			*link = next_;
+			destroy();
+		}
+	}
+	kapi_kvm_put(vm);
+}
+
+Result<Platform *> platform_for(struct kvm *kvm)
+{
+	/* KVM_X86_DEFAULT_VM and KVM_X86_SW_PROTECTED_VM of <asm/kvm.h>. */
+	constexpr unsigned long kDefaultVm = 0, kSwProtectedVm = 1;
+	const unsigned long type = kapi_kvm_type(kvm);
+
+	if (type > kSwProtectedVm)
+		return &kvm_arch;
+	if (type == kDefaultVm || kapi_setting_platform() == KAPI_PLATFORM_NONE)
+		return &plain;
+
+	GMEM_TRY(model, ModelVm::of(kvm, kapi_setting_platform() == KAPI_PLATFORM_SNP_MODEL
+						 ? SnpPlatform::create
+						 : TdxPlatform::create));
+	return model;
+}
+
+} /* namespace gmem */

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The reverse map table (rmp.h).
+ */
+#include "arch/x86/rmp.h"
+
+namespace gmem
+{
+
+namespace
+{
+
+/* Guest-physical addresses of entries are bits 50 to 12. */
+constexpr std::uint64_t kGpaMask = (1ull << 51) - kPageSize;
+
+enum Operation : std::uint8_t { kRmpUpdate, kPsmash, kFirmware };
+
+constexpr const char *kOperations[] = {
+	"RMPUPDATE",	     "PSMASH",		 "SNP_GCTX_CREATE",
+	"SNP_LAUNCH_UPDATE", "SNP_PAGE_RECLAIM", "SNP_DECOMMISSION",
+};
+
+constexpr const char *kStates[] = {
+	"HYPERVISOR", "HV_FIXED", "FIRMWARE",	   "CONTEXT",	  "METADATA", "RECLAIM",
+	"PRE_GUEST",  "PRE_SWAP", "GUEST_INVALID", "GUEST_VALID", "no state",
+};
+
+} /* namespace */
+
+/* The 512 entries of an aligned 2 MiB of memory. */
+struct Rmp::Region {
+	std::array<RmpEntry, kRunPages> entries{};
+	std::array<FrameHistory, kRunPages> history{};
+
+	/* The first entry stands for all of them. */
+	bool is_2m() const { return entries[0].assigned && entries[0].size == RmpSize::k2M; }
+
+	void record(unsigned slot, std::uint8_t operation, RmpCode code, RmpState before)
+	{
+		history[slot].record(operation, static_cast<std::uint16_t>(code),
+				     static_cast<std::uint8_t>(before),
+				     static_cast<std::uint8_t>(effective(*this, slot).state()));
+	}
+};
+
+const char *rmp_state_name(RmpState state)
+{
+	return kStates[static_cast<unsigned>(state)];
+}
+
+RmpState RmpEntry::state() const
+{
+	if (!assigned) {
+		if (validated || asid)
+			return RmpState::Broken;
+		return immutable ? RmpState::HvFixed : RmpState::Hypervisor;
+	}
+	if (asid) {
+		if (immutable)
+			return validated ? RmpState::PreSwap : RmpState::PreGuest;
+		return validated ? RmpState::GuestValid : RmpState::GuestInvalid;
+	}
+	if (validated)
+		return RmpState::Broken;
+	if (!immutable)
+		return RmpState::Reclaim;
+	if (gpa)
+		return RmpState::Metadata;
+	return vmsa ? RmpState::Context : RmpState::Firmware;
+}
+
+Rmp::~Rmp()
+{
+	std::uint64_t number = 0;
+
+	while (Region *const region = regions_.find(number, ~0ull)) {
+		for (unsigned slot = 0; slot < kRunPages; slot++) {
+			const Pfn pfn{ (number << kRunOrder) + slot };
+
+			if (effective(*region, slot).state() != RmpState::Hypervisor) {
+				report(pfn, "assigned at the end of everything: leaked");
+				break;
+			}
+		}
+		Destroy{}(region);
+		number++;
+	}
+}
+
+Status Rmp::cover(Pfn first, std::uint64_t count)
+{
+	const std::uint64_t last = (first.value + count - 1) >> kRunOrder;
+
+	for (std::uint64_t number = first.value >> kRunOrder; number <= last; number++) {
+		if (regions_.load(number))
+			continue;
+
+		GMEM_TRY(region, make<Region>());
+		Region *present = nullptr;
+		const Status status = regions_.insert(number, region.get(), present);
+
+		if (status.ok())
+			region.release();
+		else if (!present)
+			return status;
+	}
+	return Status{};
+}
+
+RmpEntry Rmp::effective(const Region &region, unsigned slot)
+{
+	RmpEntry entry = region.entries[slot];
+
+	if (region.is_2m()) {
+		entry = region.entries[0];
+		entry.gpa += slot * kPageSize;
+	}
+	return entry;
+}
+
+RmpCode Rmp::update_4k(Region &region, unsigned slot, const RmpUpdate &update)
+{
+	/* For any frame of it, not only the first, which is all that is documented. */
+	if (region.is_2m())
+		return RmpCode::FailOverlap;
+	region.entries[slot] = { .gpa = update.gpa,
+				 .asid = static_cast<std::uint16_t>(update.asid),
+				 .size = RmpSize::k4K,
+				 .assigned = update.assigned,
+				 .immutable = update.immutable };
+	return RmpCode::Ok;
+}
+
+RmpCode Rmp::update_2m(Region &region, const RmpUpdate &update)
+{
+	if (!region.is_2m()) {
+		for (const RmpEntry &entry : region.entries) {
+			if (entry.assigned)
+				return RmpCode::FailOverlap;
+		}
+	}
+	/* The rest of them say no more than whether they are assigned. */
+	region.entries.fill({ .assigned = update.assigned });
+	region.entries[0] = { .gpa = update.gpa,
+			      .asid = static_cast<std::uint16_t>(update.asid),
+			      .size = update.assigned ? RmpSize::k2M : RmpSize::k4K,
+			      .assigned = update.assigned,
+			      .immutable = update.immutable };
+	return RmpCode::Ok;
+}
+
+RmpCode Rmp::checked_update(Region &region, unsigned slot, const RmpUpdate &update)
+{
+	const bool huge = update.size == RmpSize::k2M;
+
+	if (effective(region, slot).immutable)
+		return RmpCode::FailPermission;
+	if (!huge)
+		return update_4k(region, slot, update);
+	for (const RmpEntry &entry : region.entries) {
+		if (entry.immutable)
+			return RmpCode::FailPermission;
+	}
+	return update_2m(region, update);
+}
+
+RmpCode Rmp::update(Pfn pfn, const RmpUpdate &update)
+{
+	const bool huge = update.size == RmpSize::k2M;
+	const unsigned slot = pfn.value % kRunPages;
+	MutexGuard guard{ lock_ };
+	Region *const region = region_of(pfn);
+	RmpCode code;
+
+	if (update_failure_.strikes(code))
+		return code;
+	if (huge && slot != 0)
+		return RmpCode::FailInput;
+	if (!update.assigned && (update.immutable || update.asid != 0))
+		return RmpCode::FailInput;
+	if (update.gpa & ~kGpaMask || update.asid > kMaxAsid)
+		return RmpCode::FailInput;
+	if (huge && update.gpa % (kRunPages * kPageSize))
+		return RmpCode::FailInput;
+	if (!region)
+		return RmpCode::FailInput;
+
+	std::array<RmpState, kRunPages> before;
+	const unsigned end = huge ? kRunPages : slot + 1;
+
+	for (unsigned i = slot; i < end; i++)
+		before[i] = effective(*region, i).state();
+	code = checked_update(*region, slot, update);
+	for (unsigned i = slot; i < end; i++)
+		region->record(i, kRmpUpdate, code, before[i]);
+	return code;
+}
+
+RmpCode Rmp::checked_psmash(Region &region)
+{
+	if (!region.is_2m())
+		return RmpCode::FailNotEligible;
+	if (region.entries[0].immutable)
+		return RmpCode::FailPermission;
+
+	RmpEntry part = region.entries[0];
+
+	part.size = RmpSize::k4K;
+	for (RmpEntry &entry : region.entries) {
+		entry = part;
+		part.gpa += kPageSize;
+	}
+	return RmpCode::Ok;
+}
+
+RmpCode Rmp::psmash(Pfn pfn)
+{
+	MutexGuard guard{ lock_ };
+	Region *const region = region_of(pfn);
+	RmpCode code;
+
+	if (psmash_failure_.strikes(code))
+		return code;
+	if (pfn.value % kRunPages || !region)
+		return RmpCode::FailInput;
+
+	const RmpState before = effective(*region, 0).state();
+
+	code = checked_psmash(*region);
+	for (unsigned slot = 0; slot < kRunPages; slot++)
+		region->record(slot, kPsmash, code, before);
+	return code;
+}
+
+RmpEntry Rmp::lookup(Pfn pfn)
+{
+	MutexGuard guard{ lock_ };
+	const Region *const region = region_of(pfn);
+
+	return region ? effective(*region, pfn.value % kRunPages) : RmpEntry{};
+}
+
+bool Rmp::all_hypervisor(Pfn first, std::uint64_t count)
+{
+	MutexGuard guard{ lock_ };
+
+	for (std::uint64_t i = 0; i < count; i++) {
+		const Pfn pfn = first + i;
+		const Region *const region = region_of(pfn);
+
+		if (region &&
+		    effective(*region, pfn.value % kRunPages).state() != RmpState::Hypervisor)
+			return false;
+	}
+	return true;
+}
+
+void Rmp::firmware_set(Pfn pfn, const RmpEntry &entry, Command command)
+{
+	MutexGuard guard{ lock_ };
+	Region *const region = region_of(pfn);
+	const unsigned slot = pfn.value % kRunPages;
+
+	const bool fits = region && region->is_2m() == (entry.size == RmpSize::k2M) &&
+			  (entry.size == RmpSize::k4K || slot == 0);
+
+	if (!fits) {
+		kapi_warn_once("the firmware's model changes an entry that there is not");
+		return;
+	}
+
+	const RmpState before = region->entries[slot].state();
+
+	region->entries[slot] = entry;
+	region->record(slot, kFirmware + static_cast<std::uint8_t>(command), RmpCode::Ok, before);
+}
+
+void Rmp::report(Pfn pfn, const char *what)
+{
+	MutexGuard guard{ lock_ };
+	const Region *const region = region_of(pfn);
+	const RmpEntry entry = region ? effective(*region, pfn.value % kRunPages) : RmpEntry{};
+
+	kapi_report("snp-model: frame %#llx: %s (%s, gpa %#llx, asid %u, %s)",
+		    static_cast<unsigned long long>(pfn.value), what, rmp_state_name(entry.state()),
+		    static_cast<unsigned long long>(entry.gpa), entry.asid,
+		    entry.size == RmpSize::k2M ? "2M" : "4K");
+	if (region)
+		region->history[pfn.value % kRunPages].report(pfn, kOperations, kStates);
+}
+
+} /* namespace gmem */

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Model of SNP's reverse map table: one entry per 4 KiB frame, changed by
+ * RMPUPDATE, PSMASH and the firmware. Sparse: entries exist for the 2 MiB
+ * regions that cover() was asked for; to the instructions other frames have no
+ * entry.
+ *
+ * Facts: the order of RMPUPDATE's checks is the APM's pseudo-code as quoted on
+ * the KVM list in 2021, its codes are those of Microsoft's __rmpupdate and
+ * __psmash pages; states are those of AMD's firmware source (AMD-ASPFW,
+ * rmp_entry_get_state). Where those leave a case open, the model refuses it:
+ * docs/platforms.md lists these choices.
+ */
+#ifndef GMEM_ARCH_X86_RMP_H
+#define GMEM_ARCH_X86_RMP_H
+
+#include "arch/x86/history.h"
+#include "gmem/locks.h"
+#include "gmem/memory.h"
+#include "gmem/xarray.h"
+
+namespace gmem
+{
+
+enum class RmpSize : std::uint8_t { k4K, k2M };
+
+/* Return codes of RMPUPDATE and PSMASH. */
+enum class RmpCode : std::uint8_t {
+	Ok = 0,
+	FailInput = 1,
+	FailPermission = 2,
+	FailInuse = 3,
+	FailOverlap = 4, /* RMPUPDATE's */
+	FailNotEligible = 7, /* PSMASH's */
+};
+
+/* What an entry's fields say about its frame. */
+enum class RmpState : std::uint8_t {
+	Hypervisor,
+	HvFixed,
+	Firmware,
+	Context,
+	Metadata,
+	Reclaim,
+	PreGuest,
+	PreSwap,
+	GuestInvalid,
+	GuestValid,
+	Broken, /* no state has such fields */
+};
+
+const char *rmp_state_name(RmpState state);
+
+struct RmpEntry {
+	std::uint64_t gpa = 0; /* bytes */
+	std::uint16_t asid = 0;
+	RmpSize size = RmpSize::k4K;
+	bool assigned = false;
+	bool immutable = false;
+	bool vmsa = false;
+	bool validated = false;
+	/* VMPL1 to 3; VMPL0 may always do everything. */
+	std::array<std::uint8_t, 3> perms{};
+
+	RmpState state() const;
+	bool operator==(const RmpEntry &) const = default;
+};
+
+/* RMPUPDATE's operand, struct rmp_state. */
+struct RmpUpdate {
+	std::uint64_t gpa = 0;
+	bool assigned = false;
+	RmpSize size = RmpSize::k4K;
+	bool immutable = false;
+	std::uint32_t asid = 0;
+};
+
+class Rmp {
+    public:
+	/* ASIDs have ten bits, and the last is the firmware's own. */
+	static constexpr std::uint32_t kMaxAsid = 0x3fe;
+
+	Rmp() : lock_(KAPI_LOCK_MACHINE_MODEL) {}
+	~Rmp();
+
+	/* Entries for the frames [first, first + count); -ENOMEM. Sleeps. */
+	Status cover(Pfn first, std::uint64_t count);
+
+	/* The instructions. Each sleeps. */
+	RmpCode update(Pfn pfn, const RmpUpdate &update);
+	RmpCode psmash(Pfn pfn);
+
+	/*
+	 * The entry of one frame as the processor finds it: of a frame inside a
+	 * 2 MiB entry, the part of that entry that is the frame's. No entry reads as
+	 * a hypervisor's.
+	 */
+	RmpEntry lookup(Pfn pfn);
+	/* Whether all of [first, first + count) is the hypervisor's. */
+	bool all_hypervisor(Pfn first, std::uint64_t count);
+
+	/*
+	 * The firmware changes the entry that starts at @pfn to @entry, of the same
+	 * size, by one of its commands.
+	 */
+	enum class Command : std::uint8_t { GctxCreate, LaunchUpdate, PageReclaim, Decommission };
+	void firmware_set(Pfn pfn, const RmpEntry &entry, Command command);
+
+	/* Writes to the log what is wrong with @pfn and how it came to that. */
+	void report(Pfn pfn, const char *what);
+
+	/* For tests: the next @calls of an instruction fail with @code, changing nothing. */
+	void inject_update(RmpCode code, unsigned calls) { update_failure_.order(code, calls); }
+	void inject_psmash(RmpCode code, unsigned calls) { psmash_failure_.order(code, calls); }
+
+    private:
+	struct Region;
+
+	Region *region_of(Pfn pfn) const { return regions_.load(pfn.value >> kRunOrder); }
+	static RmpEntry effective(const Region &region, unsigned slot);
+	static RmpCode checked_update(Region &region, unsigned slot, const RmpUpdate &update);
+	static RmpCode update_4k(Region &region, unsigned slot, const RmpUpdate &update);
+	static RmpCode update_2m(Region &region, const RmpUpdate &update);
+	static RmpCode checked_psmash(Region &region);
+
+	Mutex lock_; /* of the regions' contents, and the injections */
+	XArray<Region> regions_; /* by frame number / 512 */
+	Injection<RmpCode> update_failure_, psmash_failure_;
+};
+
+} /* namespace gmem */
+
+#endif /* GMEM_ARCH_X86_RMP_H */

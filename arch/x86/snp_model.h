@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Model of the SNP firmware as far as memory goes: guest contexts, launch, and
+ * reclaiming of pages. Check order, statuses and effects are those of AMD's
+ * firmware source (AMD-ASPFW, snp_mcmd_launch_update and its neighbours). What a
+ * page holds is not encrypted: the model is about who owns it.
+ */
+#ifndef GMEM_ARCH_X86_SNP_MODEL_H
+#define GMEM_ARCH_X86_SNP_MODEL_H
+
+#include <span>
+
+#include "arch/x86/rmp.h"
+#include "arch/x86/snp_digest.h"
+
+namespace gmem
+{
+
+/* Status of a command; the numbers of <linux/psp-sev.h>. */
+enum class SnpStatus : std::uint32_t {
+	Success = 0x00,
+	InvalidPlatformState = 0x01,
+	InvalidGuestState = 0x02,
+	Inactive = 0x08,
+	InvalidAddress = 0x09,
+	AsidOwned = 0x0c,
+	InvalidAsid = 0x0d,
+	InvalidGuest = 0x10,
+	HardwareError = 0x13, /* SEV_RET_HWSEV_RET_PLATFORM: here, hashing failed */
+	InvalidParam = 0x16,
+	InvalidPageSize = 0x19,
+	InvalidPageState = 0x1a,
+	InvalidPageOwner = 0x1c,
+};
+
+/* What a GCTX page holds. Its commands come one at a time. */
+struct SnpGuest {
+	enum class State : std::uint8_t { Init, Launch, Running };
+
+	Pfn gctx;
+	State state = State::Init;
+	std::uint32_t asid = 0; /* 0: none yet */
+	bool imi = false; /* launched with an IMI */
+	SnpDigest digest;
+};
+
+/* Operands of SNP_LAUNCH_UPDATE. */
+struct SnpLaunchUpdate {
+	std::uint32_t reserved = 0;
+	Pfn page;
+	RmpSize size = RmpSize::k4K;
+	std::uint8_t type = 0;
+	bool imi = false;
+	std::array<std::uint8_t, 3> perms{}; /* VMPL1 to 3 */
+	std::span<std::uint8_t> data; /* the page's bytes, 4096 or 2 MiB */
+};
+
+class SnpFirmware {
+    public:
+	explicit SnpFirmware(Rmp &rmp) : rmp_(rmp) {}
+
+	/* SNP_INIT and SNP_SHUTDOWN. */
+	void set_initialized(bool initialized) { initialized_ = initialized; }
+
+	/*
+	 * The commands. One guest's must not run at the same time; all sleep.
+	 * gctx_create: @pfn is a FIRMWARE page. -ENOMEM is HardwareError.
+	 */
+	SnpStatus gctx_create(SnpGuest &guest, Pfn pfn);
+	SnpStatus launch_start(SnpGuest &guest);
+	SnpStatus activate(SnpGuest &guest, std::uint32_t asid);
+	SnpStatus launch_update(SnpGuest &guest, const SnpLaunchUpdate &update);
+	SnpStatus launch_finish(SnpGuest &guest);
+	SnpStatus decommission(SnpGuest &guest);
+	SnpStatus page_reclaim(Pfn pfn, RmpSize size);
+
+	/* For tests: the next @calls of launch_update or page_reclaim say @status. */
+	void inject_launch_update(SnpStatus status, unsigned calls)
+	{
+		update_failure_.order(status, calls);
+	}
+	void inject_page_reclaim(SnpStatus status, unsigned calls)
+	{
+		reclaim_failure_.order(status, calls);
+	}
+
+    private:
+	bool is_context(const SnpGuest &guest);
+	SnpStatus check(const SnpGuest &guest, const SnpLaunchUpdate &update,
+			const RmpEntry &entry);
+	static bool sanitize_cpuid(std::span<std::uint8_t> table);
+
+	Rmp &rmp_;
+	bool initialized_ = true;
+	Injection<SnpStatus> update_failure_, reclaim_failure_;
+};
+
+} /* namespace gmem */
+
+#endif /* GMEM_ARCH_X86_SNP_MODEL_H */

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A VM on the SNP model (snp_platform.h).
+ */
+#include "arch/x86/snp_platform.h"
+
+#include <cstring>
+
+namespace gmem
+{
+
+namespace
+{
+
+/* Both under the lock of the list of VMs. */
+constinit SnpMachine *the_machine;
+constinit unsigned machine_users;
+
+bool is_busy(RmpCode code)
+{
+	return code == RmpCode::FailInuse || code == RmpCode::FailOverlap;
+}
+
+Status status_of(RmpCode code)
+{
+	if (code == RmpCode::Ok)
+		return Status{};
+	return is_busy(code) ? error(EBUSY) : error(EIO);
+}
+
+/* What was a guest's is not for the host to see. */
+void scrub(Pfn pfn, std::uint64_t count)
+{
+	for (std::uint64_t i = 0; i < count; i++)
+		std::memset(kapi_frame(pfn.value + i), 0, kPageSize);
+}
+
+constexpr std::uint64_t gpa_of(Gfn gfn)
+{
+	return gfn.value << kPageShift;
+}
+
+} /* namespace */
+
+SnpMachine *SnpPlatform::machine()
+{
+	return the_machine;
+}
+
+Result<ModelVm *> SnpPlatform::create(struct kvm *vm)
+{
+	if (!the_machine) {
+		GMEM_TRY(machine, make<SnpMachine>());
+		the_machine = machine.release();
+		the_machine->asids.set(0); /* the hypervisor's */
+	}
+	machine_users++;
+
+	/* Whatever fails from here on, what there is of it is taken down. */
+	Result<Own<SnpPlatform>> platform = make<SnpPlatform>(vm);
+
+	if (!platform.ok()) {
+		if (--machine_users == 0) {
+			Destroy{}(the_machine);
+			the_machine = nullptr;
+		}
+		return platform.status();
+	}
+	GMEM_CHECK(platform.value()->launch());
+	return std::move(platform).value().release();
+}
+
+/* A context page, a started launch, an ASID. */
+Status SnpPlatform::launch()
+{
+	const unsigned asid = the_machine->asids.next_clear(0);
+
+	if (asid > Rmp::kMaxAsid)
+		return error(ENOSPC);
+	gctx_ = kapi_pages_alloc(0);
+	if (!gctx_)
+		return error(ENOMEM);
+
+	const Pfn pfn{ kapi_page_pfn(gctx_) };
+	SnpFirmware &firmware = the_machine->firmware;
+
+	GMEM_CHECK(the_machine->rmp.cover(pfn, 1));
+	GMEM_CHECK(status_of(update(pfn, { 0, true, RmpSize::k4K, true, 0 })));
+	if (firmware.gctx_create(guest_, pfn) != SnpStatus::Success ||
+	    firmware.launch_start(guest_) != SnpStatus::Success ||
+	    firmware.activate(guest_, asid) != SnpStatus::Success)
+		return error(EIO);
+	the_machine->asids.set(asid);
+	return Status{};
+}
+
+SnpPlatform::~SnpPlatform()
+{
+	if (guest_.asid)
+		the_machine->asids.reset(guest_.asid);
+	if (gctx_) {
+		const Pfn pfn{ kapi_page_pfn(gctx_) };
+		SnpFirmware &firmware = the_machine->firmware;
+
+		(void)firmware.decommission(guest_);
+		if (firmware.page_reclaim(pfn, RmpSize::k4K) == SnpStatus::Success &&
+		    update(pfn, {}) == RmpCode::Ok)
+			kapi_page_put(gctx_);
+		else
+			(void)broken(pfn, "a guest's context cannot be reclaimed: leaked");
+	}
+	if (--machine_users == 0) {
+		Destroy{}(the_machine);
+		the_machine = nullptr;
+	}
+}
+
+Status SnpPlatform::broken(Pfn pfn, const char *what)
+{
+	the_machine->rmp.report(pfn, what);
+	return error(EIO);
+}
+
+RmpCode SnpPlatform::update(Pfn pfn, const RmpUpdate &update)
+{
+	return ask([&] { return the_machine->rmp.update(pfn, update); }, is_busy);
+}
+
+Status SnpPlatform::prepare(struct kvm *, Gfn gfn, Pfn pfn, unsigned order)
+{
+	const bool huge = order >= kRunOrder;
+	Rmp &rmp = the_machine->rmp;
+
+	if (dead())
+		return error(EIO);
+	GMEM_CHECK(rmp.cover(pfn, 1ull << order));
+	if (!rmp.all_hypervisor(pfn, 1ull << order))
+		return broken(pfn, "assigned twice");
+
+	const Status status =
+		status_of(update(pfn, { gpa_of(gfn), true, huge ? RmpSize::k2M : RmpSize::k4K,
+					false, guest_.asid }));
+
+	if (!status.ok())
+		rmp.report(pfn, "cannot be assigned");
+	return status;
+}
+
+Status SnpPlatform::admit(Gfn gfn, Pfn pfn, unsigned order)
+{
+	const RmpEntry entry = the_machine->rmp.lookup(pfn);
+
+	if (dead())
+		return error(EIO);
+	if (entry.state() != RmpState::GuestInvalid && entry.state() != RmpState::GuestValid)
+		return broken(pfn, "mapped but not assigned");
+	if (entry.asid != guest_.asid)
+		return broken(pfn, "mapped into another guest than it is assigned to");
+	if (entry.gpa != gpa_of(gfn))
+		return broken(pfn, "mapped at another gfn than it is assigned at");
+	if (order >= kRunOrder && entry.size != RmpSize::k2M)
+		return broken(pfn, "mapped huge over 4 KiB entries");
+	return Status{};
+}
+
+Status SnpPlatform::split(Pfn pfn)
+{
+	const RmpCode code = ask([&] { return the_machine->rmp.psmash(pfn); }, is_busy);
+
+	if (code != RmpCode::Ok)
+		the_machine->rmp.report(pfn, "PSMASH fails");
+	return status_of(code);
+}
+
+/* Makes one entry, of whatever size, the hypervisor's. */
+Status SnpPlatform::share(Pfn pfn, RmpSize size)
+{
+	const RmpEntry entry = the_machine->rmp.lookup(pfn);
+
+	if (entry.immutable && the_machine->firmware.page_reclaim(pfn, size) != SnpStatus::Success)
+		return broken(pfn, "SNP_PAGE_RECLAIM fails");
+
+	const Status status = status_of(update(pfn, { .size = size }));
+
+	if (!status.ok())
+		the_machine->rmp.report(pfn, "cannot be shared again");
+	return status;
+}
+
+Status SnpPlatform::reclaim(Pfn pfn, std::uint64_t count)
+{
+	while (count) {
+		const RmpEntry entry = the_machine->rmp.lookup(pfn);
+		const bool huge = entry.size == RmpSize::k2M;
+		const std::uint64_t part = huge ? kRunPages : 1;
+
+		if (!entry.assigned)
+			return broken(pfn, "freed, but was not assigned");
+		if (entry.asid != guest_.asid)
+			return broken(pfn, "freed by another guest than it is assigned to");
+		if (huge && (pfn.value % kRunPages || count < kRunPages))
+			return broken(pfn, "a part of a 2 MiB entry is freed without PSMASH");
+		GMEM_CHECK(share(pfn, entry.size));
+		scrub(pfn, part);
+		pfn = pfn + part;
+		count -= part;
+	}
+	return Status{};
+}
+
+/*
+ * The page was made immutable and did not become the guest's. If it cannot be
+ * had back, the host would fault on it, and reusing it would be a hole.
+ */
+Status SnpPlatform::undo_populate(Pfn pfn)
+{
+	if (share(pfn, RmpSize::k4K).ok())
+		return Status{};
+	die();
+	return error(ENOTRECOVERABLE);
+}
+
+Status SnpPlatform::populate(Gfn gfn, Pfn pfn, PageContent &content)
+{
+	Rmp &rmp = the_machine->rmp;
+	const auto type = static_cast<std::uint8_t>(content.type < 256 ? content.type : 0);
+
+	if (dead())
+		return error(EIO);
+	GMEM_CHECK(rmp.cover(pfn, 1));
+	if (!rmp.all_hypervisor(pfn, 1))
+		return broken(pfn, "populated, but assigned already");
+
+	const Status status =
+		status_of(update(pfn, { gpa_of(gfn), true, RmpSize::k4K, true, guest_.asid }));
+
+	if (!status.ok())
+		return status;
+
+	const SnpLaunchUpdate command{
+		.page = pfn,
+		/* More than a page at once is a larger page to the firmware. */
+		.size = content.pages > 1 && snp_page_type_single(type) ? RmpSize::k2M
+									: RmpSize::k4K,
+		.type = type,
+		.data = { static_cast<std::uint8_t *>(kapi_frame(pfn.value)), kPageSize },
+	};
+	SnpStatus result;
+
+	{
+		MutexGuard guard{ lock_ };
+
+		result = the_machine->firmware.launch_update(guest_, command);
+	}
+	if (result == SnpStatus::Success)
+		return Status{};
+	content.firmware_error = static_cast<std::uint64_t>(result);
+	content.corrected = type == static_cast<std::uint8_t>(SnpPageType::Cpuid) &&
+			    result == SnpStatus::InvalidParam;
+	GMEM_CHECK(undo_populate(pfn));
+	return error(EIO);
+}
+
+Status SnpPlatform::finish(std::uint64_t &firmware_error)
+{
+	MutexGuard guard{ lock_ };
+	const SnpStatus status = the_machine->firmware.launch_finish(guest_);
+
+	firmware_error = static_cast<std::uint64_t>(status);
+	return status == SnpStatus::Success ? Status{} : error(EIO);
+}
+
+Status SnpPlatform::measurement(Measurement &out)
+{
+	MutexGuard guard{ lock_ };
+
+	if (guest_.state != SnpGuest::State::Running)
+		return error(EPERM);
+	out = guest_.digest.value();
+	return Status{};
+}
+
+} /* namespace gmem */

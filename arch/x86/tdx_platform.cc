@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A VM on the TDX model (tdx_platform.h).
+ */
+#include "arch/x86/tdx_platform.h"
+
+#include <cstring>
+
+namespace gmem
+{
+
+namespace
+{
+
+/* Both under the lock of the list of VMs. */
+constinit TdxMachine *the_machine;
+constinit unsigned machine_users;
+
+bool is_busy(const TdxModule::Result &result)
+{
+	return tdx::is_busy(result.status);
+}
+
+Status status_of(const TdxModule::Result &result)
+{
+	if (result.ok())
+		return Status{};
+	return is_busy(result) ? error(EBUSY) : error(EIO);
+}
+
+constexpr std::uint64_t gpa_of(Gfn gfn)
+{
+	return gfn.value << kPageShift;
+}
+
+} /* namespace */
+
+TdxMachine *TdxPlatform::machine()
+{
+	return the_machine;
+}
+
+Result<ModelVm *> TdxPlatform::create(struct kvm *vm)
+{
+	if (!the_machine) {
+		GMEM_TRY(machine, make<TdxMachine>());
+		the_machine = machine.release();
+	}
+	machine_users++;
+
+	/* Whatever fails from here on, what there is of it is taken down. */
+	Result<Own<TdxPlatform>> platform = make<TdxPlatform>(vm);
+
+	if (!platform.ok()) {
+		if (--machine_users == 0) {
+			Destroy{}(the_machine);
+			the_machine = nullptr;
+		}
+		return platform.status();
+	}
+	GMEM_CHECK(platform.value()->launch());
+	return std::move(platform).value().release();
+}
+
+/* A convertible page for the TD itself. */
+Result<Pfn> TdxPlatform::own_page()
+{
+	struct page *const page = kapi_pages_alloc(0);
+
+	if (!page)
+		return error(ENOMEM);
+
+	const Pfn pfn{ kapi_page_pfn(page) };
+	struct page *present = nullptr;
+	Status status = the_machine->pamt.cover(pfn, 1);
+
+	if (status.ok())
+		status = own_pages_.insert(pfn.value, page, present);
+	if (!status.ok()) {
+		kapi_page_put(page);
+		return status;
+	}
+	return pfn;
+}
+
+/* A TD in INITIALIZED, with a vCPU so that it can be finalized. */
+Status TdxPlatform::launch()
+{
+	TdxModule &module = the_machine->module;
+
+	GMEM_TRY(tdr, own_page());
+	GMEM_TRY(tdvpr, own_page());
+	GMEM_CHECK(status_of(module.mng_create(td_, tdr)));
+	GMEM_CHECK(status_of(module.mng_key_config(td_)));
+	GMEM_CHECK(status_of(module.mng_init(td_)));
+	return status_of(module.vp_create(td_, tdvpr));
+}
+
+TdxPlatform::~TdxPlatform()
+{
+	TdxModule &module = the_machine->module;
+	std::uint64_t pfn = 0;
+
+	(void)module.teardown(td_);
+	/* The root comes last; it cannot go while another page is the TD's. */
+	for (; struct page *const page = own_pages_.find(pfn, ~0ull - 1); pfn++) {
+		if (Pfn{ pfn } == td_.tdr)
+			continue;
+		if (the_machine->pamt.lookup(Pfn{ pfn }).type == PageType::Nda ||
+		    module.page_reclaim(td_, Pfn{ pfn }).ok())
+			kapi_page_put(page);
+		else
+			(void)broken(Pfn{ pfn }, "a TD's own page cannot be reclaimed: leaked");
+	}
+	if (struct page *const root = own_pages_.load(td_.tdr.value)) {
+		if (the_machine->pamt.lookup(td_.tdr).type == PageType::Nda ||
+		    module.page_reclaim(td_, td_.tdr).ok())
+			kapi_page_put(root);
+		else
+			(void)broken(td_.tdr, "a TD's root cannot be reclaimed: leaked");
+	}
+	if (--machine_users == 0) {
+		Destroy{}(the_machine);
+		the_machine = nullptr;
+	}
+}
+
+Status TdxPlatform::broken(Pfn pfn, const char *what)
+{
+	the_machine->pamt.report(pfn, what);
+	return error(EIO);
+}
+
+bool TdxPlatform::runnable()
+{
+	MutexGuard guard{ td_.mutex };
+
+	return td_.op_state == Td::OpState::Runnable;
+}
+
+/*
+ * Maps by @map_page() -> Result, adding the tables that are missing above. @code is
+ * what the module said last.
+ */
+template <class Map> Status TdxPlatform::map(Gfn gfn, std::uint64_t &code, Map map_page)
+{
+	for (;;) {
+		const TdxModule::Result result = ask(map_page, is_busy);
+
+		code = result.status;
+		if (tdx::status_of(code) != tdx::kEptWalkFailed)
+			return status_of(result);
+
+		/* The walk ended at the entry of this level, which has no table below. */
+		const unsigned level = result.rdx & 7;
+
+		GMEM_TRY(table, own_page());
+
+		const TdxModule::Result added = ask(
+			[&] {
+				return the_machine->module.sept_add(
+					td_, gpa_of(gfn.round_down(9 * level)), level, table);
+			},
+			is_busy);
+		/* Another fault may have been faster: the page waits for the TD's end. */
+		if (!added.ok() && tdx::status_of(added.status) != tdx::kEptEntryStateIncorrect) {
+			code = added.status;
+			return status_of(added);
+		}
+	}
+}
+
+Status TdxPlatform::prepare(struct kvm *, Gfn gfn, Pfn pfn, unsigned)
+{
+	if (dead())
+		return error(EIO);
+	GMEM_CHECK(the_machine->pamt.cover(pfn, 1));
+
+	std::uint64_t code;
+	const Status status = map(
+		gfn, code, [&] { return the_machine->module.page_aug(td_, gpa_of(gfn), 0, pfn); });
+
+	if (!status.ok())
+		the_machine->pamt.report(pfn, "cannot be given to the TD");
+	return status;
+}
+
+Status TdxPlatform::admit(Gfn gfn, Pfn pfn, unsigned order)
+{
+	const PamtEntry entry = the_machine->pamt.lookup(pfn);
+
+	if (dead())
+		return error(EIO);
+	if (entry.type != PageType::Regular)
+		return broken(pfn, "mapped but not the TD's");
+	if (entry.owner != td_.tdr)
+		return broken(pfn, "mapped into another TD than it belongs to");
+	if (entry.gpa != gpa_of(gfn))
+		return broken(pfn, "mapped at another gfn than its S-EPT entry's");
+	if (order > 0)
+		return broken(pfn, "mapped huge over 4 KiB S-EPT entries");
+	return Status{};
+}
+
+/* No vCPU can have the pages in its TLB afterwards. */
+Status TdxPlatform::block(Pfn pfn, std::uint64_t count)
+{
+	TdxModule &module = the_machine->module;
+
+	for (std::uint64_t i = 0; i < count; i++) {
+		const std::uint64_t gpa = the_machine->pamt.lookup(pfn + i).gpa;
+		const TdxModule::Result result =
+			ask([&] { return module.range_block(td_, gpa, 0); }, is_busy);
+
+		if (!result.ok() && tdx::status_of(result.status) != tdx::kRangeAlreadyBlocked) {
+			(void)broken(pfn + i, "cannot be blocked");
+			return status_of(result);
+		}
+	}
+	return status_of(ask([&] { return module.track(td_); }, is_busy));
+}
+
+Status TdxPlatform::reclaim(Pfn pfn, std::uint64_t count)
+{
+	TdxModule &module = the_machine->module;
+
+	for (std::uint64_t i = 0; i < count; i++) {
+		const PamtEntry entry = the_machine->pamt.lookup(pfn + i);
+
+		if (entry.type != PageType::Regular || entry.owner != td_.tdr)
+			return broken(pfn + i, "freed, but was not the TD's");
+	}
+	if (runnable())
+		GMEM_CHECK(block(pfn, count));
+	for (std::uint64_t i = 0; i < count; i++) {
+		const std::uint64_t gpa = the_machine->pamt.lookup(pfn + i).gpa;
+		const TdxModule::Result result =
+			ask([&] { return module.page_remove(td_, gpa, 0); }, is_busy);
+
+		if (!result.ok()) {
+			(void)broken(pfn + i, "cannot be removed");
+			return status_of(result);
+		}
+		if (!module.page_wbinvd(pfn + i).ok())
+			return broken(pfn + i, "cannot be flushed");
+		/* What was a guest's is not for the host to see. */
+		std::memset(kapi_frame(pfn.value + i), 0, kPageSize);
+	}
+	return Status{};
+}
+
+/* One pass: each page is added and at once extended. */
+Status TdxPlatform::populate(Gfn gfn, Pfn pfn, PageContent &content)
+{
+	constexpr unsigned kNormal = 1; /* GMEM_PAGE_NORMAL */
+	TdxModule &module = the_machine->module;
+	const std::uint64_t gpa = gpa_of(gfn);
+
+	if (dead())
+		return error(EIO);
+	if (content.type != kNormal) {
+		content.firmware_error = tdx::kOperandInvalid | tdx::kRcx;
+		return error(EIO);
+	}
+	GMEM_CHECK(the_machine->pamt.cover(pfn, 1));
+
+	const Status added = map(gfn, content.firmware_error, [&] {
+		return module.page_add(td_, gpa, 0, pfn, kapi_frame(pfn.value));
+	});
+
+	if (!added.ok()) {
+		the_machine->pamt.report(pfn, "cannot be added");
+		return added;
+	}
+
+	TdxModule::Result result;
+
+	for (std::uint64_t at = 0; content.measure && at < kPageSize; at += kTdxChunkSize) {
+		result = ask([&] { return module.mr_extend(td_, gpa + at); }, is_busy);
+		if (!result.ok())
+			break;
+	}
+	if (result.ok())
+		return Status{};
+	/* What MRTD has of it stays in MRTD. */
+	content.firmware_error = result.status;
+	if (!reclaim(pfn, 1).ok()) {
+		die();
+		return error(ENOTRECOVERABLE);
+	}
+	return status_of(result);
+}
+
+Status TdxPlatform::finish(std::uint64_t &firmware_error)
+{
+	const TdxModule::Result result = ask([&] { return the_machine->module.mr_finalize(td_); },
+					     is_busy);
+
+	firmware_error = result.status;
+	return status_of(result);
+}
+
+Status TdxPlatform::measurement(Measurement &out)
+{
+	if (!runnable())
+		return error(EPERM);
+	out = td_.measurement;
+	return Status{};
+}
+
+} /* namespace gmem */
