@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Files and descriptors: kapi/files.c over counts and a table.
+ */
+#include "kunit/fakes/files.h"
+
+#include "kunit/fakes/pages.h"
+#include "kunit/fakes/sched.h"
+
+namespace fake
+{
+
+namespace
+{
+
+std::mutex table_mutex;
+std::map<int, struct file *> table; /* NULL: reserved */
+std::atomic<long> files, inodes;
+/* Readers of pointers to files; a file's memory goes when they have left. */
+std::shared_mutex rcu;
+
+/* __fput() and what iput() does after it; no lock is held. */
+void final_put(struct file *file)
+{
+	struct inode *const inode = file->inode;
+
+	sched::step("fput");
+	if (inode) {
+		gmem_file_release(file->core);
+		assert_no_locks();
+		gmem_inode_evict(inode->core);
+		if (inode->nrpages)
+			bug("%lu pages are left in an inode that goes", inode->nrpages);
+		delete inode;
+		inodes--;
+	}
+	rcu.lock();
+	rcu.unlock();
+	delete file;
+	files--;
+}
+
+} /* namespace */
+
+struct file *file_at(int fd)
+{
+	const std::lock_guard guard{ table_mutex };
+	const auto it = table.find(fd);
+
+	return it == table.end() ? nullptr : it->second;
+}
+
+struct file *file_get_active(struct file *file)
+{
+	long refs = file ? file->refs.load() : 0;
+
+	while (refs) {
+		if (file->refs.compare_exchange_weak(refs, refs + 1))
+			return file;
+	}
+	return nullptr;
+}
+
+struct file *file_get_active_rcu(const std::atomic<struct file *> &file)
+{
+	const std::shared_lock guard{ rcu };
+
+	return file_get_active(file);
+}
+
+void close_fd(int fd)
+{
+	struct file *file;
+
+	{
+		const std::lock_guard guard{ table_mutex };
+		const auto it = table.find(fd);
+
+		if (it == table.end() || !it->second)
+			bug("descriptor %d is closed and was not open", fd);
+		file = it->second;
+		table.erase(it);
+	}
+	kapi_file_put(file);
+	return_to_user();
+}
+
+long fallocate(struct file *file, bool punch, std::uint64_t offset, std::uint64_t len)
+{
+	/* The descriptor lookup's reference. */
+	if (!file_get_active(file))
+		bug("fallocate of a file that is gone");
+
+	const long ret = gmem_file_fallocate(file->core, punch, offset, len);
+
+	kapi_file_put(file);
+	return_to_user();
+	return ret;
+}
+
+int stock_fd()
+{
+	const int fd = kapi_fd_reserve();
+
+	files++;
+	kapi_fd_install(fd, new struct file);
+	return fd;
+}
+
+void check_files()
+{
+	if (!table.empty())
+		bug("%zu descriptors are left, the first is %d", table.size(),
+		    table.begin()->first);
+	if (files || inodes)
+		bug("%ld files and %ld inodes are left", files.load(), inodes.load());
+}
+
+} /* namespace fake */
+
+using namespace fake;
+
+int kapi_file_create(kapi_u64 size, void *core_inode, void *core_file, struct file **file,
+		     struct inode **inode)
+{
+	might_sleep("kapi_file_create");
+	if (fail_now())
+		return -ENFILE;
+	*inode = new struct inode(size);
+	(*inode)->core = core_inode;
+	*file = new struct file;
+	(*file)->inode = *inode;
+	(*file)->core = core_file;
+	files++;
+	inodes++;
+	return 0;
+}
+
+int kapi_fd_reserve(void)
+{
+	if (fail_now())
+		return -EMFILE;
+
+	const std::lock_guard guard{ table_mutex };
+	int fd = 3;
+
+	while (table.count(fd))
+		fd++;
+	table[fd] = nullptr;
+	return fd;
+}
+
+void kapi_fd_install(int fd, struct file *file)
+{
+	const std::lock_guard guard{ table_mutex };
+	const auto it = table.find(fd);
+
+	if (it == table.end() || it->second)
+		bug("descriptor %d was not reserved", fd);
+	it->second = file;
+}
+
+void kapi_fd_cancel(int fd)
+{
+	const std::lock_guard guard{ table_mutex };
+	const auto it = table.find(fd);
+
+	if (it == table.end() || it->second)
+		bug("descriptor %d was not reserved", fd);
+	table.erase(it);
+}
+
+struct file *kapi_file_from_fd(unsigned int fd)
+{
+	const std::lock_guard guard{ table_mutex };
+	const auto it = table.find(fd);
+
+	return it == table.end() ? nullptr : file_get_active(it->second);
+}
+
+void kapi_file_put(struct file *file)
+{
+	sched::step("file_put");
+	const long before = file->refs--;
+
+	if (before <= 0)
+		bug("one reference of a file too many is put");
+	/* As the kernel: on the way back to user space, outside of all locks. */
+	if (before == 1)
+		current().work.push_back([file] { final_put(file); });
+}
+
+void *kapi_file_core(struct file *file)
+{
+	return file->core;
+}
+
+kapi_u64 kapi_inode_size(struct inode *inode)
+{
+	return inode->size;
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * KVM: VMs, memslots, attributes, and a model of the guest's page tables with
+ * KVM's own rules for faults against invalidations.
+ */
+#ifndef GMEM_FAKES_KVM_H
+#define GMEM_FAKES_KVM_H
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <shared_mutex>
+#include <vector>
+
+#include "kunit/fakes/fakes.h"
+#include "kunit/fakes/locks.h"
+
+struct kvm_create_guest_memfd {
+	std::uint64_t size;
+	std::uint64_t flags;
+};
+
+struct kvm_memory_slot {
+	struct kvm *kvm = nullptr;
+	std::uint64_t base_gfn = 0;
+	std::uint64_t npages = 0;
+	bool has_gmem = false;
+	std::atomic<std::uint64_t> pgoff{ 0 };
+	std::atomic<struct file *> file{ nullptr };
+};
+
+struct kvm_vcpu {
+	struct kvm *kvm;
+};
+
+namespace fake
+{
+
+/* KVM_X86_*_VM. */
+inline constexpr unsigned long kDefaultVm = 0, kSwProtectedVm = 1, kSnpVm = 4;
+
+/* What maps where; all under mmu_lock. */
+class GuestTables {
+    public:
+	~GuestTables();
+
+	/* Installs what a fault found. @order 0, 9 or 18; @page is the block's first then. */
+	void map(std::uint64_t gfn, struct page *page, unsigned order);
+	/* Takes out every mapping that overlaps [start, end). */
+	void zap(std::uint64_t start, std::uint64_t end);
+	/* The page behind @gfn and the order it is mapped with; NULL: none. */
+	struct page *lookup(std::uint64_t gfn, unsigned *order) const;
+	bool empty() const { return blocks_.empty(); }
+
+    private:
+	struct Block {
+		std::array<struct page *, 512> pages{};
+		unsigned count = 0;
+		bool huge = false;
+	};
+
+	static void set(Block &block, unsigned slot, struct page *page);
+
+	std::map<std::uint64_t, Block> blocks_; /* by gfn / 512 */
+	std::set<std::uint64_t> giants_; /* gfn >> 18 of those mapped as one */
+};
+
+} /* namespace fake */
+
+struct kvm {
+	std::atomic<int> users{ 1 };
+	unsigned long type = fake::kSwProtectedVm;
+	bool made_sw_protected = false;
+
+	/* Faults are readers; a memslot is freed when they have left. */
+	fake::Lock srcu{ fake::Rank::Srcu };
+	fake::Lock slots_lock{ fake::Rank::Slots };
+	fake::Lock mmu_lock{ fake::Rank::Mmu };
+
+	/* Changed under slots_lock, and slots_mutex for the sake of readers. */
+	std::shared_mutex slots_mutex;
+	std::vector<std::unique_ptr<kvm_memory_slot>> slots;
+
+	/* Private gfns; attributes_mutex. */
+	std::shared_mutex attributes_mutex;
+	std::vector<bool> is_private;
+	bool is_private_beyond = true; /* gfns from kGfns on */
+
+	/* mmu_lock; the counts are also read without it, as KVM does. */
+	std::atomic<long> invalidate_in_progress{ 0 };
+	std::atomic<std::uint64_t> invalidate_seq{ 0 };
+	std::uint64_t range_start = 0, range_end = 0;
+	fake::GuestTables tables;
+};
+
+namespace fake
+{
+
+/* gfns that a VM of the fakes has. */
+inline constexpr std::uint64_t kGfns = 16384;
+
+struct kvm *vm_create(unsigned long type = kSwProtectedVm, bool all_private = true);
+/* KVM_SET_USER_MEMORY_REGION2 of a new slot; *slot is NULL on error. */
+int slot_add(struct kvm *kvm, std::uint64_t gfn, std::uint64_t npages, int fd,
+	     std::uint64_t offset_pages, struct kvm_memory_slot **slot);
+/* The same with size 0. */
+void slot_delete(struct kvm *kvm, struct kvm_memory_slot *slot);
+struct kvm_memory_slot *slot_at(struct kvm *kvm, std::uint64_t gfn);
+/* A memslot as KVM makes one before binding; the caller frees it. */
+std::unique_ptr<kvm_memory_slot> slot_make(struct kvm *kvm, std::uint64_t gfn,
+					   std::uint64_t npages);
+/* KVM_SET_MEMORY_ATTRIBUTES. */
+void set_private(struct kvm *kvm, std::uint64_t start, std::uint64_t end, bool is_private);
+
+/*
+ * A private fault: 0 and the page is mapped with *order; -EAGAIN: an
+ * invalidation was in the way, KVM would try again; or what get_pfn said.
+ * -ENOENT: no slot, or shared.
+ */
+int fault(struct kvm *kvm, std::uint64_t gfn, unsigned *order = nullptr);
+/* fault() until it is not -EAGAIN. */
+int fault_in(struct kvm *kvm, std::uint64_t gfn, unsigned *order = nullptr);
+/* The guest reads or writes through its mapping; false: none is there. */
+bool guest_read(struct kvm *kvm, std::uint64_t gfn, std::uint64_t *content);
+bool guest_write(struct kvm *kvm, std::uint64_t gfn, std::uint64_t content);
+/* The order that @gfn is mapped with, -1: not mapped. */
+int mapped_order(struct kvm *kvm, std::uint64_t gfn);
+/* kvm_gmem_populate() under slots_lock, as KVM's ioctls call it. */
+long populate(struct kvm *kvm, std::uint64_t gfn, void *src, long npages, kapi_populate_cb cb,
+	      void *opaque);
+
+/* Invalidations of all VMs: how many begin, unmap and end calls so far. */
+struct MmuCalls {
+	unsigned long begins, unmaps, ends;
+	std::uint64_t begin_start, begin_end, unmap_start, unmap_end; /* the last ones */
+};
+MmuCalls mmu_calls();
+
+/* The platform: calls so far, and of how many pages. */
+struct ArchCalls {
+	unsigned long prepares, pages_prepared, reclaims, pages_reclaimed;
+};
+ArchCalls arch_calls();
+
+/* What the stock bodies were called for, and what they answer. */
+struct Stock {
+	unsigned long create, bind, unbind, get_pfn, populate, init_vm, check_extension, page_fault,
+		memory_failure;
+	std::uint64_t last_error; /* of page_fault */
+	unsigned long last_type; /* of init_vm */
+	int answer;
+	bool knows_sw_protected;
+	bool exposed; /* kapi_poison_expose()'s answer */
+};
+Stock &stock();
+/* Entries left, by who served them. */
+unsigned long entries(kapi_entry entry, bool served);
+/* How many source pages one call pins at most. */
+void set_pins_per_call(unsigned count);
+/* Pages that populate has come to so far, whatever became of them. */
+unsigned long populate_calls();
+bool page_faults_off();
+
+/* For check_clean(). */
+void check_vms();
+
+} /* namespace fake */
+
+#endif /* GMEM_FAKES_KVM_H */

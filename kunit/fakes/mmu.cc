@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guest's page tables, and KVM's rule of who wins when a fault and an
+ * invalidation meet: a fault remembers the sequence, gets its page without any
+ * lock, and drops it under mmu_lock if an invalidation of its gfn is going on or
+ * any has ended since.
+ */
+#include "kunit/fakes/kvm.h"
+
+#include <thread>
+
+#include <gmem/gmem.h>
+
+#include "kunit/fakes/files.h"
+#include "kunit/fakes/pages.h"
+#include "kunit/fakes/sched.h"
+
+namespace fake
+{
+
+namespace
+{
+
+std::mutex calls_mutex;
+MmuCalls calls;
+
+class Spin {
+    public:
+	explicit Spin(struct kvm *kvm) : kvm_(kvm) { kvm_->mmu_lock.lock(); }
+	~Spin() { kvm_->mmu_lock.unlock(); }
+
+    private:
+	struct kvm *kvm_;
+};
+
+} /* namespace */
+
+GuestTables::~GuestTables()
+{
+	zap(0, ~0ull);
+}
+
+void GuestTables::set(Block &block, unsigned slot, struct page *page)
+{
+	struct page *&entry = block.pages[slot];
+
+	if (entry) {
+		entry->mapped--;
+		block.count--;
+	}
+	entry = page;
+	if (entry) {
+		entry->mapped++;
+		block.count++;
+	}
+}
+
+void GuestTables::map(std::uint64_t gfn, struct page *page, unsigned order)
+{
+	if (order > 9) {
+		for (std::uint64_t i = 0; i < 1ull << order; i += 512)
+			map(gfn + i, kapi_page_nth(page, i), 9);
+		giants_.insert(gfn >> 18);
+		return;
+	}
+	/* A small mapping inside a larger one splits that: same pages, no longer one. */
+	giants_.erase(gfn >> 18);
+
+	Block &block = blocks_[gfn / 512];
+
+	for (unsigned i = 0; i < 1u << order; i++) {
+		const unsigned slot = gfn % 512 + i;
+		struct page *const wanted = kapi_page_nth(page, i);
+
+		if (block.pages[slot] && block.pages[slot] != wanted)
+			bug("gfn %#lx: cannot replace a present leaf SPTE with another mapping a "
+			    "different PFN",
+			    gfn + i);
+		if (!wanted->mapping || wanted->refs == 0)
+			bug("gfn %#lx: a page that is not in the cache gets mapped", gfn + i);
+		if (!block.pages[slot])
+			set(block, slot, wanted);
+	}
+	block.huge = order != 0;
+}
+
+void GuestTables::zap(std::uint64_t start, std::uint64_t end)
+{
+	/* A leaf goes as a whole, whatever part of it is meant. */
+	auto giant = giants_.lower_bound(start >> 18);
+
+	while (giant != giants_.end() && *giant << 18 < end) {
+		const std::uint64_t first = *giant << 18;
+
+		giant = giants_.erase(giant);
+		zap(first, first + (1ull << 18));
+	}
+
+	auto it = blocks_.lower_bound(start / 512);
+
+	while (it != blocks_.end() && it->first * 512 < end) {
+		Block &block = it->second;
+		const std::uint64_t base = it->first * 512;
+		unsigned from = start > base ? start - base : 0;
+		unsigned to = end - base < 512 ? end - base : 512;
+
+		if (from < to && block.huge) {
+			block.huge = false;
+			from = 0;
+			to = 512;
+		}
+		for (unsigned slot = from; slot < to; slot++)
+			set(block, slot, nullptr);
+		it = block.count ? std::next(it) : blocks_.erase(it);
+	}
+}
+
+struct page *GuestTables::lookup(std::uint64_t gfn, unsigned *order) const
+{
+	const auto it = blocks_.find(gfn / 512);
+
+	if (it == blocks_.end())
+		return nullptr;
+	*order = giants_.count(gfn >> 18) ? 18 : it->second.huge ? 9 : 0;
+	return it->second.pages[gfn % 512];
+}
+
+/* mmu_invalidate_retry_gfn() */
+static bool stale(struct kvm *kvm, std::uint64_t seq, std::uint64_t gfn)
+{
+	if (kvm->invalidate_in_progress) {
+		if (kvm->range_end == 0)
+			bug("an invalidation without a range is in progress");
+		if (gfn >= kvm->range_start && gfn < kvm->range_end)
+			return true;
+	}
+	return kvm->invalidate_seq != seq;
+}
+
+/* kvm_mmu_hugepage_adjust(): what KVM allows of the order it is offered. */
+static bool may_be_huge(struct kvm *kvm, const struct kvm_memory_slot *slot, std::uint64_t gfn,
+			unsigned order)
+{
+	const std::uint64_t start = gfn >> order << order, end = start + (1ull << order);
+
+	return start >= slot->base_gfn && end <= slot->base_gfn + slot->npages &&
+	       kapi_kvm_range_private(kvm, start, end);
+}
+
+static int fault_in_srcu(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
+{
+	struct kvm_memory_slot *const slot = slot_at(kvm, gfn);
+	const std::uint64_t seq = kvm->invalidate_seq;
+	kapi_u64 pfn = 0;
+	int max_order = -1;
+
+	sched::step("fault: sequence read");
+	if (!slot || !kapi_kvm_range_private(kvm, gfn, gfn + 1))
+		return -ENOENT;
+	if (!slot->has_gmem)
+		return -EFAULT;
+
+	const int ret = gmem_get_pfn(kvm, slot, gfn, &pfn, &max_order);
+
+	if (ret)
+		return ret;
+	if (max_order != 0 && max_order != 9 && max_order != 18)
+		bug("get_pfn says order %d", max_order);
+	sched::step("fault: page at hand");
+
+	struct page *const page = page_of_pfn(pfn);
+	{
+		Spin guard{ kvm };
+
+		if (stale(kvm, seq, gfn)) {
+			kapi_page_put(page);
+			return -EAGAIN;
+		}
+
+		unsigned use = max_order;
+
+		if (use && ((pfn ^ gfn) & ((1ull << use) - 1)))
+			bug("gfn %#lx and pfn %#lx are not aligned alike", gfn, pfn);
+		while (use && !may_be_huge(kvm, slot, gfn, use))
+			use -= 9;
+		kvm->tables.map(gfn >> use << use, page_of_pfn(pfn >> use << use), use);
+		if (order)
+			*order = use;
+	}
+	kapi_page_put(page);
+	sched::step("fault: done");
+	return 0;
+}
+
+int fault(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
+{
+	kvm->srcu.lock_shared();
+	const int ret = fault_in_srcu(kvm, gfn, order);
+	kvm->srcu.unlock_shared();
+	return_to_user();
+	return ret;
+}
+
+int fault_in(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
+{
+	for (;;) {
+		const int ret = fault(kvm, gfn, order);
+
+		if (ret != -EAGAIN)
+			return ret;
+		if (!sched::active())
+			std::this_thread::yield();
+	}
+}
+
+bool guest_read(struct kvm *kvm, std::uint64_t gfn, std::uint64_t *content)
+{
+	Spin guard{ kvm };
+	unsigned order;
+	struct page *const page = kvm->tables.lookup(gfn, &order);
+
+	if (page)
+		*content = page->content;
+	return page;
+}
+
+bool guest_write(struct kvm *kvm, std::uint64_t gfn, std::uint64_t content)
+{
+	Spin guard{ kvm };
+	unsigned order;
+	struct page *const page = kvm->tables.lookup(gfn, &order);
+
+	if (page)
+		page->content = content;
+	return page;
+}
+
+int mapped_order(struct kvm *kvm, std::uint64_t gfn)
+{
+	Spin guard{ kvm };
+	unsigned order;
+
+	return kvm->tables.lookup(gfn, &order) ? static_cast<int>(order) : -1;
+}
+
+MmuCalls mmu_calls()
+{
+	const std::lock_guard guard{ calls_mutex };
+
+	return calls;
+}
+
+void set_private(struct kvm *kvm, std::uint64_t start, std::uint64_t end, bool is_private)
+{
+	kvm->slots_lock.lock();
+	kapi_mmu_begin(kvm, start, end);
+	{
+		Spin guard{ kvm };
+
+		kvm->tables.zap(start, end);
+	}
+	{
+		const std::unique_lock guard{ kvm->attributes_mutex };
+
+		for (std::uint64_t gfn = start; gfn < end; gfn++)
+			kvm->is_private[gfn] = is_private;
+	}
+	kapi_mmu_end(kvm);
+	kvm->slots_lock.unlock();
+	return_to_user();
+}
+
+} /* namespace fake */
+
+using namespace fake;
+
+void kapi_mmu_begin(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
+{
+	sched::step("mmu_begin");
+	if (start >= end)
+		bug("an invalidation of nothing: [%#lx, %#lx)", start, end);
+	Spin guard{ kvm };
+
+	if (kvm->invalidate_in_progress++ == 0)
+		kvm->range_start = kvm->range_end = 0;
+	if (kvm->range_end == 0) {
+		kvm->range_start = start;
+		kvm->range_end = end;
+	} else {
+		kvm->range_start = std::min(kvm->range_start, start);
+		kvm->range_end = std::max(kvm->range_end, end);
+	}
+
+	const std::lock_guard counts{ calls_mutex };
+
+	calls.begins++;
+	calls.begin_start = start;
+	calls.begin_end = end;
+}
+
+void kapi_mmu_unmap(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start, kapi_u64 end)
+{
+	might_sleep("kapi_mmu_unmap");
+	sched::step("mmu_unmap");
+	Spin guard{ kvm };
+
+	if (slot->kvm != kvm || start < slot->base_gfn || start >= end ||
+	    end > slot->base_gfn + slot->npages)
+		bug("unmapping [%#lx, %#lx) outside of the slot", start, end);
+	if (!kvm->invalidate_in_progress || start < kvm->range_start || end > kvm->range_end)
+		bug("unmapping [%#lx, %#lx) outside of an invalidation", start, end);
+	kvm->tables.zap(start, end);
+
+	const std::lock_guard counts{ calls_mutex };
+
+	calls.unmaps++;
+	calls.unmap_start = start;
+	calls.unmap_end = end;
+}
+
+void kapi_mmu_end(struct kvm *kvm)
+{
+	sched::step("mmu_end");
+	Spin guard{ kvm };
+
+	if (!kvm->invalidate_in_progress)
+		bug("an invalidation ends that has not begun");
+	kvm->invalidate_seq++;
+	kvm->invalidate_in_progress--;
+
+	const std::lock_guard counts{ calls_mutex };
+
+	calls.ends++;
+}

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The arena of frames (pages.h), and kapi/pages.c over it.
+ */
+#include "kunit/fakes/pages.h"
+
+#include <array>
+#include <bit>
+#include <iterator>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "kunit/fakes/locks.h"
+#include "kunit/fakes/sched.h"
+
+namespace fake
+{
+
+namespace
+{
+
+constexpr unsigned kBlockPages = 512, kBlocks = 48, kFrames = kBlockPages * kBlocks;
+/* Behind them a reserve of one giant, aligned as it must be. */
+constexpr unsigned kGiantPages = 1u << 18;
+constexpr std::uint64_t kFirstPfn = 0x400000 - kFrames;
+
+/* Which frames are the allocator's; protected by mutex. */
+struct Arena {
+	std::mutex mutex;
+	std::array<std::array<std::uint64_t, kBlockPages / 64>, kBlocks> taken{};
+	std::array<unsigned, kBlocks> count{};
+	unsigned next_block = 0;
+	bool no_blocks = false;
+	unsigned giants = 0, giants_taken = 0;
+	page pages[kFrames + kGiantPages];
+};
+
+std::atomic<bool> come_zeroed;
+Arena arena;
+
+bool in_arena(const struct page *page)
+{
+	return page >= arena.pages && page < std::end(arena.pages);
+}
+
+unsigned frame_of(const struct page *page)
+{
+	if (!in_arena(page))
+		bug("%p is not a page", static_cast<const void *>(page));
+	return page - arena.pages;
+}
+
+void take(unsigned frame)
+{
+	arena.taken[frame / kBlockPages][frame % kBlockPages / 64] |= 1ull << (frame % 64);
+	arena.count[frame / kBlockPages]++;
+}
+
+/* Frames go back one by one; a block is one again when all of it is there. */
+void give_back(unsigned frame)
+{
+	const std::lock_guard guard{ arena.mutex };
+
+	if (frame >= kFrames)
+		return; /* the reserve's pages come once in a test */
+	arena.taken[frame / kBlockPages][frame % kBlockPages / 64] &= ~(1ull << (frame % 64));
+	arena.count[frame / kBlockPages]--;
+}
+
+struct page *hand_out(unsigned frame)
+{
+	struct page *const page = &arena.pages[frame];
+
+	if (page->refs || page->mapped || page->mapping || page->used.exchange(true))
+		bug("frame %u was in use when allocated", frame);
+	page->content = come_zeroed ? 0 : kGarbage;
+	page->charged = false;
+	page->refs = 1;
+	return page;
+}
+
+struct page *allocate_block()
+{
+	for (unsigned i = 0; i < kBlocks && !arena.no_blocks; i++) {
+		const unsigned block = (arena.next_block + i) % kBlocks;
+
+		if (arena.count[block])
+			continue;
+		arena.next_block = block + 1;
+		arena.taken[block].fill(~0ull);
+		arena.count[block] = kBlockPages;
+		return &arena.pages[block * kBlockPages];
+	}
+	return nullptr;
+}
+
+struct page *allocate_giant()
+{
+	if (arena.giants_taken == arena.giants)
+		return nullptr;
+	arena.giants_taken++;
+	return &arena.pages[kFrames];
+}
+
+/* From a block already broken, if there is one: a page punched out comes back. */
+struct page *allocate_one()
+{
+	int best = -1;
+
+	for (unsigned block = 0; block < kBlocks; block++) {
+		if (arena.count[block] < kBlockPages &&
+		    (best < 0 || arena.count[block] > arena.count[best]))
+			best = block;
+	}
+	if (best < 0)
+		return nullptr;
+	for (unsigned word = 0;; word++) {
+		const std::uint64_t free = ~arena.taken[best][word];
+
+		if (free) {
+			const unsigned frame = best * kBlockPages + word * 64 +
+					       std::countr_zero(free);
+
+			take(frame);
+			return &arena.pages[frame];
+		}
+	}
+}
+
+void release(struct page *page)
+{
+	page_check_idle(page, "freed");
+	if (page->poisoned)
+		return; /* the allocator never hands it out again */
+	page->leaked = false;
+	page->used = false;
+	give_back(frame_of(page));
+}
+
+} /* namespace */
+
+struct page *page_of_pfn(std::uint64_t pfn)
+{
+	if (pfn < kFirstPfn || pfn >= kFirstPfn + std::size(arena.pages))
+		bug("pfn %#lx is not memory", pfn);
+	return &arena.pages[pfn - kFirstPfn];
+}
+
+bool page_get_unless_zero(struct page *page)
+{
+	int refs = page->refs;
+
+	while (refs) {
+		if (page->refs.compare_exchange_weak(refs, refs + 1))
+			return true;
+	}
+	return false;
+}
+
+bool page_trylock(struct page *page)
+{
+	return !page->locked.exchange(true);
+}
+
+void page_unlock(struct page *page)
+{
+	if (!page->locked.exchange(false))
+		bug("a page is unlocked twice");
+}
+
+void page_check_idle(struct page *page, const char *what)
+{
+	if (page->mapped)
+		bug("page %u is %s while a guest has it mapped", frame_of(page), what);
+	if (page->mapping)
+		bug("page %u is %s while in the page cache", frame_of(page), what);
+	if (page->owned)
+		bug("page %u is %s while the platform owns it", frame_of(page), what);
+	if (page->locked)
+		bug("page %u is %s while locked", frame_of(page), what);
+}
+
+long pages_used()
+{
+	const std::lock_guard guard{ arena.mutex };
+	const unsigned end = kFrames + (arena.giants_taken ? kGiantPages : 0);
+	long used = 0;
+
+	for (struct page *page = arena.pages; page < arena.pages + end; page++)
+		used += page->used && !page->poisoned && !page->leaked;
+	return used;
+}
+
+long free_blocks()
+{
+	const std::lock_guard guard{ arena.mutex };
+	long blocks = 0;
+
+	for (unsigned count : arena.count)
+		blocks += count == 0;
+	return arena.no_blocks ? 0 : blocks;
+}
+
+void set_no_blocks(bool none)
+{
+	const std::lock_guard guard{ arena.mutex };
+
+	arena.no_blocks = none;
+}
+
+void set_pages_come_zeroed(bool zeroed)
+{
+	come_zeroed = zeroed;
+}
+
+void set_reserve(unsigned giants)
+{
+	const std::lock_guard guard{ arena.mutex };
+
+	if (giants > 1)
+		bug("a reserve of %u giants", giants);
+	arena.giants = giants;
+}
+
+void check_pages()
+{
+	const unsigned end = kFrames + (arena.giants_taken ? kGiantPages : 0);
+
+	for (unsigned frame = 0; frame < end; frame++) {
+		struct page *const page = &arena.pages[frame];
+
+		if (frame % kBlockPages == 0 && frame < kFrames &&
+		    !arena.count[frame / kBlockPages]) {
+			frame += kBlockPages - 1;
+			continue;
+		}
+		if (!page->used)
+			continue;
+		if (!page->poisoned && !page->leaked)
+			bug("page %u is left, with %d references", frame, page->refs.load());
+		if (page->mapped || page->mapping || page->locked)
+			bug("lost page %u is in use", frame);
+		page->refs = 0;
+		page->poisoned = page->leaked = page->frozen = page->owned = false;
+		page->used = false;
+		give_back(frame);
+	}
+	arena.no_blocks = false;
+	arena.next_block = 0;
+	arena.giants = arena.giants_taken = 0;
+}
+
+} /* namespace fake */
+
+using fake::bug;
+using fake::frame_of;
+
+unsigned int kapi_pages_reserved(void)
+{
+	const std::lock_guard guard{ fake::arena.mutex };
+
+	return fake::arena.giants - fake::arena.giants_taken;
+}
+
+struct page *kapi_pages_alloc(unsigned int order)
+{
+	unsigned frame;
+
+	fake::might_sleep("kapi_pages_alloc");
+	fake::sched::step("pages_alloc");
+	if (order != 0 && order != 9 && order != 18)
+		bug("pages of order %u", order);
+	if (fake::fail_now())
+		return nullptr;
+	{
+		const std::lock_guard guard{ fake::arena.mutex };
+		struct page *const first = order == 18 ? fake::allocate_giant()
+					   : order     ? fake::allocate_block()
+						       : fake::allocate_one();
+
+		if (!first)
+			return nullptr;
+		frame = frame_of(first);
+	}
+	for (unsigned i = 0; i < 1u << order; i++)
+		fake::hand_out(frame + i);
+	return &fake::arena.pages[frame];
+}
+
+bool kapi_pages_come_zeroed(void)
+{
+	return fake::come_zeroed;
+}
+
+void kapi_pages_clear(struct page *first, kapi_u64 count)
+{
+	fake::might_sleep("kapi_pages_clear");
+	fake::sched::step("pages_clear");
+	for (kapi_u64 i = 0; i < count; i++) {
+		struct page *const page = kapi_page_nth(first, i);
+
+		if (page->mapped)
+			bug("page %u is cleared while a guest has it mapped", frame_of(page));
+		if (page->refs == 0)
+			bug("page %u is cleared without a reference", frame_of(page));
+		page->content = 0;
+	}
+}
+
+struct page *kapi_page_nth(struct page *first, kapi_u64 n)
+{
+	if (frame_of(first) + n >= std::size(fake::arena.pages))
+		bug("no %lu pages behind page %u", n, frame_of(first));
+	return first + n;
+}
+
+kapi_u64 kapi_page_pfn(struct page *page)
+{
+	return fake::kFirstPfn + frame_of(page);
+}
+
+bool kapi_page_poisoned(struct page *page)
+{
+	return page->poisoned;
+}
+
+void kapi_page_get(struct page *page)
+{
+	if (!fake::in_arena(page) || page->refs++ <= 0)
+		bug("reference taken of a page without one");
+}
+
+void kapi_page_put(struct page *page)
+{
+	const int before = page->refs--;
+
+	if (before <= 0)
+		bug("page %u: one reference too many is put", frame_of(page));
+	if (before == 1)
+		fake::release(page);
+}
+
+void kapi_pages_put(struct page *first, kapi_u64 count)
+{
+	for (kapi_u64 i = 0; i < count; i++)
+		kapi_page_put(kapi_page_nth(first, i));
+}
+
+void kapi_pages_put_array(struct page **pages, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		kapi_page_put(pages[i]);
+}
+
+void kapi_pages_free_frozen(struct page *first, kapi_u64 count)
+{
+	fake::might_sleep("kapi_pages_free_frozen");
+	for (kapi_u64 i = 0; i < count; i++) {
+		struct page *const page = kapi_page_nth(first, i);
+
+		if (!page->frozen.exchange(false) || page->refs)
+			bug("page %u is freed as frozen, and is not", frame_of(page));
+		fake::release(page);
+	}
+}
+
+void kapi_page_leak_frozen(struct page *page)
+{
+	if (!page->frozen.exchange(false))
+		bug("page %u is leaked as frozen, and is not", frame_of(page));
+	page->refs = 1;
+	page->leaked = true;
+}
+
+void kapi_page_wait_unlocked(struct page *page)
+{
+	fake::might_sleep("kapi_page_wait_unlocked");
+	if (!fake::current().held.empty())
+		bug("waiting for a page lock with a lock held");
+	if (fake::sched::active()) {
+		fake::sched::wait("page lock", [page] { return !page->locked; });
+		return;
+	}
+	while (page->locked)
+		std::this_thread::yield();
+}

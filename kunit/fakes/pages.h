@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Pages: an arena of frames. A page's content is one number that stands for all
+ * of it: garbage from the allocator, zero once cleared, then what was written.
+ */
+#ifndef GMEM_FAKES_PAGES_H
+#define GMEM_FAKES_PAGES_H
+
+#include <atomic>
+
+#include "kunit/fakes/fakes.h"
+
+struct page {
+	/* 0: free, or frozen by kapi_cache_take_run(). */
+	std::atomic<int> refs{ 0 };
+	std::atomic<bool> used{ false }; /* not the allocator's */
+	std::atomic<bool> locked{ false };
+	std::atomic<bool> poisoned{ false };
+	std::atomic<bool> frozen{ false };
+	std::atomic<bool> leaked{ false };
+	/* A cgroup pays for it; nobody can be made to twice. */
+	std::atomic<bool> charged{ false };
+	/* How many guest mappings show it. */
+	std::atomic<int> mapped{ 0 };
+	/* Whether kapi_arch_prepare() has made it a guest's. */
+	std::atomic<bool> owned{ false };
+	std::atomic<std::uint64_t> content{ 0 };
+	struct inode *mapping = nullptr;
+	std::uint64_t index = 0;
+};
+
+namespace fake
+{
+
+/* What a page holds that nobody has cleared. */
+inline constexpr std::uint64_t kGarbage = 0xbad0bad0bad0bad0;
+
+struct page *page_of_pfn(std::uint64_t pfn);
+bool page_get_unless_zero(struct page *page);
+bool page_trylock(struct page *page);
+void page_unlock(struct page *page);
+/* The frozen page's count, and what else its allocator must find undone. */
+void page_check_idle(struct page *page, const char *what);
+
+/* Pages out of the allocator's hands; poisoned and leaked ones do not count. */
+long pages_used();
+/* Blocks of order 9 that the allocator could hand out. */
+long free_blocks();
+/* Makes blocks of order 9 scarce: the allocator has none. */
+void set_no_blocks(bool none);
+/* The module's reserve of giants: none, or one until it is taken. */
+void set_reserve(unsigned giants);
+/* For check_clean(). */
+void check_pages();
+
+} /* namespace fake */
+
+#endif /* GMEM_FAKES_PAGES_H */

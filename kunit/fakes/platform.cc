@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What platforms need of the kernel (kapi/platform.c). Frames have bytes of
+ * their own here, made when they are first asked for; a page's one number, which
+ * the other fakes look at, is not among them.
+ */
+#include <array>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "kunit/fakes/locks.h"
+#include "kunit/fakes/platform.h"
+
+namespace fake
+{
+
+namespace
+{
+
+using Frame = std::array<unsigned char, 4096>;
+
+std::mutex frames_lock;
+std::map<kapi_u64, std::unique_ptr<Frame>> frames;
+std::atomic<long> report_lines, napped;
+std::atomic<kapi_platform> platform{ KAPI_PLATFORM_NONE };
+
+} /* namespace */
+
+long reports()
+{
+	return report_lines.exchange(0);
+}
+
+long naps()
+{
+	return napped.exchange(0);
+}
+
+void set_platform(kapi_platform setting)
+{
+	platform = setting;
+}
+
+} /* namespace fake */
+
+static fake::Lock &platforms_lock()
+{
+	static fake::Lock lock{ fake::Rank::Platforms };
+
+	return lock;
+}
+
+void kapi_platforms_lock(void)
+{
+	platforms_lock().lock();
+}
+
+void kapi_platforms_unlock(void)
+{
+	platforms_lock().unlock();
+}
+
+void *kapi_frame(kapi_u64 pfn)
+{
+	const std::lock_guard guard{ fake::frames_lock };
+	auto &frame = fake::frames[pfn];
+
+	if (!frame)
+		frame = std::make_unique<fake::Frame>();
+	return frame->data();
+}
+
+void kapi_nap(void)
+{
+	fake::napped++;
+}
+
+int kapi_user_read(void *to, const void *from, size_t size)
+{
+	if (!from)
+		return -EFAULT;
+	std::memcpy(to, from, size);
+	return 0;
+}
+
+int kapi_user_write(void *to, const void *from, size_t size)
+{
+	if (!to)
+		return -EFAULT;
+	std::memcpy(to, from, size);
+	return 0;
+}
+
+void kapi_report(const char *format, ...)
+{
+	char line[256];
+	va_list args;
+
+	/* Formatted, so that a wrong argument is seen; printed nowhere. */
+	va_start(args, format);
+	std::vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	fake::report_lines++;
+}
+
+enum kapi_platform kapi_setting_platform(void)
+{
+	return fake::platform;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The platforms' part of the boundary, as tests see it.
+ */
+#ifndef GMEM_FAKES_PLATFORM_H
+#define GMEM_FAKES_PLATFORM_H
+
+#include <atomic>
+#include <cerrno>
+
+#include "kunit/fakes/fakes.h"
+
+namespace fake
+{
+
+/* Lines reported since this was last asked, and naps taken. */
+long reports();
+long naps();
+/* The module's platform= parameter. */
+void set_platform(kapi_platform setting);
+
+} /* namespace fake */
+
+#endif /* GMEM_FAKES_PLATFORM_H */

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The stock bodies of the functions taken over, the count of entries, and the
+ * step in front of memory failure: each notes that it was called.
+ */
+#include "kunit/fakes/kvm.h"
+
+#include "kunit/fakes/locks.h"
+
+namespace fake
+{
+
+namespace
+{
+
+Stock noted;
+std::atomic<unsigned long> counts[KAPI_ENTRIES][2];
+std::atomic<long> inside;
+
+} /* namespace */
+
+Stock &stock()
+{
+	return noted;
+}
+
+unsigned long entries(kapi_entry entry, bool served)
+{
+	if (inside)
+		bug("%ld entries have not been left", inside.load());
+	return counts[entry][served];
+}
+
+} /* namespace fake */
+
+using fake::noted;
+
+int kapi_stock_create(struct kvm *, struct kvm_create_guest_memfd *)
+{
+	noted.create++;
+	return noted.answer;
+}
+
+int kapi_stock_bind(struct kvm *, struct kvm_memory_slot *, unsigned int, long long)
+{
+	noted.bind++;
+	return noted.answer;
+}
+
+void kapi_stock_unbind(struct kvm_memory_slot *)
+{
+	noted.unbind++;
+}
+
+int kapi_stock_get_pfn(struct kvm *, struct kvm_memory_slot *, kapi_u64, kapi_u64 *, int *)
+{
+	noted.get_pfn++;
+	return noted.answer;
+}
+
+long kapi_stock_populate(struct kvm *, kapi_u64, void *, long, kapi_populate_cb, void *)
+{
+	noted.populate++;
+	return noted.answer;
+}
+
+int kapi_stock_init_vm(struct kvm *kvm, unsigned long type)
+{
+	noted.init_vm++;
+	noted.last_type = type;
+	if (noted.answer)
+		return noted.answer;
+	if (type == fake::kSwProtectedVm && !noted.knows_sw_protected)
+		return -EINVAL;
+	kvm->type = type;
+	return 0;
+}
+
+int kapi_stock_check_extension(struct kvm *, long)
+{
+	noted.check_extension++;
+	return noted.answer;
+}
+
+int kapi_stock_page_fault(struct kvm_vcpu *, kapi_u64, kapi_u64 error, void *, int)
+{
+	noted.page_fault++;
+	noted.last_error = error;
+	return noted.answer;
+}
+
+int kapi_stock_memory_failure(unsigned long, int)
+{
+	noted.memory_failure++;
+	return noted.answer;
+}
+
+bool kapi_poison_expose(unsigned long)
+{
+	return noted.exposed;
+}
+
+void kapi_entry_enter(enum kapi_entry)
+{
+	fake::inside++;
+}
+
+void kapi_entry_leave(enum kapi_entry entry, bool served)
+{
+	fake::counts[entry][served]++;
+	fake::inside--;
+}

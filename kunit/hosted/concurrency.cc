@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every pair of operations at the same time, by real threads: for TSan, and for
+ * the fakes' rules. A word that the guest writes tells its gfn, so that a page of
+ * somebody else shows.
+ *
+ * GMEM_STRESS_MS is how long each pair runs.
+ */
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <iterator>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "kunit/hosted/guest.h"
+
+using namespace gmem_test;
+
+namespace
+{
+
+constexpr std::uint64_t kPages = 1024;
+/* A second file comes and goes at these gfns. */
+constexpr std::uint64_t kOtherBase = 4096, kOtherPages = 600;
+
+/* What all threads have at hand. */
+struct World {
+	World() : guest(kPages), vm(guest.vm) { reopen(); }
+	~World()
+	{
+		if (other_slot)
+			fake::slot_delete(vm, other_slot);
+		fake::close_fd(other_fd);
+	}
+
+	/* Closes the second file with its slot still bound, and makes another. */
+	void reopen()
+	{
+		const std::lock_guard guard{ other_mutex };
+
+		if (other_fd >= 0)
+			fake::close_fd(other_fd);
+		if (other_slot)
+			fake::slot_delete(vm, other_slot);
+		other_fd = world_create(vm, kOtherPages * kPageSize, 0);
+		fake::slot_add(vm, kOtherBase, kOtherPages, other_fd, 0, &other_slot);
+	}
+	/* Unbinds it and binds it elsewhere in the same file. */
+	void rebind()
+	{
+		const std::lock_guard guard{ other_mutex };
+
+		if (other_slot)
+			fake::slot_delete(vm, other_slot);
+		fake::slot_add(vm, kOtherBase, kOtherPages / 2, other_fd, ++binds % 2 * 300,
+			       &other_slot);
+	}
+
+	Guest guest;
+	struct kvm *vm;
+	std::mutex other_mutex;
+	std::atomic<int> other_fd{ -1 };
+	struct kvm_memory_slot *other_slot = nullptr;
+	unsigned binds = 0;
+	std::atomic<int> poisons{ 4 };
+	std::atomic<bool> failed{ false };
+};
+
+std::uint64_t some_gfn(Random &random)
+{
+	return random.below(4) ? random.below(kPages) : kOtherBase + random.below(kOtherPages);
+}
+
+/* The file through its descriptor, as fallocate(2) comes by it. */
+void fallocate(int fd, bool punch, Random &random)
+{
+	struct file *const file = kapi_file_from_fd(fd);
+	const std::uint64_t start = random.below(500), length = 1 + random.below(520);
+
+	if (!file)
+		return;
+	gmem_file_fallocate(kapi_file_core(file), punch, start * kPageSize, length * kPageSize);
+	kapi_file_put(file);
+	fake::return_to_user();
+}
+
+void fault(World &w, Random &random)
+{
+	const int ret = fake::fault_in(w.vm, some_gfn(random));
+
+	if (ret && ret != -EFAULT && ret != -ENOENT && ret != -EHWPOISON)
+		w.failed = true;
+}
+
+void touch(World &w, Random &random)
+{
+	const std::uint64_t gfn = random.below(kPages);
+	std::uint64_t content;
+
+	fake::fault_in(w.vm, gfn);
+	if (fake::guest_read(w.vm, gfn, &content) && content && content >> 32 != gfn)
+		w.failed = true;
+	fake::guest_write(w.vm, gfn, gfn << 32 | 1);
+}
+
+void punch(World &w, Random &random)
+{
+	fallocate(random.below(2) ? w.guest.file.fd : w.other_fd.load(), true, random);
+}
+
+void allocate(World &w, Random &random)
+{
+	fallocate(random.below(2) ? w.guest.file.fd : w.other_fd.load(), false, random);
+}
+
+int fill(struct kvm *, gmem_u64 gfn, gmem_u64 pfn, void *, int, void *)
+{
+	fake::page_of_pfn(pfn)->content = gfn << 32 | 2;
+	return 0;
+}
+
+void populate(World &w, Random &random)
+{
+	fake::populate(w.vm, some_gfn(random), world_user_memory(), 1 + random.below(8), fill,
+		       nullptr);
+}
+
+void convert(World &w, Random &random)
+{
+	const std::uint64_t gfn = random.below(kPages - 8);
+
+	fake::set_private(w.vm, gfn, gfn + 8, false);
+	fake::set_private(w.vm, gfn, gfn + 8, true);
+}
+
+void rebind(World &w, Random &)
+{
+	w.rebind();
+}
+
+void reopen(World &w, Random &)
+{
+	w.reopen();
+}
+
+void poison(World &w, Random &random)
+{
+	if (w.poisons.fetch_sub(1) > 0)
+		fake::memory_failure(w.guest.file.inode().handle(), random.below(kPages));
+	fake::return_to_user();
+}
+
+void work(World &, Random &)
+{
+	if (!fake::run_work())
+		std::this_thread::yield();
+}
+
+void scarce(World &, Random &random)
+{
+	fake::set_no_blocks(random.below(2));
+}
+
+using Operation = void (*)(World &, Random &);
+
+constexpr Operation operations[] = { fault,  touch,  punch,  allocate, populate, convert,
+				     rebind, reopen, poison, work,     scarce };
+
+void together(std::initializer_list<Operation> ops, std::chrono::milliseconds time)
+{
+	auto world = std::make_unique<World>();
+	std::atomic<bool> stop{ false };
+	std::vector<std::thread> threads;
+	unsigned seed = 0;
+
+	for (Operation op : ops) {
+		threads.emplace_back([&, op, s = ++seed] {
+			Random random{ s };
+
+			while (!stop)
+				op(*world, random);
+		});
+	}
+	std::this_thread::sleep_for(time);
+	stop = true;
+	for (std::thread &thread : threads)
+		thread.join();
+	EXPECT(!world->failed);
+	EXPECT_EQ(world->vm->invalidate_in_progress.load(), 0);
+	fake::set_no_blocks(false);
+	world.reset();
+	fake::check_clean();
+}
+
+std::chrono::milliseconds stress_time(unsigned by_default)
+{
+	const char *const chosen = std::getenv("GMEM_STRESS_MS");
+
+	return std::chrono::milliseconds{ chosen ? std::strtoul(chosen, nullptr, 0) : by_default };
+}
+
+void every_pair()
+{
+	for (Operation a : operations) {
+		for (Operation b : operations)
+			together({ a, b }, stress_time(60));
+	}
+}
+
+/* Each pair while a vCPU faults. */
+void every_pair_and_a_guest()
+{
+	for (std::size_t a = 0; a < std::size(operations); a++) {
+		for (std::size_t b = a; b < std::size(operations); b++)
+			together({ operations[a], operations[b], touch }, stress_time(60));
+	}
+}
+
+void all_at_once()
+{
+	together({ fault, touch, touch, punch, allocate, populate, convert, rebind, reopen, poison,
+		   work, scarce },
+		 stress_time(60) * 30);
+}
+
+} /* namespace */
+
+GMEM_SUITE(concurrency, CASE(every_pair), CASE(every_pair_and_a_guest), CASE(all_at_once));

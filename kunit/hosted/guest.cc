@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Whole ways of a guest's memory over KVM's page tables: faults, punches,
+ * conversions, populate, poison, promotion.
+ */
+#include "kunit/hosted/guest.h"
+
+using namespace gmem_test;
+
+namespace
+{
+
+void a_guest_keeps_what_it_writes()
+{
+	Guest g{ 2048 };
+	unsigned order;
+
+	EXPECT_EQ(fake::fault(g.vm, 700, &order), 0);
+	EXPECT_EQ(order, 9u);
+	EXPECT_EQ(g.read(1023), 0u);
+	EXPECT(fake::guest_write(g.vm, 1023, 5));
+	EXPECT_EQ(g.punch(600, 601), 0);
+	/* The huge mapping is gone as a whole, its pages are not. */
+	EXPECT_EQ(g.order(1023), -1);
+	EXPECT_EQ(fake::fault(g.vm, 1023, &order), 0);
+	EXPECT_EQ(order, 0u);
+	EXPECT_EQ(g.read(1023), 5u);
+	EXPECT_EQ(fake::fault(g.vm, 600), 0);
+	EXPECT_EQ(g.read(600), 0u);
+}
+
+void huge_only_where_all_is_private()
+{
+	Guest g{ 1024 };
+	unsigned order;
+
+	fake::set_private(g.vm, 100, 101, false);
+	EXPECT_EQ(fake::fault(g.vm, 100), -ENOENT);
+	EXPECT_EQ(fake::fault(g.vm, 101, &order), 0);
+	EXPECT_EQ(order, 0u);
+	EXPECT_EQ(g.file.cached_pages(0, 512), 1u);
+	/* Converted under a huge mapping: the neighbours stay, mapped small. */
+	EXPECT_EQ(fake::fault(g.vm, 600, &order), 0);
+	EXPECT_EQ(order, 9u);
+	EXPECT(fake::guest_write(g.vm, 601, 9));
+	fake::set_private(g.vm, 600, 601, false);
+	EXPECT_EQ(g.read(601), ~0ull);
+	EXPECT_EQ(fake::fault(g.vm, 601, &order), 0);
+	EXPECT_EQ(order, 0u);
+	EXPECT_EQ(g.read(601), 9u);
+}
+
+void pages_that_come_zeroed_are_not_cleared()
+{
+	fake::set_pages_come_zeroed(true);
+	Guest g{ 1024 };
+	Filler filler{ .fail_at = 1 };
+
+	EXPECT_EQ(fake::fault(g.vm, 0), 0);
+	EXPECT_EQ(g.read(0), 0u);
+	/* But what a populate has half filled is. */
+	EXPECT_EQ(filler.populate(g.vm, 600, 2), 1);
+	EXPECT_EQ(fake::fault(g.vm, 601), 0);
+	EXPECT_EQ(g.read(601), 0u);
+	EXPECT_EQ(fake::fault(g.vm, 600), 0);
+	EXPECT_EQ(g.read(600), 1000u);
+	EXPECT_EQ(fake::fault(g.vm, 602), 0);
+	EXPECT_EQ(g.read(602), 0u);
+}
+
+void no_zeroing_by_us_where_the_allocator_did()
+{
+	fake::set_pages_come_zeroed(true);
+	Guest g{ 1 };
+
+	EXPECT_EQ(g.allocate(0, 1), 0);
+	/* A mark that clearing would take away. */
+	g.file.cached(0)->content = 4;
+	EXPECT_EQ(fake::fault(g.vm, 0), 0);
+	EXPECT_EQ(g.read(0), 4u);
+}
+
+void small_pages_without_blocks()
+{
+	Guest g{ 1024 };
+	unsigned order;
+
+	fake::set_no_blocks(true);
+	EXPECT_EQ(fake::fault(g.vm, 5, &order), 0);
+	EXPECT_EQ(order, 0u);
+	EXPECT_EQ(g.allocate(512, 1024), 0);
+	EXPECT_EQ(g.file.cached_pages(0, 1024), 513u);
+}
+
+void a_signal_ends_an_allocation()
+{
+	Guest g{ 2048 };
+
+	fake::set_signal_after(1);
+	EXPECT_EQ(g.allocate(0, 2048), -EINTR);
+	EXPECT_EQ(g.file.cached_pages(0, 2048), 0u);
+	fake::set_signal_after(3);
+	fake::set_no_blocks(true);
+	EXPECT_EQ(g.allocate(0, 2048), -EINTR);
+	EXPECT_EQ(g.file.cached_pages(0, 2048), 2u);
+	fake::set_signal_after(0);
+	EXPECT_EQ(g.allocate(0, 2048), 0);
+}
+
+/* A run filled page by page where there was no block; then there is one. */
+void runs_become_huge_again()
+{
+	Guest g{ 1024 };
+	unsigned order;
+
+	fake::set_no_blocks(true);
+	for (unsigned i = 0; i < 512; i++) {
+		/* Every other page elsewhere, so that they are no block by chance. */
+		EXPECT_EQ(fake::fault(g.vm, i * 37 % 512, &order), 0);
+		EXPECT_EQ(order, 0u);
+		EXPECT(fake::guest_write(g.vm, i * 37 % 512, i));
+	}
+	EXPECT(fake::run_work()); /* in vain */
+	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 0);
+	EXPECT_EQ(g.punch(3, 4), 0);
+	EXPECT(!fake::run_work());
+	EXPECT_EQ(fake::fault(g.vm, 3), 0);
+	fake::set_no_blocks(false);
+	EXPECT(fake::run_work());
+	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 1);
+	EXPECT(!fake::run_work());
+	EXPECT_EQ(g.order(0), -1);
+	EXPECT_EQ(fake::fault(g.vm, 0, &order), 0);
+	EXPECT_EQ(order, 9u);
+	for (unsigned i = 0; i < 512; i++) {
+		if (i * 37 % 512 != 3)
+			EXPECT_EQ(g.read(i * 37 % 512), i);
+	}
+	EXPECT_EQ(g.read(3), 0u);
+}
+
+void a_page_in_use_delays_promotion()
+{
+	Guest g{ 512 };
+
+	fake::set_no_blocks(true);
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT_EQ(fake::fault(g.vm, i * 37 % 512), 0);
+	struct page *const held = g.file.cached(5);
+
+	kapi_page_get(held);
+	fake::set_no_blocks(false);
+	EXPECT(fake::run_work());
+	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 0);
+	kapi_page_put(held);
+	EXPECT(fake::run_work()); /* it asked to come again */
+	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 1);
+}
+
+/* There is nothing to copy yet. */
+void no_promotion_before_all_is_prepared()
+{
+	Guest g{ 512 };
+
+	fake::set_no_blocks(true);
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT_EQ(g.allocate(i * 37 % 512, i * 37 % 512 + 1), 0);
+	EXPECT_EQ(g.punch(3, 4), 0);
+	EXPECT_EQ(fake::fault(g.vm, 3), 0);
+	fake::set_no_blocks(false);
+	EXPECT(fake::run_work());
+	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 0);
+}
+
+void promotion_gives_up()
+{
+	Guest g{ 512 };
+	unsigned works = 0;
+
+	fake::set_no_blocks(true);
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT_EQ(fake::fault(g.vm, i * 37 % 512), 0);
+	struct page *const held = g.file.cached(5);
+
+	kapi_page_get(held);
+	fake::set_no_blocks(false);
+	while (fake::run_work() && works < 100)
+		works++;
+	EXPECT(works > 1 && works < 20);
+	kapi_page_put(held);
+}
+
+void no_promotion_where_it_would_not_help()
+{
+	/* Pages of SNP cannot be copied. */
+	Guest g{ 512, fake::kSnpVm };
+
+	fake::set_no_blocks(true);
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT_EQ(fake::fault(g.vm, i * 37 % 512), 0);
+	fake::set_no_blocks(false);
+	EXPECT(!fake::run_work());
+
+	/* Nor is a run in two slots ever mapped as one. */
+	TestFile file{ 512 };
+	struct kvm_memory_slot *slots[2];
+
+	EXPECT_EQ(fake::slot_add(file.vm, 0, 256, file.fd, 0, &slots[0]), 0);
+	EXPECT_EQ(fake::slot_add(file.vm, 1024, 256, file.fd, 256, &slots[1]), 0);
+	for (unsigned i = 0; i < 256; i++) {
+		EXPECT_EQ(fake::fault(file.vm, i), 0);
+		EXPECT_EQ(fake::fault(file.vm, 1024 + i), 0);
+	}
+	EXPECT(!fake::run_work());
+	fake::slot_delete(file.vm, slots[0]);
+	fake::slot_delete(file.vm, slots[1]);
+}
+
+void poison_takes_one_page()
+{
+	Guest g{ 1024 };
+	unsigned order;
+
+	EXPECT_EQ(fake::fault(g.vm, 5, &order), 0);
+	EXPECT_EQ(order, 9u);
+	EXPECT(fake::guest_write(g.vm, 6, 66));
+	EXPECT(fake::memory_failure(g.file.inode().handle(), 5));
+	EXPECT_EQ(g.order(5), -1);
+	EXPECT_EQ(fake::fault(g.vm, 5), -EHWPOISON);
+	EXPECT_EQ(fake::fault(g.vm, 6, &order), 0);
+	EXPECT_EQ(order, 0u);
+	EXPECT_EQ(g.read(6), 66u);
+	Filler filler;
+
+	EXPECT_EQ(filler.populate(g.vm, 5, 1), -EHWPOISON);
+	EXPECT_EQ(filler.calls, 0);
+	/* A hole and a new page: all is well but the block. */
+	EXPECT_EQ(g.punch(5, 6), 0);
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	EXPECT_EQ(g.read(5), 0u);
+}
+
+void a_run_with_a_poisoned_page_goes_page_by_page()
+{
+	Guest g{ 512 };
+
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	EXPECT(fake::memory_failure(g.file.inode().handle(), 5));
+	EXPECT_EQ(g.punch(0, 512), 0);
+	EXPECT_EQ(g.file.cached_pages(0, 512), 0u);
+	EXPECT_EQ(fake::pages_used(), 0);
+}
+
+/* unpoison_memory(): the page is well again, its run remembers until it goes. */
+void a_poisoned_page_can_recover()
+{
+	Guest g{ 512 };
+	unsigned order;
+
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	struct page *const page = g.file.cached(5);
+
+	EXPECT(fake::memory_failure(g.file.inode().handle(), 5));
+	page->poisoned = false;
+	kapi_page_put(page);
+	EXPECT_EQ(fake::fault(g.vm, 5, &order), 0);
+	EXPECT_EQ(order, 0u);
+	EXPECT_EQ(g.punch(0, 512), 0);
+	EXPECT_EQ(fake::fault(g.vm, 5, &order), 0);
+	EXPECT_EQ(order, 9u);
+}
+
+void populate_says_what_it_did()
+{
+	Guest g{ 1024 };
+	Filler all, some{ .fail_at = 3 }, none{ .fail_at = 0 }, past;
+
+	EXPECT_EQ(all.populate(g.vm, 10, 10), 10);
+	EXPECT_EQ(all.calls, 10);
+	for (unsigned i = 0; i < 10; i++) {
+		EXPECT_EQ(fake::fault(g.vm, 10 + i), 0);
+		EXPECT_EQ(g.read(10 + i), 1000 + i);
+	}
+	EXPECT_EQ(some.populate(g.vm, 100, 10), 3);
+	EXPECT_EQ(none.populate(g.vm, 200, 10), -EIO);
+	EXPECT_EQ(fake::fault(g.vm, 103), 0);
+	EXPECT_EQ(g.read(103), 0u);
+	/* Up to the slot's end; up to what has content. */
+	EXPECT_EQ(past.populate(g.vm, 1020, 10), 4);
+	EXPECT_EQ(past.populate(g.vm, 300, 5, false), 5);
+	EXPECT_EQ(past.populate(g.vm, 298, 5), 2);
+	EXPECT_EQ(past.populate(g.vm, 298, 5), -EEXIST);
+	fake::set_private(g.vm, 402, 403, false);
+	EXPECT_EQ(past.populate(g.vm, 400, 5), 2);
+	EXPECT_EQ(past.populate(g.vm, 402, 5), -EINVAL);
+}
+
+/* What a huge mapping shows beside the page faulted on, nobody has asked for yet. */
+void populate_of_a_mapped_neighbour()
+{
+	Guest g{ 512 };
+	Filler filler, failing{ .fail_at = 0 };
+
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	EXPECT_EQ(g.order(6), 9);
+	EXPECT_EQ(filler.populate(g.vm, 6, 1), 1);
+	EXPECT_EQ(g.order(6), -1);
+	EXPECT_EQ(fake::fault(g.vm, 6), 0);
+	EXPECT_EQ(g.read(6), 1000u);
+	EXPECT_EQ(fake::fault(g.vm, 7), 0);
+	EXPECT_EQ(g.order(8), 9);
+	EXPECT_EQ(failing.populate(g.vm, 8, 1), -EIO);
+	EXPECT_EQ(fake::fault(g.vm, 8), 0);
+	EXPECT_EQ(g.read(8), 0u);
+}
+
+void populate_takes_signals_between_pages()
+{
+	Guest g{ 512 };
+	Filler filler;
+
+	fake::set_signal_after(1);
+	EXPECT_EQ(filler.populate(g.vm, 0, 5), -EINTR);
+	fake::set_signal_after(4);
+	EXPECT_EQ(filler.populate(g.vm, 0, 5), 3);
+	fake::set_signal_after(0);
+}
+
+void populate_pins_again()
+{
+	Guest g{ 512 };
+
+	/* Its source vanishes between pin and copy; not for ever. */
+	Filler thrice{ .faults = 3 };
+
+	EXPECT_EQ(thrice.populate(g.vm, 0, 9), 9);
+	EXPECT_EQ(thrice.calls, 12);
+	EXPECT_EQ(fake::fault(g.vm, 8), 0);
+	EXPECT_EQ(g.read(8), 1008u);
+
+	Filler forever{ .faults = 1000 };
+
+	EXPECT_EQ(forever.populate(g.vm, 100, 9), -EFAULT);
+	EXPECT(forever.calls > 3 && forever.calls < 100);
+	/* Without a source there is nothing to pin. */
+	Filler sourceless{ .faults = 1 };
+
+	EXPECT_EQ(sourceless.populate(g.vm, 200, 9, false), -EFAULT);
+	EXPECT_EQ(sourceless.calls, 1);
+	/* Each page has its own patience. */
+	Filler often{ .faults = 10, .faults_each = 10 };
+
+	EXPECT_EQ(often.populate(g.vm, 300, 3), 3);
+	for (unsigned pins : { 1u, 2u, 3u, 4u }) {
+		fake::set_pins_per_call(pins);
+		Filler filler;
+
+		EXPECT_EQ(filler.populate(g.vm, 400 + pins * 10, 10), 10);
+	}
+}
+
+void a_platform_of_kvm_owns_its_pages()
+{
+	const fake::ArchCalls before = fake::arch_calls();
+	{
+		Guest g{ 1024, fake::kSnpVm };
+		unsigned order;
+		Filler filler{ .owns = true };
+
+		/* A whole run by one call; parts of one by as many. */
+		EXPECT_EQ(fake::fault(g.vm, 5, &order), 0);
+		EXPECT_EQ(order, 9u);
+		EXPECT_EQ(fake::arch_calls().prepares, before.prepares + 1);
+		EXPECT_EQ(fake::arch_calls().pages_prepared, before.pages_prepared + 512);
+		EXPECT_EQ(filler.populate(g.vm, 600, 4), 4);
+		EXPECT_EQ(fake::arch_calls().pages_prepared, before.pages_prepared + 512);
+		EXPECT_EQ(fake::fault(g.vm, 700, &order), 0);
+		EXPECT_EQ(order, 0u);
+		EXPECT_EQ(fake::arch_calls().pages_prepared, before.pages_prepared + 513);
+		EXPECT_EQ(g.punch(700, 701), 0);
+		EXPECT_EQ(g.punch(0, 512), 0);
+		EXPECT_EQ(fake::arch_calls().pages_reclaimed, before.pages_reclaimed + 513);
+		EXPECT_EQ(g.punch(600, 602), 0);
+		EXPECT_EQ(fake::arch_calls().pages_reclaimed, before.pages_reclaimed + 515);
+	}
+	EXPECT_EQ(fake::arch_calls().pages_reclaimed, before.pages_reclaimed + 517);
+}
+
+void a_vm_outlives_its_descriptor()
+{
+	Guest g{ 1024 };
+
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	/* User space closes the VM first: the file keeps it, bindings and all. */
+	g.vm->users++; /* TestFile's own */
+	kapi_kvm_put(g.vm);
+	EXPECT_EQ(g.punch(0, 1024), 0);
+	g.file.close();
+	EXPECT_EQ(fake::fault(g.vm, 5), -EFAULT);
+}
+
+void an_unknown_memslot_is_an_error()
+{
+	Guest g{ 1024 };
+	kapi_u64 pfn;
+	auto stray = fake::slot_make(g.vm, 4096, 100);
+
+	/* A slot that says it is bound where the file knows of nobody. */
+	fake::slot_delete(g.vm, g.slot);
+	g.slot = nullptr;
+	kapi_slot_set_file(stray.get(), fake::file_at(g.file.fd), 0);
+	fake::expect_warnings(true);
+	EXPECT_EQ(gmem_get_pfn(g.vm, stray.get(), 4096, &pfn, nullptr), -EIO);
+	EXPECT_EQ(fake::warnings(), 1);
+	/* Undoing what is not there changes nothing. */
+	kapi_kvm_slots_lock(g.vm);
+	gmem_unbind(stray.get());
+	kapi_kvm_slots_unlock(g.vm);
+	fake::expect_warnings(false);
+}
+
+void statistics_add_up()
+{
+	Guest g{ 1300 };
+	Stats &stats = g.file.store().stats();
+
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	EXPECT_EQ(stats.get(KAPI_STAT_PAGES), 512);
+	EXPECT_EQ(stats.get(KAPI_STAT_RUNS), 1);
+	EXPECT_EQ(fake::fault(g.vm, 1200), 0);
+	EXPECT_EQ(stats.get(KAPI_STAT_FALLBACK_PLACE), 1);
+	fake::set_private(g.vm, 600, 601, false);
+	EXPECT_EQ(fake::fault(g.vm, 700), 0);
+	EXPECT_EQ(stats.get(KAPI_STAT_FALLBACK_SHARED), 1);
+	EXPECT_EQ(fake::fault(g.vm, 701), 0);
+	EXPECT_EQ(stats.get(KAPI_STAT_FALLBACK_PARTIAL), 1);
+	EXPECT_EQ(stats.get(KAPI_STAT_PAGES), 515);
+	EXPECT_EQ(gmem_file_stat(g.file.file, KAPI_STAT_PAGES), 515);
+	EXPECT_EQ(g.punch(700, 702), 0);
+	EXPECT_EQ(stats.get(KAPI_STAT_PAGES), 513);
+	EXPECT_EQ(g.punch(7, 8), 0);
+	EXPECT_EQ(stats.get(KAPI_STAT_RUNS), 0);
+	EXPECT_EQ(g.punch(0, 1300), 0);
+	EXPECT_EQ(stats.get(KAPI_STAT_PAGES), 0);
+	fake::set_no_blocks(true);
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	EXPECT_EQ(stats.get(KAPI_STAT_FALLBACK_MEMORY), 1);
+	EXPECT_EQ(fake::stat_total(KAPI_STAT_PAGES), 1);
+}
+
+} /* namespace */
+
+GMEM_SUITE(guest, CASE(a_guest_keeps_what_it_writes), CASE(huge_only_where_all_is_private),
+	   CASE(pages_that_come_zeroed_are_not_cleared),
+	   CASE(no_zeroing_by_us_where_the_allocator_did), CASE(small_pages_without_blocks),
+	   CASE(a_signal_ends_an_allocation), CASE(runs_become_huge_again),
+	   CASE(a_page_in_use_delays_promotion), CASE(no_promotion_before_all_is_prepared),
+	   CASE(promotion_gives_up), CASE(no_promotion_where_it_would_not_help),
+	   CASE(poison_takes_one_page), CASE(a_run_with_a_poisoned_page_goes_page_by_page),
+	   CASE(a_poisoned_page_can_recover), CASE(populate_says_what_it_did),
+	   CASE(populate_of_a_mapped_neighbour), CASE(populate_takes_signals_between_pages),
+	   CASE(populate_pins_again), CASE(a_platform_of_kvm_owns_its_pages),
+	   CASE(a_vm_outlives_its_descriptor), CASE(an_unknown_memslot_is_an_error),
+	   CASE(statistics_add_up));

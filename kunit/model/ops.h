@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Operations on guest memory as data: a sequence is a string of bytes, which a
+ * generator, a fuzzer and a shrinker can all make and cut.
+ */
+#ifndef GMEM_MODEL_OPS_H
+#define GMEM_MODEL_OPS_H
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace model
+{
+
+enum class Kind : std::uint8_t {
+	Fault,
+	Sweep, /* faults of a whole run, one by one */
+	Write,
+	Punch,
+	Allocate,
+	Populate,
+	Bind,
+	Unbind,
+	Attributes,
+	Create,
+	Close,
+	MakeVm,
+	DropVm,
+	Poison,
+	Hold, /* somebody in the kernel takes a reference of a page */
+	Drop,
+	Work, /* a worker comes by */
+	Scarce, /* no free blocks from now on, or again */
+	Fail, /* the nth failable import of the next operation fails */
+	Kinds,
+};
+
+/* What an operation does with its arguments is Machine's to say (machine.h). */
+struct Op {
+	Kind kind;
+	std::uint8_t a, b, c;
+	std::uint16_t x, y;
+};
+
+inline constexpr std::size_t kOpBytes = 8;
+
+using Sequence = std::vector<Op>;
+
+Sequence decode(const std::uint8_t *data, std::size_t size);
+std::vector<std::uint8_t> encode(const Sequence &ops);
+std::string describe(const Op &op);
+
+/* @count operations of the generator that @seed starts. */
+Sequence generate(std::uint64_t seed, std::size_t count);
+
+} /* namespace model */
+
+#endif /* GMEM_MODEL_OPS_H */

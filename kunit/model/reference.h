@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The reference: what guest memory should look like, kept page by page in the
+ * plainest way. It predicts; machine.cc does the real thing and compares.
+ */
+#ifndef GMEM_MODEL_REFERENCE_H
+#define GMEM_MODEL_REFERENCE_H
+
+#include <cstdint>
+#include <vector>
+
+struct kvm;
+
+namespace model
+{
+
+inline constexpr std::uint64_t kRun = 512;
+
+struct Page {
+	bool present = false;
+	bool prepared = false; /* the guest may see it */
+	bool claimed = false; /* the guest has asked for it, or it has been populated */
+	bool lost = false; /* poisoned */
+	std::uint64_t content = 0; /* when prepared */
+};
+
+struct Span {
+	std::uint64_t start = 0, end = 0;
+
+	bool overlaps(Span other) const { return start < other.end && other.start < end; }
+	bool contains(std::uint64_t n) const { return start <= n && n < end; }
+};
+
+/* A memslot bound to a file; the file's pages range are gfns from base_gfn on. */
+struct Slot {
+	struct kvm *vm = nullptr;
+	int file = -1; /* -1: its file is closed */
+	std::uint64_t base_gfn = 0;
+	Span pages;
+
+	Span gfns() const { return { base_gfn, base_gfn + (pages.end - pages.start) }; }
+	std::uint64_t page_of(std::uint64_t gfn) const { return gfn - base_gfn + pages.start; }
+	/* Whether the run around @page shows as one aligned block of gfns. */
+	bool shows_whole_run(std::uint64_t page) const
+	{
+		const std::uint64_t start = page / kRun * kRun;
+
+		return pages.start <= start && start + kRun <= pages.end &&
+		       base_gfn % kRun == pages.start % kRun;
+	}
+};
+
+struct File {
+	bool open = false;
+	struct kvm *vm = nullptr;
+	std::vector<Page> pages;
+	/* Runs whose pages are known to be one block, and those nothing is known of. */
+	std::vector<bool> block, unknown;
+	/* Runs that the platform took by one call. */
+	std::vector<bool> as_one;
+
+	std::uint64_t size() const { return pages.size(); }
+	Span run_of(std::uint64_t page) const
+	{
+		const std::uint64_t start = page / kRun * kRun;
+
+		return { start, start + kRun < size() ? start + kRun : size() };
+	}
+	template <class Pred> bool all(Span span, Pred pred) const
+	{
+		for (std::uint64_t i = span.start; i < span.end; i++) {
+			if (!pred(pages[i]))
+				return false;
+		}
+		return true;
+	}
+	bool empty(Span span) const
+	{
+		return all(span, [](const Page &p) { return !p.present; });
+	}
+	std::uint64_t present() const
+	{
+		std::uint64_t n = 0;
+
+		for (const Page &page : pages)
+			n += page.present;
+		return n;
+	}
+};
+
+} /* namespace model */
+
+#endif /* GMEM_MODEL_REFERENCE_H */

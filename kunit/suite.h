@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How test cases are written: once, for two worlds. A case is a function; a
+ * suite is a table of them, at the end of its file. On the host main.cc makes
+ * GoogleTest's tests of the tables; in the kernel kernel/main.c makes KUnit's.
+ *
+ * EXPECT_* go on after a failure, REQUIRE_* leave the function.
+ */
+#ifndef GMEM_KUNIT_SUITE_H
+#define GMEM_KUNIT_SUITE_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct gmem_case {
+	const char *name;
+	void (*run)(void);
+};
+
+struct gmem_suite {
+	const char *name;
+	const struct gmem_case *cases;
+	unsigned int count;
+};
+
+/* Marks the running case as failed. */
+void gmem_case_failed(const char *file, int line, const char *what);
+/* The same, with the two values that should be equal. */
+void gmem_case_differs(const char *file, int line, const char *what, long long left,
+		       long long right);
+
+/* Suites of both worlds (kunit/suites/). */
+#define GMEM_SHARED_SUITES(X) \
+	X(types)              \
+	X(bitmap)             \
+	X(kapi_contract)      \
+	X(bindings)           \
+	X(invalidation)       \
+	X(store)              \
+	X(store_remove)       \
+	X(lifetime)           \
+	X(entry)              \
+	X(snp_digest)         \
+	X(tdx_mrtd)           \
+	X(rmp)                \
+	X(snp_model)          \
+	X(tdx_model)
+
+/* Suites that need the fakes (kunit/hosted/). */
+#define GMEM_HOSTED_SUITES(X) \
+	X(fake_rules)         \
+	X(guest)              \
+	X(wraps)              \
+	X(giants)            \
+	X(fail_nth)           \
+	X(interleavings)      \
+	X(snp_platform)       \
+	X(tdx_platform)
+
+#define GMEM_DECLARE_SUITE(suite) extern const struct gmem_suite gmem_suite_##suite;
+GMEM_SHARED_SUITES(GMEM_DECLARE_SUITE)
+GMEM_HOSTED_SUITES(GMEM_DECLARE_SUITE)
+GMEM_DECLARE_SUITE(concurrency)
+
+#ifdef __cplusplus
+}
+
+/* Ends a suite's file: GMEM_SUITE(name, CASE(first), CASE(second)); */
+#define CASE(fn)        \
+	{               \
+#fn, fn \
+	}
+#define GMEM_SUITE(suite, ...)                                                         \
+	static constexpr gmem_case cases_of_##suite[] = { __VA_ARGS__ };               \
+	extern "C" constexpr gmem_suite gmem_suite_##suite = {                         \
+		#suite, cases_of_##suite, sizeof(cases_of_##suite) / sizeof(gmem_case) \
+	}
+
+#define EXPECT(cond)                                                 \
+	do {                                                         \
+		if (!(cond))                                         \
+			gmem_case_failed(__FILE__, __LINE__, #cond); \
+	} while (0)
+
+#define EXPECT_EQ(left, right)                                                     \
+	do {                                                                       \
+		const auto left_ = (left);                                         \
+		const auto right_ = (right);                                       \
+		if (!(left_ == right_))                                            \
+			gmem_case_differs(__FILE__, __LINE__, #left " == " #right, \
+					  (long long)left_, (long long)right_);    \
+	} while (0)
+
+#define REQUIRE(cond)                                                \
+	do {                                                         \
+		if (!(cond)) {                                       \
+			gmem_case_failed(__FILE__, __LINE__, #cond); \
+			return;                                      \
+		}                                                    \
+	} while (0)
+#endif
+
+#endif /* GMEM_KUNIT_SUITE_H */

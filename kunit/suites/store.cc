@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * gmem/store.h: how pages come and get ready. What removes them is in
+ * store_remove.cc.
+ */
+#include "kunit/suites/support.h"
+
+using namespace gmem_test;
+
+namespace
+{
+
+/* A page as get() gives it, its reference dropped. */
+struct Got {
+	int code;
+	unsigned order;
+	struct page *page;
+};
+
+Got get(const TestFile &file, std::uint64_t index, unsigned fit = kRunOrder)
+{
+	Result<Backing> backing = file.store().get(PageIndex{ index }, file.access(index, fit));
+
+	if (!backing.ok())
+		return { backing.status().code(), 0, nullptr };
+	return { 0, backing.value().order, backing.value().page.get() };
+}
+
+int populate(const TestFile &file, std::uint64_t index, int answer, std::uint64_t content,
+	     unsigned fit = kRunOrder)
+{
+	return file.store()
+		.populate(PageIndex{ index }, file.access(index, fit),
+			  [&](Pfn pfn) {
+				  world_page_write(world_page(pfn.value), content);
+				  return Status{ answer };
+			  })
+		.code();
+}
+
+void a_run_comes_as_one_block()
+{
+	NotedPlatform platform{ kRunOrder, true };
+	const TestFile file{ 1024, platform };
+	REQUIRE(file);
+	const Got first = get(file, 100);
+
+	REQUIRE(first.code == 0);
+	EXPECT_EQ(first.order, kRunOrder);
+	EXPECT_EQ(file.cached_pages(0, 512), 512u);
+	EXPECT_EQ(file.cached_pages(512, 1024), 0u);
+	EXPECT_EQ(kapi_page_pfn(first.page) % 512, 100u);
+	EXPECT_EQ(world_page_refs(first.page), 1);
+	/* Prepared at one stroke and once. */
+	EXPECT_EQ(platform.prepares, 1u);
+	EXPECT_EQ(platform.prepared_pages, 512u);
+	EXPECT(!platform.misaligned);
+	for (unsigned i : { 0u, 511u, 100u }) {
+		const Got again = get(file, i);
+
+		EXPECT_EQ(again.order, kRunOrder);
+		EXPECT(again.page == file.cached(i));
+		EXPECT_EQ(world_page_read(again.page), 0u);
+	}
+	EXPECT_EQ(platform.prepares, 1u);
+}
+
+void get_gives_a_reference()
+{
+	NotedPlatform platform{ kRunOrder, true };
+	const TestFile file{ 512, platform };
+	REQUIRE(file);
+	Result<Backing> backing = file.store().get(PageIndex{ 5 }, file.access(5));
+
+	REQUIRE(backing.ok());
+	EXPECT_EQ(world_page_refs(backing.value().page.get()), 2);
+}
+
+void small_where_a_block_does_not_fit()
+{
+	NotedPlatform platform{ kRunOrder, true };
+	const TestFile file{ 1024, platform };
+	REQUIRE(file);
+
+	EXPECT_EQ(get(file, 100, 0).order, 0u);
+	EXPECT_EQ(file.cached_pages(0, 1024), 1u);
+	EXPECT_EQ(platform.prepared_pages, 1u);
+	/* A run that has begun small goes on small. */
+	EXPECT_EQ(get(file, 101).order, 0u);
+	EXPECT_EQ(file.cached_pages(0, 512), 2u);
+}
+
+void small_by_policy()
+{
+	NotedPlatform platform{ kRunOrder, true };
+	const TestFile file{ 1024, platform, false };
+	REQUIRE(file);
+
+	EXPECT_EQ(get(file, 100).order, 0u);
+	EXPECT_EQ(file.cached_pages(0, 1024), 1u);
+	EXPECT_EQ(file->allocate(pages(512, 1024)).code(), 0);
+	EXPECT_EQ(file.cached_pages(0, 1024), 513u);
+}
+
+void small_where_a_part_is_shared()
+{
+	NotedPlatform platform{ kRunOrder, true };
+	const TestFile file{ 1024, platform };
+	REQUIRE(file);
+
+	world_set_private(file.vm, 511, 512, false);
+	EXPECT_EQ(get(file, 100).order, 0u);
+	EXPECT_EQ(file.cached_pages(0, 512), 1u);
+	EXPECT_EQ(get(file, 600).order, kRunOrder);
+}
+
+/* 512 pages one by one never make a huge mapping, wherever they lie. */
+void small_pages_stay_small()
+{
+	NotedPlatform platform{ kRunOrder, true };
+	const TestFile file{ 512, platform };
+	REQUIRE(file);
+
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT_EQ(get(file, i, 0).order, 0u);
+	EXPECT_EQ(file.cached_pages(0, 512), 512u);
+	EXPECT_EQ(get(file, 7).order, 0u);
+	EXPECT_EQ(platform.prepares, 512u);
+}
+
+void allocated_is_not_prepared()
+{
+	NotedPlatform platform{ kRunOrder, true };
+	const TestFile file{ 1100, platform };
+	REQUIRE(file);
+
+	EXPECT_EQ(file->allocate(pages(0, 1100)).code(), 0);
+	EXPECT_EQ(file.cached_pages(0, 1100), 1100u);
+	EXPECT_EQ(platform.prepares, 0u);
+	/* Whole runs are blocks, what sticks out is not. */
+	EXPECT_EQ(get(file, 1).order, kRunOrder);
+	EXPECT_EQ(get(file, 600).order, kRunOrder);
+	EXPECT_EQ(get(file, 1024, 0).order, 0u);
+	EXPECT_EQ(platform.prepared_pages, 1025u);
+	EXPECT_EQ(file->allocate(pages(0, 1100)).code(), 0);
+	EXPECT_EQ(file->allocate(pages(0, 1101)).code(), -EINVAL);
+	EXPECT_EQ(file->allocate(pages(1100, 1101)).code(), -EINVAL);
+}
+
+void allocation_of_a_part_is_a_part()
+{
+	NotedPlatform platform{ kRunOrder, true };
+	const TestFile file{ 1536, platform };
+	REQUIRE(file);
+
+	EXPECT_EQ(file->allocate(pages(510, 1025)).code(), 0);
+	EXPECT_EQ(file.cached_pages(0, 510), 0u);
+	EXPECT_EQ(file.cached_pages(510, 1025), 515u);
+	EXPECT_EQ(file.cached_pages(1025, 1536), 0u);
+	EXPECT_EQ(get(file, 700).order, kRunOrder);
+	EXPECT_EQ(get(file, 511).order, 0u);
+}
+
+/* A page with content, its neighbours without: joined when asked for as one. */
+void neighbours_are_prepared_one_by_one()
+{
+	NotedPlatform platform{ kRunOrder, true };
+	const TestFile file{ 512, platform };
+	REQUIRE(file);
+
+	EXPECT_EQ(populate(file, 3, 0, 42), 0);
+	EXPECT_EQ(file.cached_pages(0, 512), 512u);
+	EXPECT_EQ(platform.prepares, 0u);
+	const Got got = get(file, 9);
+
+	EXPECT_EQ(got.order, kRunOrder);
+	EXPECT_EQ(platform.prepares, 511u);
+	EXPECT_EQ(platform.prepared_pages, 511u);
+	EXPECT_EQ(world_page_read(file.cached(3)), 42u);
+	EXPECT_EQ(world_page_read(file.cached(4)), 0u);
+	EXPECT_EQ(world_page_read(file.cached(511)), 0u);
+	EXPECT_EQ(get(file, 3).order, kRunOrder);
+}
+
+/* Where pages do not join, only one prepare of all makes a huge mapping. */
+void unjoined_pages_stay_small()
+{
+	NotedPlatform platform{ 0, false };
+	const TestFile file{ 512, platform };
+	REQUIRE(file);
+
+	for (unsigned i = 0; i < 512; i++) {
+		EXPECT_EQ(get(file, i).order, 0u);
+		EXPECT_EQ(platform.prepares, i + 1);
+	}
+	EXPECT_EQ(get(file, 7).order, 0u);
+	EXPECT_EQ(platform.prepares, 512u);
+}
+
+/* The same where a block can be prepared, but a page of it was before. */
+void prepared_one_by_one_is_not_as_one()
+{
+	NotedPlatform platform{ kRunOrder, false };
+	const TestFile file{ 1024, platform };
+	REQUIRE(file);
+
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT_EQ(populate(file, i, 0, i), 0);
+	EXPECT_EQ(get(file, 7).order, 0u);
+	EXPECT_EQ(get(file, 600).order, kRunOrder);
+	EXPECT_EQ(platform.prepares, 1u);
+}
+
+void failed_prepare_can_be_repeated()
+{
+	NotedPlatform platform{ kRunOrder, true };
+	const TestFile file{ 1024, platform };
+	REQUIRE(file);
+
+	platform.fail_prepare = true;
+	EXPECT_EQ(get(file, 3).code, -EIO);
+	EXPECT_EQ(get(file, 600, 0).code, -EIO);
+	EXPECT_EQ(platform.prepares, 0u);
+	platform.fail_prepare = false;
+	EXPECT_EQ(get(file, 3).order, kRunOrder);
+	EXPECT_EQ(get(file, 600, 0).code, 0);
+	EXPECT_EQ(platform.prepared_pages, 513u);
+}
+
+void content_comes_once()
+{
+	NotedPlatform platform{ kRunOrder, true };
+	const TestFile file{ 1024, platform };
+	REQUIRE(file);
+
+	EXPECT_EQ(populate(file, 3, 0, 42), 0);
+	EXPECT_EQ(populate(file, 3, 0, 43), -EEXIST);
+	EXPECT_EQ(world_page_read(file.cached(3)), 42u);
+	EXPECT_EQ(get(file, 3).code, 0);
+	EXPECT_EQ(world_page_read(file.cached(3)), 42u);
+	/* Nor where a guest has been; what was prepared with its page is free still. */
+	EXPECT_EQ(get(file, 600).code, 0);
+	EXPECT_EQ(populate(file, 600, 0, 43), -EEXIST);
+	EXPECT_EQ(populate(file, 601, 0, 43), 0);
+	EXPECT_EQ(populate(file, 601, 0, 44), -EEXIST);
+	EXPECT_EQ(world_page_read(file.cached(600)), 0u);
+	EXPECT_EQ(world_page_read(file.cached(601)), 43u);
+	/* Prepared, half-filled: nobody else would clear it. */
+	EXPECT_EQ(populate(file, 602, -EFAULT, 43), -EFAULT);
+	EXPECT_EQ(world_page_read(file.cached(602)), 0u);
+}
+
+void failed_content_leaves_a_new_page()
+{
+	NotedPlatform platform{ kRunOrder, true };
+	const TestFile file{ 1024, platform };
+	REQUIRE(file);
+
+	EXPECT_EQ(populate(file, 3, -EFAULT, 42), -EFAULT);
+	EXPECT_EQ(populate(file, 4, -EIO, 42, 0), -EIO);
+	EXPECT_EQ(get(file, 3).code, 0);
+	EXPECT_EQ(world_page_read(file.cached(3)), 0u);
+	EXPECT_EQ(world_page_read(file.cached(4)), 0u);
+
+	EXPECT_EQ(populate(file, 700, -EIO, 42), -EIO);
+	EXPECT_EQ(populate(file, 700, 0, 43), 0);
+	EXPECT_EQ(world_page_read(file.cached(700)), 43u);
+}
+
+} /* namespace */
+
+GMEM_SUITE(store, CASE(a_run_comes_as_one_block), CASE(get_gives_a_reference),
+	   CASE(small_where_a_block_does_not_fit), CASE(small_by_policy),
+	   CASE(small_where_a_part_is_shared), CASE(small_pages_stay_small),
+	   CASE(allocated_is_not_prepared), CASE(allocation_of_a_part_is_a_part),
+	   CASE(neighbours_are_prepared_one_by_one), CASE(unjoined_pages_stay_small),
+	   CASE(prepared_one_by_one_is_not_as_one), CASE(failed_prepare_can_be_repeated),
+	   CASE(content_comes_once), CASE(failed_content_leaves_a_new_page));
