@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every allocation of every call fails once: the nth of the calling task, n = 1,
+ * 2, ... until the call has fewer. A call that fails says ENOMEM and has changed
+ * nothing; without the failure it succeeds then. For kernels with FAULT_INJECTION:
+ * elsewhere this program plans no test. Leaks are tap_main()'s to find, and
+ * kmemleak's (GMEM_VM_KMEMLEAK=1).
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "guest.h"
+#include "kmod/gmem_test_abi.h"
+#include "vm.h"
+
+#define SIZE		(2 * SZ_2M)
+#define MOST_POINTS	5000
+
+static int nth_fd;
+
+/* What a call works on, made anew for each n. */
+struct state {
+	struct vm *vm;
+	int fd;
+	void *hva;
+	u64 source[512];
+	int lowest;	/* free descriptor before the call */
+};
+
+struct call {
+	/* 0 or a descriptor, or -errno. */
+	int (*run)(struct state *s);
+	void (*set_up)(struct state *s);
+	/* After a failure, and after success. */
+	void (*unchanged)(struct state *s);
+	void (*done)(struct state *s, int answer);
+	/* Whether the call allocates at all. */
+	bool allocates;
+};
+
+static void set(const char *file, const char *value)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s", file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	CHECK(fd >= 0 && write(fd, value, strlen(value)) > 0, "%s: %m", path);
+	close(fd);
+}
+
+static void arm_kernel(void)
+{
+	/* By default only allocations that may not sleep fail. */
+	set("failslab/ignore-gfp-wait", "N");
+	set("failslab/verbose", "0");
+	set("fail_page_alloc/ignore-gfp-wait", "N");
+	set("fail_page_alloc/ignore-gfp-highmem", "N");
+	set("fail_page_alloc/min-order", "0");
+	set("fail_page_alloc/verbose", "0");
+	nth_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	CHECK(nth_fd >= 0, "fail-nth: %m");
+}
+
+static void arm(unsigned int n)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%u", n);
+
+	CHECK(pwrite(nth_fd, text, len, 0) == len, "fail-nth: %m");
+}
+
+/* Whether the failure came to pass; none is to come. */
+static bool disarm(void)
+{
+	char text[16] = "";
+
+	CHECK(pread(nth_fd, text, sizeof(text) - 1, 0) > 0, "fail-nth: %m");
+	arm(0);
+	return atoi(text) == 0;
+}
+
+static u64 blocks(struct state *s)
+{
+	struct stat st;
+
+	CHECK_OK(fstat(s->fd, &st));
+	return st.st_blocks;
+}
+
+static void usual(struct state *s)
+{
+	s->vm = vm_create_private(1);
+	s->fd = vm_gmem(s->vm, SIZE);
+	s->hva = vm_add_slot(s->vm, TEST_SLOT, TEST_GPA, SIZE, s->fd, 0);
+	vm_make_private(s->vm, TEST_GPA, SIZE);
+	for (int i = 0; i < 512; i++)
+		s->source[i] = i + 1;
+}
+
+static void filled(struct state *s)
+{
+	usual(s);
+	MUST(guest_fill(&s->vm->vcpus[0], TEST_GPA, SIZE, 1));
+}
+
+static void works(struct state *s)
+{
+	MUST(guest_fill(&s->vm->vcpus[0], TEST_GPA, SIZE, 5));
+	MUST(guest_check(&s->vm->vcpus[0], TEST_GPA, SIZE, 5));
+}
+
+static void is_empty(struct state *s)
+{
+	CHECK_EQ(blocks(s), 0);
+}
+
+static void is_filled(struct state *s)
+{
+	MUST(guest_check(&s->vm->vcpus[0], TEST_GPA, SIZE, 1));
+}
+
+static void works_after(struct state *s, int answer)
+{
+	CHECK_EQ(answer, 0);
+	works(s);
+}
+
+/* Create. */
+static int run_create(struct state *s)
+{
+	return vm_create_gmem(s->vm, SIZE, 0);
+}
+
+static void no_descriptor(struct state *s)
+{
+	int next = dup(s->fd);
+
+	close(next);
+	CHECK_EQ(next, s->lowest);
+}
+
+static void descriptor(struct state *s, int answer)
+{
+	CHECK(answer > 0, "create: %s", strerror(-answer));
+	close(answer);
+	works(s);
+}
+
+static void before_create(struct state *s)
+{
+	usual(s);
+	s->lowest = dup(s->fd);
+	close(s->lowest);
+}
+
+/* Bind: the same range of the file can be bound only when it is not bound yet. */
+static void unbound(struct state *s)
+{
+	usual(s);
+	vm_delete_slot(s->vm, TEST_SLOT);
+}
+
+static int run_bind(struct state *s)
+{
+	return vm_set_region2(s->vm, TEST_SLOT, KVM_MEM_GUEST_MEMFD, TEST_GPA, SIZE, s->hva,
+			      s->fd, 0);
+}
+
+static int run_unbind(struct state *s)
+{
+	return vm_set_region(s->vm, TEST_SLOT, 0, 0, 0, NULL);
+}
+
+static void bindable(struct state *s, int answer)
+{
+	CHECK_EQ(answer, 0);
+	MUST(run_bind(s));
+	is_filled(s);
+	works(s);
+}
+
+/* Fallocate: some of it may be there. */
+static int run_alloc(struct state *s)
+{
+	return gmem_alloc(s->fd, 0, SIZE);
+}
+
+static void at_most_all(struct state *s)
+{
+	CHECK(blocks(s) <= SIZE / 512, "more than the file has room for");
+}
+
+static int run_punch(struct state *s)
+{
+	return gmem_punch(s->fd, PAGE_SIZE, SZ_2M);
+}
+
+static void punched(struct state *s, int answer)
+{
+	struct vcpu *vcpu = &s->vm->vcpus[0];
+
+	CHECK_EQ(answer, 0);
+	MUST(guest_check(vcpu, TEST_GPA, PAGE_SIZE, 1));
+	MUST(guest_check_zero(vcpu, TEST_GPA + PAGE_SIZE, SZ_2M));
+	MUST(guest_check(vcpu, TEST_GPA + PAGE_SIZE + SZ_2M, SZ_2M - PAGE_SIZE, 1));
+	works(s);
+}
+
+static int run_prefault(struct state *s)
+{
+	u64 gpa = TEST_GPA, size = PAGE_SIZE;
+
+	return vcpu_pre_fault(&s->vm->vcpus[0], &gpa, &size);
+}
+
+/* A guest's fault: KVM_RUN fails, and run again goes on. */
+static int run_fault(struct state *s)
+{
+	struct vcpu *vcpu = &s->vm->vcpus[0];
+	enum vm_exit exit = guest_write(vcpu, TEST_GPA + 5 * PAGE_SIZE, 8, 1);
+
+	if (exit == EXIT_DONE)
+		return 0;
+	CHECK(vcpu->error, "%s", vcpu_exit_text(vcpu));
+	return -vcpu->error;
+}
+
+static int run_populate(struct state *s)
+{
+	struct gmem_test_populate req = {
+		.gfn = TEST_GPA / PAGE_SIZE,
+		.source = (u64)s->source,
+		.npages = 1,
+		.fail_gfn = ~0ULL,
+		.vm_fd = s->vm->fd,
+	};
+	int fd = open(GMEM_TEST_PATH, O_RDWR | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = ioctl(fd, GMEM_TEST_POPULATE, &req);
+	ret = ret < 0 ? -errno : ret;
+	close(fd);
+	return ret;
+}
+
+static void populated(struct state *s, int answer)
+{
+	u64 word;
+
+	CHECK_EQ(answer, 1);
+	MUST(guest_read(&s->vm->vcpus[0], TEST_GPA + 8 * 100, 8, &word));
+	CHECK_EQ(word, s->source[100]);
+	works(s);
+}
+
+static void fail_each(const struct call *call)
+{
+	unsigned int n, refused = 0;
+	bool injected = true;
+
+	arm_kernel();
+	for (n = 1; injected; n++) {
+		struct state *s = calloc(1, sizeof(*s));
+		int answer;
+
+		CHECK(n < MOST_POINTS, "there is no end of it");
+		call->set_up(s);
+		arm(n);
+		answer = call->run(s);
+		injected = disarm();
+		if (answer < 0) {
+			CHECK(injected, "fails by itself: %s", strerror(-answer));
+			CHECK(answer == -ENOMEM, "allocation %u: %s", n, strerror(-answer));
+			refused++;
+			call->unchanged(s);
+			answer = call->run(s);
+		}
+		call->done(s, answer);
+		close(s->fd);
+		vm_unreserve(s->hva, SIZE);
+		vm_free(s->vm);
+		free(s);
+	}
+	tap_diag("%u allocations failed, %u calls with them", n - 2, refused);
+	CHECK(!call->allocates || refused, "no allocation was made to fail");
+}
+
+#define FAIL_EACH(name, ...)						\
+	static void test_##name(void)					\
+	{								\
+		const struct call call = { __VA_ARGS__ };		\
+									\
+		fail_each(&call);					\
+	}
+
+FAIL_EACH(create, run_create, before_create, no_descriptor, descriptor, true)
+FAIL_EACH(bind, run_bind, unbound, is_empty, works_after, true)
+FAIL_EACH(unbind, run_unbind, filled, is_filled, bindable, false)
+FAIL_EACH(fallocate, run_alloc, usual, at_most_all, works_after, true)
+FAIL_EACH(punch, run_punch, filled, is_filled, punched, false)
+FAIL_EACH(pre_fault, run_prefault, usual, at_most_all, works_after, true)
+FAIL_EACH(fault, run_fault, usual, at_most_all, works_after, true)
+
+static void test_populate(void)
+{
+	const struct call call = { run_populate, usual, at_most_all, populated, true };
+
+	if (access(GMEM_TEST_PATH, F_OK))
+		tap_skip("no gmem_test.ko");
+	fail_each(&call);
+}
+
+int main(void)
+{
+	static const struct tap_test tests[] = {
+		TAP_TEST(test_create), TAP_TEST(test_bind), TAP_TEST(test_unbind),
+		TAP_TEST(test_fallocate), TAP_TEST(test_punch), TAP_TEST(test_pre_fault),
+		TAP_TEST(test_fault), TAP_TEST(test_populate),
+	};
+	struct tap_test timed[ARRAY_SIZE(tests)];
+
+	if (access("/proc/self/fail-nth", F_OK)) {
+		printf("TAP version 13\n1..0 # SKIP no fault injection in this kernel\n");
+		return 0;
+	}
+	memcpy(timed, tests, sizeof(tests));
+	for (size_t i = 0; i < ARRAY_SIZE(timed); i++)
+		timed[i].timeout = 300;
+	return tap_main(timed, ARRAY_SIZE(timed));
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * gmem_test.ko: for tests only, see gmem_test_abi.h. Knows nothing of gmem.ko:
+ * it uses KVM's and the page cache's exports, so that both backends can be asked
+ * the same.
+ */
+#include <linux/debugfs.h>
+#include <linux/file.h>
+#include <linux/ftrace.h>
+#include <linux/highmem.h>
+#include <linux/kvm_host.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pagemap.h>
+#include <linux/uaccess.h>
+
+#include "gmem_test_abi.h"
+
+/* The folio at @index of the file @fd, with a reference, or an ERR_PTR. */
+static struct folio *get_folio(unsigned int fd, u64 index)
+{
+	struct file *const file = fget(fd);
+	struct folio *folio;
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	folio = filemap_get_folio(file->f_mapping, index);
+	fput(file);
+	return folio;
+}
+
+static long poison(void __user *arg)
+{
+	struct gmem_test_poison req;
+	struct folio *folio;
+	unsigned long pfn;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return -EFAULT;
+	folio = get_folio(req.fd, req.index);
+	if (IS_ERR(folio))
+		return PTR_ERR(folio);
+	pfn = folio_pfn(folio);
+	folio_put(folio);
+	return memory_failure(pfn, MF_SW_SIMULATED);
+}
+
+static long find_pfn(void __user *arg)
+{
+	struct gmem_test_pfn req;
+	struct folio *folio;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return -EFAULT;
+	folio = get_folio(req.fd, req.index);
+	if (IS_ERR(folio))
+		return PTR_ERR(folio);
+	req.pfn = folio_pfn(folio);
+	folio_put(folio);
+	return copy_to_user(arg, &req, sizeof(req)) ? -EFAULT : 0;
+}
+
+static int copy_page_in(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn, void __user *src, int order,
+			void *opaque)
+{
+	const struct gmem_test_populate *const req = opaque;
+	void *to;
+	int ret;
+
+	if (gfn == req->fail_gfn)
+		return -EIO;
+	if (!src)
+		return 0;
+	to = kmap_local_pfn(pfn);
+	ret = copy_from_user(to, src, PAGE_SIZE << order) ? -EFAULT : 0;
+	kunmap_local(to);
+	return ret;
+}
+
+static long populate(void __user *arg)
+{
+	struct gmem_test_populate req;
+	struct file *file;
+	struct kvm *kvm;
+	long ret;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return -EFAULT;
+	file = fget(req.vm_fd);
+	if (!file)
+		return -EBADF;
+	if (!file_is_kvm(file)) {
+		fput(file);
+		return -EINVAL;
+	}
+	kvm = file->private_data;
+	mutex_lock(&kvm->slots_lock);
+	ret = kvm_gmem_populate(kvm, req.gfn, u64_to_user_ptr(req.source), req.npages,
+				copy_page_in, &req);
+	mutex_unlock(&kvm->slots_lock);
+	fput(file);
+	return ret;
+}
+
+static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	switch (cmd) {
+	case GMEM_TEST_POISON:
+		return poison((void __user *)arg);
+	case GMEM_TEST_POPULATE:
+		return populate((void __user *)arg);
+	case GMEM_TEST_PFN:
+		return find_pfn((void __user *)arg);
+	}
+	return -ENOTTY;
+}
+
+static const struct file_operations test_fops = {
+	.owner		= THIS_MODULE,
+	.open		= nonseekable_open,
+	.unlocked_ioctl	= test_ioctl,
+};
+
+/* A function to sit on, as a live patch would: nobody else can take it over. */
+static char *occupy;
+module_param(occupy, charp, 0444);
+
+static void notrace do_nothing(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
+			       struct ftrace_regs *fregs)
+{
+}
+
+static struct ftrace_ops occupier = {
+	.func = do_nothing,
+	.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY,
+};
+
+static int occupy_function(void)
+{
+	int ret = ftrace_set_filter(&occupier, occupy, strlen(occupy), 1);
+
+	return ret ? ret : register_ftrace_function(&occupier);
+}
+
+static struct dentry *entry;
+
+static int __init gmem_test_init(void)
+{
+	if (occupy) {
+		const int ret = occupy_function();
+
+		if (ret)
+			return ret;
+	}
+	entry = debugfs_create_file("gmem_test", 0600, NULL, NULL, &test_fops);
+	return PTR_ERR_OR_ZERO(entry);
+}
+
+static void __exit gmem_test_exit(void)
+{
+	debugfs_remove(entry);
+	if (occupy)
+		unregister_ftrace_function(&occupier);
+}
+
+module_init(gmem_test_init);
+module_exit(gmem_test_exit);
+
+MODULE_DESCRIPTION("What tests of guest_memfd need and user space cannot do");
+MODULE_LICENSE("GPL");

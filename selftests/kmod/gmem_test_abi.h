@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ioctls of gmem_test.ko on /sys/kernel/debug/gmem_test: what user space cannot
+ * do by itself and tests must. Works on files of either backend.
+ */
+#ifndef GMEM_TEST_ABI_H
+#define GMEM_TEST_ABI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define GMEM_TEST_PATH "/sys/kernel/debug/gmem_test"
+
+/* memory_failure() of the page at @index of the file @fd; what it returned. */
+struct gmem_test_poison {
+	__u64 index;
+	__u32 fd;
+	__u32 pad;
+};
+#define GMEM_TEST_POISON _IOW('g', 1, struct gmem_test_poison)
+
+/*
+ * kvm_gmem_populate() with a callback that copies each page, as the vendors' do;
+ * returns its answer, at most INT_MAX pages. The callback fails with -EIO at gfn
+ * @fail_gfn.
+ */
+struct gmem_test_populate {
+	__u64 gfn;
+	__u64 source;
+	__u64 npages;
+	__u64 fail_gfn;
+	__u32 vm_fd;
+	__u32 pad;
+};
+#define GMEM_TEST_POPULATE _IOW('g', 2, struct gmem_test_populate)
+
+/* Frame number of the page at @index; -ENOENT if there is none. */
+struct gmem_test_pfn {
+	__u64 index;
+	__u64 pfn;
+	__u32 fd;
+	__u32 pad;
+};
+#define GMEM_TEST_PFN _IOWR('g', 3, struct gmem_test_pfn)
+
+#endif /* GMEM_TEST_ABI_H */

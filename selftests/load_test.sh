@@ -1,0 +1,126 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# The module comes and goes beside running VMs (busybox sh, inside the VM):
+#   load_test.sh [ROUNDS]
+# Needs gmem.ko, gmem_test.ko and stress beside it in /add, and gmem.ko not loaded. A VM that
+# started before the first load keeps running through all of them. Where the
+# kernel has software-protected VMs of its own (the debug kernel), that VM and
+# its files are the stock backend's; elsewhere it is a default VM.
+here=$(dirname "$0")
+rounds=${1:-100}
+number=0 failed=0
+
+# ok NAME COMMAND...: one TAP line.
+ok()
+{
+	name=$1
+	shift
+	number=$((number + 1))
+	if "$@"; then
+		echo "ok $number $name"
+	else
+		echo "not ok $number $name"
+		failed=$((failed + 1))
+	fi
+}
+
+refused()
+{
+	! "$@" 2>/tmp/refused
+}
+
+loaded()
+{
+	grep -q '^gmem ' /proc/modules
+}
+
+# Run stress in the background until it says that its guest runs.
+start_stress()
+{
+	: >/tmp/stress
+	"$here/stress" "$@" >/tmp/stress 2>&1 &
+	stress=$!
+	for _ in $(seq 100); do
+		grep -q ready /tmp/stress && return
+		sleep 0.1
+	done
+	echo "# stress did not start: $(cat /tmp/stress)"
+	return 1
+}
+
+alive()
+{
+	kill -0 "$1" 2>/dev/null
+}
+
+# Ends stress PID; its status says whether its memory was right all the time.
+stop_stress()
+{
+	kill -TERM "$1"
+	wait "$1" && return
+	cat /tmp/stress
+	return 1
+}
+
+load_and_unload()
+{
+	for round in $(seq "$rounds"); do
+		if ! insmod "$here/gmem.ko" || ! loaded || ! rmmod gmem || loaded; then
+			echo "# round $round failed"
+			return 1
+		fi
+	done
+}
+
+echo "TAP version 13"
+echo "1..24"
+ok kvm_runs_before start_stress
+first=$stress
+ok "load_and_unload_${rounds}_times" load_and_unload
+ok vm_of_before_is_alive alive "$first"
+
+ok load insmod "$here/gmem.ko"
+ok second_load_is_refused refused insmod "$here/gmem.ko"
+ok still_loaded loaded
+ok vm_of_after_starts start_stress
+second=$stress
+ok unload_with_an_open_file_is_busy refused rmmod gmem
+ok still_loaded_when_busy loaded
+sleep 1
+ok vm_of_after_is_alive alive "$second"
+ok vm_of_after_ends stop_stress "$second"
+ok unload rmmod gmem
+sleep 1
+ok vm_of_before_survives_the_unload alive "$first"
+ok vm_of_before_ends stop_stress "$first"
+# Somebody else sits on a function: nothing is taken over, the log says which.
+occupied()
+{
+	insmod "$here/gmem_test.ko" occupy="$1"
+}
+
+log_names()
+{
+	dmesg | grep -q "gmem: .*$1.*not loading"
+}
+
+untouched()
+{
+	! grep -qE 'kvm_gmem_(create|unbind|get_pfn)|kvm_arch_init_vm' \
+		/sys/kernel/tracing/enabled_functions
+}
+
+ok a_function_is_occupied occupied kvm_gmem_bind
+ok load_is_refused_then refused insmod "$here/gmem.ko"
+ok the_log_names_the_function log_names kvm_gmem_bind
+ok kvm_is_untouched untouched
+ok the_function_is_free_again rmmod gmem_test
+ok bad_parameter_is_refused refused insmod "$here/gmem.ko" backend=none
+ok load_after_refusals insmod "$here/gmem.ko"
+ok unload_after_refusals rmmod gmem
+
+# Its needs are exported by KVM itself.
+ok kvm_unloads rmmod kvm_amd kvm
+ok load_without_kvm_is_refused refused insmod "$here/gmem.ko"
+echo "$((number - failed)) passed, $failed failed"
+[ "$failed" = 0 ]

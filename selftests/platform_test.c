@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VMs on a modelled platform, platform=snp-model or tdx-model: launch and what
+ * it measures to, refusals, and the life of pages with a guest running. Without
+ * a model only that the launch ioctls say so.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "../include/uapi/gmem.h"
+#include "guest.h"
+
+#define FILE_SIZE	(2 * SZ_2M)
+#define DIGEST_SIZE	48
+
+/* Statuses of the SNP firmware. */
+#define SNP_INVALID_GUEST_STATE	0x02
+#define SNP_INVALID_PARAM	0x16
+#define SNP_INVALID_PAGE_SIZE	0x19
+/* Of the TDX module, without the operand. */
+#define TDX_STATUS(error)	((error) >> 32)
+#define TDX_OPERAND_INVALID	0xc0000100
+#define TDX_OP_STATE_INCORRECT	0xc0000608
+
+static unsigned char page_zero[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+static unsigned char page_bytes[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+static unsigned char page_words[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+
+static void fill_pages(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < PAGE_SIZE; i++)
+		page_bytes[i] = i;
+	for (i = 0; i < PAGE_SIZE / 8; i++) {
+		u64 word = 0x0123456789abcdefULL ^ i;
+
+		memcpy(page_words + 8 * i, &word, 8);
+	}
+}
+
+static const char *platform(void)
+{
+	static char name[32];
+	FILE *f = fopen("/sys/module/gmem/parameters/platform", "r");
+
+	if (!f || !fgets(name, sizeof(name), f))
+		tap_bail_out("gmem.ko is not loaded");
+	fclose(f);
+	name[strcspn(name, "\n")] = 0;
+	return name;
+}
+
+static bool on_snp(void)
+{
+	return !strcmp(platform(), "snp-model");
+}
+
+static bool on_tdx(void)
+{
+	return !strcmp(platform(), "tdx-model");
+}
+
+/* Pages done, or -errno; @firmware_error may be NULL. */
+static long populate(int fd, u64 gpa, const void *source, u64 npages, u32 type, u64 *firmware_error)
+{
+	struct gmem_launch_populate args = {
+		.gpa = gpa,
+		.source = (u64)source,
+		.npages = npages,
+		.type = type,
+		.flags = on_tdx() ? GMEM_POPULATE_MEASURE : 0,
+	};
+	long ret = ioctl(fd, GMEM_POPULATE, &args);
+
+	if (firmware_error)
+		*firmware_error = args.firmware_error;
+	if (ret < 0)
+		return -errno;
+	CHECK_EQ(args.done, ret);
+	return ret;
+}
+
+static long finish(int fd, u64 *firmware_error)
+{
+	struct gmem_launch_finish args = {};
+	long ret = ioctl(fd, GMEM_FINISH, &args) ? -errno : 0;
+
+	if (firmware_error)
+		*firmware_error = args.firmware_error;
+	return ret;
+}
+
+static long measurement(int fd, unsigned char *digest)
+{
+	struct gmem_launch_measurement args = {};
+	long ret = ioctl(fd, GMEM_GET_MEASUREMENT, &args) ? -errno : 0;
+
+	memcpy(digest, args.digest, DIGEST_SIZE);
+	return ret;
+}
+
+/* Require that the launch ends, and its digest to begin with @hex. */
+static void check_digest(const char *name, int fd, const char *hex)
+{
+	unsigned char digest[DIGEST_SIZE];
+	char text[2 * DIGEST_SIZE + 1];
+	unsigned int i;
+
+	CHECK_EQ(finish(fd, NULL), 0);
+	CHECK_EQ(measurement(fd, digest), 0);
+	for (i = 0; i < DIGEST_SIZE; i++)
+		sprintf(text + 2 * i, "%02x", digest[i]);
+	CHECK(!strncmp(text, hex, strlen(hex)), "%s measures to %s", name, text);
+	tap_diag("%s: %.12s...", name, text);
+}
+
+/* A VM without vCPUs with private memory at [@gpa, @gpa + @size). */
+static int launch_at(struct vm **vm, u64 gpa, u64 size)
+{
+	int fd;
+
+	*vm = vm_create_private(0);
+	fd = vm_gmem(*vm, size);
+	vm_add_slot(*vm, TEST_SLOT, gpa, size, fd, 0);
+	vm_make_private(*vm, gpa, size);
+	return fd;
+}
+
+static void measure_one(const char *name, u64 gpa, const void *source, u32 type, const char *digest)
+{
+	struct vm *vm;
+	int fd = launch_at(&vm, gpa & ~(SZ_2M - 1), SZ_2M);
+
+	CHECK_EQ(populate(fd, gpa, source, 1, type, NULL), 1);
+	check_digest(name, fd, digest);
+}
+
+static void test_snp_vectors(void)
+{
+	struct vm *vm;
+	int low, high;
+
+	measure_one("S1", 0, page_zero, GMEM_PAGE_NORMAL,
+		    "9d13634b6014bb21cf059b2dc694e7bff01a8a7137041100cd2b695f3d10fb68"
+		    "7267b97808b27f8f471d943bc6f53a20");
+	measure_one("S2", 0, page_zero, GMEM_PAGE_ZERO,
+		    "70c0ecaab9608f14ebf8ac6f0f07bcd8728f4e2ab30382b539b4de4de904ca9f"
+		    "8ebdf4b2cd3cd84dd996bd55dd794676");
+	measure_one("S3", 0x1000, page_bytes, GMEM_PAGE_UNMEASURED,
+		    "81475a112c0223cebe1ccb31a0aa2567772871200b33515a3cbbd5ed6a68a8e6"
+		    "30902dd83469ea6553554bfb67111fad");
+	measure_one("S4", 0x80d000, NULL, GMEM_PAGE_SECRETS,
+		    "e82e99caf82a32c31ec5070eef9e2135866d8f7de60d756814f3bd8c989c1e82"
+		    "6622e0a97dad026c6d9d81818780e6a2");
+	measure_one("S5", 0x80e000, page_zero, GMEM_PAGE_CPUID,
+		    "c9e46442d2b4ddb823fa6b4a907930de7e93901180c5a3126ba234193059a0a5"
+		    "1a21ba82f05d2fe0f3136f22b1b1a8e4");
+
+	/* S7 without its VMSAs, through two files of one VM. */
+	low = launch_at(&vm, 0x800000, SZ_2M);
+	high = vm_gmem(vm, SZ_2M);
+	vm_add_slot(vm, TEST_SLOT + 1, 0xffe00000, SZ_2M, high, 0);
+	vm_make_private(vm, 0xffe00000, SZ_2M);
+	CHECK_EQ(populate(high, 0xfffff000, page_bytes, 1, GMEM_PAGE_NORMAL, NULL), 1);
+	CHECK_EQ(populate(high, 0xffffe000, page_words, 1, GMEM_PAGE_NORMAL, NULL), 1);
+	CHECK_EQ(populate(low, 0x800000, NULL, 2, GMEM_PAGE_ZERO, NULL), 2);
+	CHECK_EQ(populate(low, 0x802000, NULL, 1, GMEM_PAGE_UNMEASURED, NULL), 1);
+	CHECK_EQ(populate(low, 0x80d000, NULL, 1, GMEM_PAGE_SECRETS, NULL), 1);
+	CHECK_EQ(populate(low, 0x80e000, page_zero, 1, GMEM_PAGE_CPUID, NULL), 1);
+	check_digest("S7, step 7", high, "5bf770f305f4");
+}
+
+static void test_tdx_vectors(void)
+{
+	struct vm *vm;
+	int fd;
+
+	fd = launch_at(&vm, TEST_GPA, SZ_2M);
+	check_digest("T1", fd,
+		     "38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da"
+		     "274edebfe76f65fbd51ad2f14898b95b");
+	measure_one("T3", 0xfffff000, page_bytes, GMEM_PAGE_NORMAL,
+		    "cd9d793217c8e5918ad18eca449ba10dcfc5faafc19ceeae46b925d054f3b68f"
+		    "85127312438aeba5bc187d9dc73a20fa");
+	measure_one("T4", 0, page_zero, GMEM_PAGE_NORMAL,
+		    "236f0efa607ff8843f1855d7ef80dc3dda8fb455787a186b8787212951eab009"
+		    "6e3193bb26f817c2b63c21f5e10f9938");
+	fd = launch_at(&vm, 0xffc00000, SZ_2M);
+	CHECK_EQ(populate(fd, 0xffc84000, page_words, 1, GMEM_PAGE_NORMAL, NULL), 1);
+	CHECK_EQ(populate(fd, 0xffc85000, page_bytes, 1, GMEM_PAGE_NORMAL, NULL), 1);
+	check_digest("T5", fd,
+		     "b286f4a5a77d7e836d736eca84b277922079bfed0f2f730e62639921e6bb1541"
+		     "de1b721e5d328272ff4c23bef58dafc0");
+}
+
+static void test_bad_arguments(void)
+{
+	void *two = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct vm *vm;
+	int fd, other;
+	u64 error;
+
+	fd = launch_at(&vm, TEST_GPA, FILE_SIZE);
+	other = vm_gmem(vm, FILE_SIZE);
+	munmap((char *)two + PAGE_SIZE, PAGE_SIZE);
+
+	CHECK_EQ(populate(fd, TEST_GPA + 1, page_bytes, 1, GMEM_PAGE_NORMAL, NULL), -EINVAL);
+	CHECK_EQ(populate(fd, TEST_GPA, page_bytes + 1, 1, GMEM_PAGE_NORMAL, NULL), -EINVAL);
+	CHECK_EQ(populate(fd, TEST_GPA, page_bytes, 0, GMEM_PAGE_NORMAL, NULL), -EINVAL);
+	CHECK_EQ(populate(fd, TEST_GPA + FILE_SIZE, page_bytes, 1, GMEM_PAGE_NORMAL, NULL),
+		 -EINVAL);
+	CHECK_EQ(populate(other, TEST_GPA, page_bytes, 1, GMEM_PAGE_NORMAL, NULL), -EINVAL);
+	vm_make_shared(vm, TEST_GPA + SZ_2M, PAGE_SIZE);
+	CHECK_EQ(populate(fd, TEST_GPA + SZ_2M, page_bytes, 1, GMEM_PAGE_NORMAL, NULL), -EINVAL);
+
+	/* Bad in the middle: what was before is done, and told. */
+	CHECK_EQ(populate(fd, TEST_GPA, two, 2, GMEM_PAGE_NORMAL, NULL), 1);
+	CHECK_EQ(populate(fd, TEST_GPA + PAGE_SIZE, (char *)two + PAGE_SIZE, 1,
+			  GMEM_PAGE_NORMAL, NULL), -EFAULT);
+	CHECK_EQ(populate(fd, TEST_GPA, page_bytes, 1, GMEM_PAGE_NORMAL, NULL), -EEXIST);
+	CHECK_EQ(populate(fd, TEST_GPA + FILE_SIZE - PAGE_SIZE, NULL, 5, GMEM_PAGE_NORMAL, NULL),
+		 1);
+
+	CHECK_EQ(populate(fd, TEST_GPA + 2 * PAGE_SIZE, page_bytes, 1, 7, &error), -EIO);
+	if (on_snp())
+		CHECK_EQ(error, SNP_INVALID_PARAM);
+	else
+		CHECK_EQ(TDX_STATUS(error), TDX_OPERAND_INVALID);
+	/* The page that was refused is as new. */
+	CHECK_EQ(populate(fd, TEST_GPA + 2 * PAGE_SIZE, page_bytes, 1, GMEM_PAGE_NORMAL, NULL), 1);
+}
+
+static void test_single_pages(void)
+{
+	struct vm *vm;
+	u64 error;
+	int fd;
+
+	fd = launch_at(&vm, TEST_GPA, FILE_SIZE);
+	CHECK_EQ(populate(fd, TEST_GPA, NULL, 2, GMEM_PAGE_SECRETS, &error), -EIO);
+	CHECK_EQ(error, SNP_INVALID_PAGE_SIZE);
+	CHECK_EQ(populate(fd, TEST_GPA, NULL, 2, GMEM_PAGE_CPUID, &error), -EIO);
+	CHECK_EQ(error, SNP_INVALID_PAGE_SIZE);
+	CHECK_EQ(populate(fd, TEST_GPA, NULL, 1, GMEM_PAGE_SECRETS, NULL), 1);
+}
+
+static void test_cpuid_table_comes_back(void)
+{
+	unsigned char *table = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
+	struct vm *vm;
+	u64 error;
+	int fd;
+
+	fd = launch_at(&vm, TEST_GPA, FILE_SIZE);
+	memset(table, 0, PAGE_SIZE);
+	table[0] = 1;
+	table[16] = 7;		/* the leaf */
+	table[16 + 40] = 1;	/* reserved */
+	CHECK_EQ(populate(fd, TEST_GPA, table, 1, GMEM_PAGE_CPUID, &error), -EIO);
+	CHECK_EQ(error, SNP_INVALID_PARAM);
+	CHECK_EQ(table[16 + 40], 0);
+	CHECK_EQ(table[16], 7);
+	CHECK_EQ(populate(fd, TEST_GPA, table, 1, GMEM_PAGE_CPUID, NULL), 1);
+}
+
+static void test_end_of_launch(void)
+{
+	unsigned char digest[DIGEST_SIZE];
+	struct vm *vm;
+	u64 error;
+	int fd;
+
+	fd = launch_at(&vm, TEST_GPA, FILE_SIZE);
+	CHECK_EQ(populate(fd, TEST_GPA, page_bytes, 1, GMEM_PAGE_NORMAL, NULL), 1);
+	CHECK_EQ(measurement(fd, digest), -EPERM);
+	CHECK_EQ(finish(fd, NULL), 0);
+	CHECK_EQ(measurement(fd, digest), 0);
+	CHECK_EQ(finish(fd, &error), -EIO);
+	CHECK_EQ(on_snp() ? error : TDX_STATUS(error),
+		 on_snp() ? SNP_INVALID_GUEST_STATE : TDX_OP_STATE_INCORRECT);
+	CHECK_EQ(populate(fd, TEST_GPA + PAGE_SIZE, page_bytes, 1, GMEM_PAGE_NORMAL, &error), -EIO);
+	CHECK_EQ(on_snp() ? error : TDX_STATUS(error),
+		 on_snp() ? SNP_INVALID_GUEST_STATE : TDX_OP_STATE_INCORRECT);
+}
+
+/* Content, conversion and punching with a guest that runs. */
+static void test_guest_runs(void)
+{
+	struct vm *vm;
+	struct vcpu *vcpu;
+	unsigned char in[256];
+	u64 size = 4 * SZ_2M;
+	int fd, round;
+
+	vm = vm_create_private(1);
+	vcpu = &vm->vcpus[0];
+	fd = vm_gmem(vm, size);
+	vm_add_slot(vm, TEST_SLOT, TEST_GPA, size, fd, 0);
+	vm_make_private(vm, TEST_GPA, size);
+	CHECK_EQ(populate(fd, TEST_GPA + PAGE_SIZE, page_bytes, 1, GMEM_PAGE_NORMAL, NULL), 1);
+	CHECK_EQ(finish(fd, NULL), 0);
+
+	MUST(guest_load_bytes(vcpu, TEST_GPA + PAGE_SIZE, in, sizeof(in), 8));
+	CHECK(!memcmp(in, page_bytes, sizeof(in)), "the guest reads what was populated");
+	/* What nobody populated shows nothing of whoever had the page before. */
+	MUST(guest_check_zero(vcpu, TEST_GPA, PAGE_SIZE));
+	MUST(guest_check_zero(vcpu, TEST_GPA + 2 * PAGE_SIZE, size - 2 * PAGE_SIZE));
+
+	for (round = 0; round < 3; round++) {
+		u64 hole = TEST_GPA + SZ_2M + round * PAGE_SIZE;
+
+		MUST(guest_fill(vcpu, TEST_GPA, size, round));
+		/* A page out of the middle of a huge run, then a whole run. */
+		vm_make_shared(vm, hole, PAGE_SIZE);
+		MUST(gmem_punch(fd, hole - TEST_GPA, PAGE_SIZE));
+		vm_make_private(vm, hole, PAGE_SIZE);
+		MUST(guest_check_zero(vcpu, hole, PAGE_SIZE));
+		MUST(guest_check(vcpu, hole + PAGE_SIZE, PAGE_SIZE, round));
+		MUST(gmem_punch(fd, 2 * SZ_2M, SZ_2M));
+		MUST(guest_check_zero(vcpu, TEST_GPA + 2 * SZ_2M, SZ_2M));
+		MUST(guest_check(vcpu, TEST_GPA, SZ_2M, round));
+	}
+}
+
+/* A page is assigned at one gfn: showing it at another is refused. */
+static void test_moved_slot_is_refused(void)
+{
+	struct vm *vm;
+	struct vcpu *vcpu;
+	u64 value;
+	int fd;
+
+	vm = vm_create_private(1);
+	vcpu = &vm->vcpus[0];
+	fd = vm_add_private(vm, SZ_2M);
+	MUST(guest_write(vcpu, TEST_GPA, 8, 1));
+	vm_delete_slot(vm, TEST_SLOT);
+	vm_add_slot(vm, TEST_SLOT, TEST_GPA + SZ_1G, SZ_2M, fd, 0);
+	vm_make_private(vm, TEST_GPA + SZ_1G, SZ_2M);
+	CHECK(guest_read(vcpu, TEST_GPA + SZ_1G, 8, &value) != EXIT_DONE,
+	      "a page at another gfn than its own was mapped");
+	/* Given back and taken anew, it may be there. */
+	MUST(gmem_punch(fd, 0, SZ_2M));
+	MUST(guest_read(vcpu, TEST_GPA + SZ_1G, 8, &value));
+	CHECK_EQ(value, 0);
+}
+
+static void test_time_of_256_mib(void)
+{
+	u64 size = 256 * SZ_1M;
+	struct timespec from, to;
+	struct vm *vm;
+	void *source;
+	int fd;
+
+	fd = launch_at(&vm, TEST_GPA, size);
+	source = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	CHECK(source != MAP_FAILED, "no 256 MiB of memory for the source");
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	CHECK_EQ(populate(fd, TEST_GPA, source, size / PAGE_SIZE, GMEM_PAGE_NORMAL, NULL),
+		 size / PAGE_SIZE);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	tap_diag("256 MiB populated in %ld ms", (to.tv_sec - from.tv_sec) * 1000 +
+		 (to.tv_nsec - from.tv_nsec) / 1000000);
+}
+
+static void test_no_model_no_launch(void)
+{
+	unsigned char digest[DIGEST_SIZE];
+	struct vm *vm;
+	int fd;
+
+	fd = launch_at(&vm, TEST_GPA, FILE_SIZE);
+	CHECK_EQ(populate(fd, TEST_GPA, page_bytes, 1, GMEM_PAGE_NORMAL, NULL), -EOPNOTSUPP);
+	CHECK_EQ(finish(fd, NULL), -EOPNOTSUPP);
+	CHECK_EQ(measurement(fd, digest), -EOPNOTSUPP);
+	CHECK_EQ(ioctl(fd, _IO('G', 0x4f)), -1);
+	CHECK_EQ(errno, ENOTTY);
+}
+
+/* The tests that the platform of the module makes sense for. */
+static const struct tap_test of_none[] = {
+	TAP_TEST(test_no_model_no_launch),
+};
+
+static const struct tap_test of_snp[] = {
+	TAP_TEST(test_snp_vectors),
+	TAP_TEST(test_bad_arguments),
+	TAP_TEST(test_single_pages),
+	TAP_TEST(test_cpuid_table_comes_back),
+	TAP_TEST(test_end_of_launch),
+	TAP_TEST(test_guest_runs),
+	TAP_TEST(test_moved_slot_is_refused),
+	{ .name = "test_time_of_256_mib", .fn = test_time_of_256_mib, .timeout = 300 },
+};
+
+static const struct tap_test of_tdx[] = {
+	TAP_TEST(test_tdx_vectors),
+	TAP_TEST(test_bad_arguments),
+	TAP_TEST(test_end_of_launch),
+	TAP_TEST(test_guest_runs),
+	TAP_TEST(test_moved_slot_is_refused),
+};
+
+int main(void)
+{
+	fill_pages();
+	if (on_snp())
+		return tap_main(of_snp, ARRAY_SIZE(of_snp));
+	if (on_tdx())
+		return tap_main(of_tdx, ARRAY_SIZE(of_tdx));
+	return tap_main(of_none, ARRAY_SIZE(of_none));
+}
