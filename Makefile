@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# gmem. `make` builds gmem.ko for the running kernel, or for KDIR=<headers>; `make
+# help` lists the rest. What needs packages, kernels or a test VM calls
+# scripts/deps first, which does nothing when nothing is missing.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+KREL = $(shell cat $(KDIR)/include/config/kernel.release)
+BUILD = $(CURDIR)/build/$(KREL)
+ROOMS := gmem mmu arch kapi include kunit selftests/kmod
+
+module: ## gmem.ko for KDIR, as build/<kernel release>/gmem.ko
+	@test -e $(KDIR)/include/config/kernel.release || { \
+		echo "$(KDIR): no kernel headers there, set KDIR=<headers>" >&2; exit 1; }
+	@mkdir -p $(BUILD)
+	@cp -rsf $(addprefix $(CURDIR)/,$(ROOMS)) $(CURDIR)/Kbuild $(BUILD)/
+	@find $(BUILD) -xtype l -delete
+	$(MAKE) -C $(KDIR) M=$(BUILD) modules
+
+load: module ## insmod gmem.ko on this host (ARGS="backend=stock huge=never ...")
+	modprobe kvm
+	insmod $(BUILD)/gmem.ko $(ARGS)
+
+unload: ## rmmod it
+	rmmod gmem
+
+selftests: ## our own test programs, as build/selftests/*
+	@$(MAKE) --no-print-directory -C selftests
+
+demo: deps selftests ## boot a stock kernel, load gmem.ko, run a VM on it
+	scripts/vm --module --add build/selftests/demo -- /add/demo
+
+test: deps ## everything that takes minutes; ends in "N passed, N failed"
+	@scripts/test
+
+test-long: deps ## the rest: hours
+	@scripts/test --long
+
+bench: deps ## ours against the stock backend, on one kernel in one boot
+	@scripts/bench
+
+lint: deps ## formatters, analysers and style checkers over the tree
+	@scripts/lint
+
+deps:
+	@scripts/deps
+
+clean: ## drop build/
+	rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+-include kunit/Makefile tools/Makefile
+
+.PHONY: module load unload selftests demo test test-long bench lint deps clean help
