@@ -49,10 +49,12 @@ class Platform {
 	virtual Status prepare(struct kvm *vm, Gfn gfn, Pfn pfn, unsigned order) = 0;
 	/*
 	 * Gives @count pages back to the host, before they are freed; no part of a
-	 * block prepared as one. Failure means that the host must never use any of
-	 * them again. Run lock held; may sleep.
+	 * block prepared as one. All are tried; after a failure the host must never
+	 * use those again that are not is_hosts(). Run lock held; may sleep.
 	 */
 	virtual Status reclaim(Pfn pfn, std::uint64_t count) = 0;
+	/* Whether the host may use the page, after a reclaim() that failed for some. */
+	virtual bool is_hosts(Pfn) { return false; }
 	/* The largest order that one prepare() can take. */
 	virtual unsigned max_order() const = 0;
 	/* Whether pages prepared one by one may be mapped by one huge mapping. */

@@ -308,6 +308,21 @@ void PageStore::forget(Run &run, unsigned slot)
 		run.block = nullptr;
 }
 
+/* Frees those of @count pages from @first on that the platform gave back. */
+void PageStore::free_returned(struct page *first, unsigned count, Platform &platform)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct page *const page = kapi_page_nth(first, i);
+
+		if (platform.is_hosts(Pfn{ kapi_page_pfn(page) })) {
+			kapi_pages_free_frozen(page, 1);
+		} else {
+			kapi_page_leak_frozen(page);
+			stats_.add(KAPI_STAT_LEAKED);
+		}
+	}
+}
+
 /*
  * Takes a whole run out and frees it as one block, if nobody has a reference of
  * its pages beside the cache.
@@ -334,13 +349,10 @@ bool PageStore::remove_whole(Run &run, PageIndex start, Platform &platform)
 		const unsigned to = owned ? prepared.next_clear(from) : prepared.next_set(from);
 		struct page *const first = kapi_page_nth(block, from);
 
-		if (!owned || platform.reclaim(Pfn{ kapi_page_pfn(first) }, to - from).ok()) {
+		if (!owned || platform.reclaim(Pfn{ kapi_page_pfn(first) }, to - from).ok())
 			kapi_pages_free_frozen(first, to - from);
-		} else {
-			for (unsigned i = from; i < to; i++)
-				kapi_page_leak_frozen(kapi_page_nth(block, i));
-			stats_.add(KAPI_STAT_LEAKED, to - from);
-		}
+		else
+			free_returned(first, to - from, platform);
 		from = to;
 	}
 	return true;
@@ -368,12 +380,13 @@ unsigned PageStore::reclaim_batch(Run &run, struct page **pages, unsigned count,
 			 run.prepared.test(kapi_cache_index(pages[to]) % kRunPages) &&
 			 Pfn{ kapi_page_pfn(pages[to]) } == first + (to - from));
 
-		if (!owned || (split && platform.reclaim(first, to - from).ok())) {
-			for (; from < to; from++)
+		const bool all = !owned || (split && platform.reclaim(first, to - from).ok());
+
+		for (; from < to; from++) {
+			if (all || platform.is_hosts(Pfn{ kapi_page_pfn(pages[from]) }))
 				pages[kept++] = pages[from];
-		} else {
-			stats_.add(KAPI_STAT_LEAKED, to - from);
-			from = to;
+			else
+				stats_.add(KAPI_STAT_LEAKED);
 		}
 	}
 	return kept;

@@ -123,6 +123,7 @@ class PageStore {
 	void settle_populate(Run &run, PageIndex index, struct page *page, Status status);
 	bool remove_whole(Run &run, PageIndex start, Platform &platform);
 	PageRef remove_from(Run &run, IndexRange range, Platform &platform);
+	void free_returned(struct page *first, unsigned count, Platform &platform);
 	unsigned reclaim_batch(Run &run, struct page **pages, unsigned count, bool split,
 			       Platform &platform);
 	void forget(Run &run, unsigned slot);

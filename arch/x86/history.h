@@ -55,20 +55,22 @@ class FrameHistory {
 	std::uint32_t count_ = 0;
 };
 
-/* A failure of one operation that a test orders: the next @left calls say @code. */
+/* A failure of one operation that a test orders: so many calls say @code. */
 template <class Code> class Injection {
     public:
 	static constexpr unsigned kForever = ~0u;
 
-	void order(Code code, unsigned calls)
+	/* After @after calls that are left alone. */
+	void order(Code code, unsigned calls, unsigned after = 0)
 	{
 		code_ = code;
 		left_ = calls;
+		after_ = after;
 	}
 	/* Whether this call is one of them; then @code is what it says. */
 	bool strikes(Code &code)
 	{
-		if (!left_)
+		if (!left_ || (after_ && after_--))
 			return false;
 		if (left_ != kForever)
 			left_--;
@@ -78,7 +80,7 @@ template <class Code> class Injection {
 
     private:
 	Code code_{};
-	unsigned left_ = 0;
+	unsigned left_ = 0, after_ = 0;
 };
 
 } /* namespace gmem */

@@ -46,16 +46,33 @@ class ModelVm : public Platform {
 /* A busy platform is asked again so often, with a nap before each. */
 inline constexpr unsigned kBusyTries = 200;
 
-/* What @call says at last; @busy tells whether to ask again. Sleeps. */
+/* With a platform, for as long as the core waits for one answer. */
+class Patience {
+    public:
+	/*
+	 * What @call says at last; @busy tells whether to ask again. Who was busy to
+	 * the end is not waited for again. Sleeps.
+	 */
+	template <class Call, class Busy> auto ask(Call call, Busy busy)
+	{
+		auto answer = call();
+
+		for (unsigned i = 0; i < tries_ && busy(answer); i++) {
+			kapi_nap();
+			answer = call();
+		}
+		if (busy(answer))
+			tries_ = 0;
+		return answer;
+	}
+
+    private:
+	unsigned tries_ = kBusyTries;
+};
+
 template <class Call, class Busy> auto ask(Call call, Busy busy)
 {
-	auto answer = call();
-
-	for (unsigned i = 0; i < kBusyTries && busy(answer); i++) {
-		kapi_nap();
-		answer = call();
-	}
-	return answer;
+	return Patience{}.ask(call, busy);
 }
 
 } /* namespace gmem */

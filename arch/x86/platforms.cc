@@ -37,6 +37,7 @@ class KvmArchPlatform final : public Platform {
 
 	Status prepare(struct kvm *kvm, Gfn gfn, Pfn pfn, unsigned order) override;
 	Status reclaim(Pfn pfn, std::uint64_t count) override;
+	bool is_hosts(Pfn pfn) override { return kapi_arch_assigned(pfn.value) <= 0; }
 	unsigned max_order() const override { return kRunOrder; }
 	bool pages_join() const override { return false; }
 	Status admit(Gfn, Pfn pfn, unsigned) override
@@ -65,15 +66,17 @@ Status KvmArchPlatform::prepare(struct kvm *kvm, Gfn gfn, Pfn pfn, unsigned orde
 
 Status KvmArchPlatform::reclaim(Pfn pfn, std::uint64_t count)
 {
+	Status result;
+
 	kapi_arch_reclaim(pfn.value, count);
 	for (std::uint64_t i = 0; i < count; i++) {
-		if (kapi_arch_assigned(pfn.value + i) > 0) {
-			kapi_report("frame %#llx is still assigned to a guest: leaked",
-				    static_cast<unsigned long long>(pfn.value + i));
-			return error(EIO);
-		}
+		if (is_hosts(pfn + i))
+			continue;
+		kapi_report("frame %#llx is still assigned to a guest: leaked",
+			    static_cast<unsigned long long>(pfn.value + i));
+		result = error(EIO);
 	}
-	return Status{};
+	return result;
 }
 
 constinit PlainPlatform plain;

@@ -109,9 +109,18 @@ class Rmp {
 	/* Writes to the log what is wrong with @pfn and how it came to that. */
 	void report(Pfn pfn, const char *what);
 
-	/* For tests: the next @calls of an instruction fail with @code, changing nothing. */
-	void inject_update(RmpCode code, unsigned calls) { update_failure_.order(code, calls); }
-	void inject_psmash(RmpCode code, unsigned calls) { psmash_failure_.order(code, calls); }
+	/*
+	 * For tests: @calls of an instruction fail with @code, changing nothing, after
+	 * @after that do not.
+	 */
+	void inject_update(RmpCode code, unsigned calls, unsigned after = 0)
+	{
+		update_failure_.order(code, calls, after);
+	}
+	void inject_psmash(RmpCode code, unsigned calls, unsigned after = 0)
+	{
+		psmash_failure_.order(code, calls, after);
+	}
 
     private:
 	struct Region;

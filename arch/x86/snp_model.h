@@ -74,14 +74,14 @@ class SnpFirmware {
 	SnpStatus decommission(SnpGuest &guest);
 	SnpStatus page_reclaim(Pfn pfn, RmpSize size);
 
-	/* For tests: the next @calls of launch_update or page_reclaim say @status. */
-	void inject_launch_update(SnpStatus status, unsigned calls)
+	/* For tests: @calls of launch_update or page_reclaim say @status, after @after. */
+	void inject_launch_update(SnpStatus status, unsigned calls, unsigned after = 0)
 	{
-		update_failure_.order(status, calls);
+		update_failure_.order(status, calls, after);
 	}
-	void inject_page_reclaim(SnpStatus status, unsigned calls)
+	void inject_page_reclaim(SnpStatus status, unsigned calls, unsigned after = 0)
 	{
-		reclaim_failure_.order(status, calls);
+		reclaim_failure_.order(status, calls, after);
 	}
 
     private:

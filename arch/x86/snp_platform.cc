@@ -4,6 +4,7 @@
  */
 #include "arch/x86/snp_platform.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace gmem
@@ -19,6 +20,18 @@ constinit unsigned machine_users;
 bool is_busy(RmpCode code)
 {
 	return code == RmpCode::FailInuse || code == RmpCode::FailOverlap;
+}
+
+RmpCode update(Pfn pfn, const RmpUpdate &update, Patience &patience)
+{
+	return patience.ask([&] { return the_machine->rmp.update(pfn, update); }, is_busy);
+}
+
+RmpCode update(Pfn pfn, const RmpUpdate &to)
+{
+	Patience patience;
+
+	return update(pfn, to, patience);
 }
 
 Status status_of(RmpCode code)
@@ -121,11 +134,6 @@ Status SnpPlatform::broken(Pfn pfn, const char *what)
 	return error(EIO);
 }
 
-RmpCode SnpPlatform::update(Pfn pfn, const RmpUpdate &update)
-{
-	return ask([&] { return the_machine->rmp.update(pfn, update); }, is_busy);
-}
-
 Status SnpPlatform::prepare(struct kvm *, Gfn gfn, Pfn pfn, unsigned order)
 {
 	const bool huge = order >= kRunOrder;
@@ -173,39 +181,58 @@ Status SnpPlatform::split(Pfn pfn)
 }
 
 /* Makes one entry, of whatever size, the hypervisor's. */
-Status SnpPlatform::share(Pfn pfn, RmpSize size)
+Status SnpPlatform::share(Pfn pfn, RmpSize size, Patience &patience)
 {
 	const RmpEntry entry = the_machine->rmp.lookup(pfn);
 
 	if (entry.immutable && the_machine->firmware.page_reclaim(pfn, size) != SnpStatus::Success)
 		return broken(pfn, "SNP_PAGE_RECLAIM fails");
 
-	const Status status = status_of(update(pfn, { .size = size }));
+	const Status status = status_of(update(pfn, { .size = size }, patience));
 
 	if (!status.ok())
 		the_machine->rmp.report(pfn, "cannot be shared again");
 	return status;
 }
 
+/* Gives back the entry at the front of @count pages at @pfn. */
+Status SnpPlatform::reclaim_entry(Pfn pfn, const RmpEntry &entry, std::uint64_t count,
+				  Patience &patience)
+{
+	if (!entry.assigned)
+		return broken(pfn, "freed, but was not assigned");
+	if (entry.asid != guest_.asid)
+		return broken(pfn, "freed by another guest than it is assigned to");
+	if (entry.size == RmpSize::k2M && (pfn.value % kRunPages || count < kRunPages))
+		return broken(pfn, "a part of a 2 MiB entry is freed without PSMASH");
+	return share(pfn, entry.size, patience);
+}
+
+/* What cannot be given back as one entry is not smashed: no part of it could be. */
 Status SnpPlatform::reclaim(Pfn pfn, std::uint64_t count)
 {
+	Patience patience;
+	Status result;
+
 	while (count) {
 		const RmpEntry entry = the_machine->rmp.lookup(pfn);
-		const bool huge = entry.size == RmpSize::k2M;
-		const std::uint64_t part = huge ? kRunPages : 1;
+		const std::uint64_t rest = kRunPages - pfn.value % kRunPages;
+		const std::uint64_t part = entry.size == RmpSize::k2M ? std::min(rest, count) : 1;
+		const Status status = reclaim_entry(pfn, entry, count, patience);
 
-		if (!entry.assigned)
-			return broken(pfn, "freed, but was not assigned");
-		if (entry.asid != guest_.asid)
-			return broken(pfn, "freed by another guest than it is assigned to");
-		if (huge && (pfn.value % kRunPages || count < kRunPages))
-			return broken(pfn, "a part of a 2 MiB entry is freed without PSMASH");
-		GMEM_CHECK(share(pfn, entry.size));
-		scrub(pfn, part);
+		if (status.ok())
+			scrub(pfn, part);
+		else
+			result = status;
 		pfn = pfn + part;
 		count -= part;
 	}
-	return Status{};
+	return result;
+}
+
+bool SnpPlatform::is_hosts(Pfn pfn)
+{
+	return the_machine->rmp.all_hypervisor(pfn, 1);
 }
 
 /*
@@ -214,7 +241,9 @@ Status SnpPlatform::reclaim(Pfn pfn, std::uint64_t count)
  */
 Status SnpPlatform::undo_populate(Pfn pfn)
 {
-	if (share(pfn, RmpSize::k4K).ok())
+	Patience patience;
+
+	if (share(pfn, RmpSize::k4K, patience).ok())
 		return Status{};
 	die();
 	return error(ENOTRECOVERABLE);

@@ -32,6 +32,7 @@ class SnpPlatform final : public ModelVm {
 
 	Status prepare(struct kvm *vm, Gfn gfn, Pfn pfn, unsigned order) override;
 	Status reclaim(Pfn pfn, std::uint64_t count) override;
+	bool is_hosts(Pfn pfn) override;
 	unsigned max_order() const override { return kRunOrder; }
 	bool pages_join() const override { return false; }
 	Status admit(Gfn gfn, Pfn pfn, unsigned order) override;
@@ -46,8 +47,9 @@ class SnpPlatform final : public ModelVm {
 	void destroy() override { Destroy{}(this); }
 	Status launch();
 	Status broken(Pfn pfn, const char *what);
-	RmpCode update(Pfn pfn, const RmpUpdate &update);
-	Status share(Pfn pfn, RmpSize size);
+	Status share(Pfn pfn, RmpSize size, Patience &patience);
+	Status reclaim_entry(Pfn pfn, const RmpEntry &entry, std::uint64_t count,
+			     Patience &patience);
 	Status undo_populate(Pfn pfn);
 
 	Mutex lock_; /* of the guest: its commands come one at a time */

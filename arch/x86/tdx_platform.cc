@@ -202,51 +202,77 @@ Status TdxPlatform::admit(Gfn gfn, Pfn pfn, unsigned order)
 	return Status{};
 }
 
-/* No vCPU can have the pages in its TLB afterwards. */
-Status TdxPlatform::block(Pfn pfn, std::uint64_t count)
+bool TdxPlatform::is_ours(Pfn pfn)
+{
+	const PamtEntry entry = the_machine->pamt.lookup(pfn);
+
+	return entry.type == PageType::Regular && entry.owner == td_.tdr;
+}
+
+/*
+ * No vCPU can have the pages in its TLB afterwards. One that cannot be blocked
+ * cannot be removed either, which is where that is noticed.
+ */
+Status TdxPlatform::block(Pfn pfn, std::uint64_t count, Patience &patience)
 {
 	TdxModule &module = the_machine->module;
 
 	for (std::uint64_t i = 0; i < count; i++) {
 		const std::uint64_t gpa = the_machine->pamt.lookup(pfn + i).gpa;
-		const TdxModule::Result result =
-			ask([&] { return module.range_block(td_, gpa, 0); }, is_busy);
 
-		if (!result.ok() && tdx::status_of(result.status) != tdx::kRangeAlreadyBlocked) {
-			(void)broken(pfn + i, "cannot be blocked");
-			return status_of(result);
-		}
+		if (is_ours(pfn + i))
+			(void)patience.ask([&] { return module.range_block(td_, gpa, 0); },
+					   is_busy);
 	}
-	return status_of(ask([&] { return module.track(td_); }, is_busy));
+
+	const Status tracked = status_of(patience.ask([&] { return module.track(td_); }, is_busy));
+
+	if (!tracked.ok())
+		the_machine->pamt.report(pfn, "cannot be tracked, nor its neighbours");
+	return tracked;
+}
+
+Status TdxPlatform::remove(Pfn pfn, Patience &patience)
+{
+	TdxModule &module = the_machine->module;
+	const std::uint64_t gpa = the_machine->pamt.lookup(pfn).gpa;
+
+	if (!is_ours(pfn))
+		return broken(pfn, "freed, but was not the TD's");
+
+	const TdxModule::Result result =
+		patience.ask([&] { return module.page_remove(td_, gpa, 0); }, is_busy);
+
+	if (!result.ok()) {
+		(void)broken(pfn, "cannot be removed");
+		return status_of(result);
+	}
+	if (!module.page_wbinvd(pfn).ok())
+		return broken(pfn, "cannot be flushed");
+	/* What was a guest's is not for the host to see. */
+	std::memset(kapi_frame(pfn.value), 0, kPageSize);
+	return Status{};
 }
 
 Status TdxPlatform::reclaim(Pfn pfn, std::uint64_t count)
 {
-	TdxModule &module = the_machine->module;
+	Patience patience;
+	Status result;
 
-	for (std::uint64_t i = 0; i < count; i++) {
-		const PamtEntry entry = the_machine->pamt.lookup(pfn + i);
-
-		if (entry.type != PageType::Regular || entry.owner != td_.tdr)
-			return broken(pfn + i, "freed, but was not the TD's");
-	}
 	if (runnable())
-		GMEM_CHECK(block(pfn, count));
+		GMEM_CHECK(block(pfn, count, patience));
 	for (std::uint64_t i = 0; i < count; i++) {
-		const std::uint64_t gpa = the_machine->pamt.lookup(pfn + i).gpa;
-		const TdxModule::Result result =
-			ask([&] { return module.page_remove(td_, gpa, 0); }, is_busy);
+		const Status status = remove(pfn + i, patience);
 
-		if (!result.ok()) {
-			(void)broken(pfn + i, "cannot be removed");
-			return status_of(result);
-		}
-		if (!module.page_wbinvd(pfn + i).ok())
-			return broken(pfn + i, "cannot be flushed");
-		/* What was a guest's is not for the host to see. */
-		std::memset(kapi_frame(pfn.value + i), 0, kPageSize);
+		if (!status.ok())
+			result = status;
 	}
-	return Status{};
+	return result;
+}
+
+bool TdxPlatform::is_hosts(Pfn pfn)
+{
+	return the_machine->pamt.lookup(pfn).type == PageType::Nda;
 }
 
 /* One pass: each page is added and at once extended. */

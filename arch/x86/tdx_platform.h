@@ -30,6 +30,7 @@ class TdxPlatform final : public ModelVm {
 
 	Status prepare(struct kvm *vm, Gfn gfn, Pfn pfn, unsigned order) override;
 	Status reclaim(Pfn pfn, std::uint64_t count) override;
+	bool is_hosts(Pfn pfn) override;
 	unsigned max_order() const override { return 0; }
 	bool pages_join() const override { return false; }
 	Status admit(Gfn gfn, Pfn pfn, unsigned order) override;
@@ -45,7 +46,9 @@ class TdxPlatform final : public ModelVm {
 	Result<Pfn> own_page();
 	template <class Map> Status map(Gfn gfn, std::uint64_t &result, Map map_page);
 	Status broken(Pfn pfn, const char *what);
-	Status block(Pfn pfn, std::uint64_t count);
+	bool is_ours(Pfn pfn);
+	Status block(Pfn pfn, std::uint64_t count, Patience &patience);
+	Status remove(Pfn pfn, Patience &patience);
 	bool runnable();
 
 	Td td_;

@@ -175,6 +175,56 @@ void what_cannot_be_shared_is_leaked()
 	kapi_pages_put(lost, kRunPages);
 }
 
+/* Entries of their own: only the one that fails is lost, and the rest is the host's. */
+void only_the_entry_that_fails_is_leaked()
+{
+	for (const bool whole : { true, false }) {
+		const SnpFile f;
+		const std::uint64_t end = whole ? 512 : 511;
+		REQUIRE(f.file && f.get(0).value().order == kRunOrder);
+		const Pfn first = f.pfn(0);
+		struct page *const lost = f.file.cached(100);
+		const long leaked = f.file.store().stats().get(KAPI_STAT_LEAKED);
+
+		/* What is left of a run goes page by page, a whole one by one call. */
+		if (whole)
+			REQUIRE(f.platform().split(first).ok());
+		else
+			f.punch(511, 512);
+		f.rmp().inject_update(RmpCode::FailPermission, 1, 100);
+		f.punch(0, end);
+		EXPECT_EQ(f.file.store().stats().get(KAPI_STAT_LEAKED), leaked + 1);
+		EXPECT_EQ(f.file.cached_pages(0, end), 0u);
+		EXPECT_EQ(world_page_refs(lost), 1);
+		EXPECT(f.rmp().lookup(first + 100).state() == RmpState::GuestInvalid);
+		EXPECT(f.rmp().all_hypervisor(first, 100));
+		EXPECT(f.rmp().all_hypervisor(first + 101, end - 101));
+		EXPECT(fake::reports() > 0);
+		EXPECT(f.rmp().update(first + 100, {}) == RmpCode::Ok);
+		kapi_page_put(lost);
+	}
+}
+
+/* Who is busy for ever is waited for once, not for each page. */
+void busy_for_ever_at_the_end()
+{
+	const SnpFile f;
+	REQUIRE(f.file && f.get(0).status().ok());
+	const Pfn first = f.pfn(0);
+	struct page *const block = f.file.cached(0);
+
+	REQUIRE(f.platform().split(first).ok());
+	(void)fake::naps();
+	f.rmp().inject_update(RmpCode::FailInuse, Injection<RmpCode>::kForever);
+	f.punch(0, 512);
+	EXPECT_EQ(fake::naps(), static_cast<long>(kBusyTries));
+	EXPECT_EQ(f.file.store().stats().get(KAPI_STAT_LEAKED), 512);
+	EXPECT(fake::reports() > 0);
+	f.rmp().inject_update(RmpCode::Ok, 0);
+	EXPECT(f.platform().reclaim(first, 512).ok());
+	kapi_pages_put(block, kRunPages);
+}
+
 void what_cannot_be_split_is_leaked()
 {
 	const SnpFile f;
@@ -332,6 +382,7 @@ void two_files_of_a_vm_have_one_platform()
 GMEM_SUITE(snp_platform, CASE(a_run_is_one_entry), CASE(a_whole_run_is_given_back_at_once),
 	   CASE(a_part_goes_after_a_split), CASE(busy_for_a_while_is_retried),
 	   CASE(busy_for_ever_is_an_error), CASE(what_cannot_be_shared_is_leaked),
+	   CASE(only_the_entry_that_fails_is_leaked), CASE(busy_for_ever_at_the_end),
 	   CASE(what_cannot_be_split_is_leaked), CASE(content_is_measured_in_order),
 	   CASE(content_of_a_prepared_neighbour), CASE(refused_content_leaves_the_page_the_hosts),
 	   CASE(content_that_cannot_be_undone_kills_the_vm),

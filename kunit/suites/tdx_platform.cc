@@ -192,6 +192,50 @@ void what_cannot_be_removed_is_leaked()
 	kapi_page_put(lost);
 }
 
+/* Somebody else has one page's entry: its neighbours go all the same. */
+void only_the_page_that_fails_is_leaked()
+{
+	const TdxFile f;
+	REQUIRE(f.file);
+	for (std::uint64_t i = 0; i < 512; i++)
+		EXPECT_EQ(f.code(i), 0);
+	f.finish();
+	struct page *const lost = f.file.cached(77);
+	const Pfn first = f.pfn(0);
+	SeptEntry *const entry = f.td().sept.walk(Gfn{ kGfn + 77 }, 0).entry;
+	(void)fake::naps();
+
+	entry->locked = true;
+	f.punch(0, 512);
+	EXPECT_EQ(fake::naps(), static_cast<long>(kBusyTries));
+	EXPECT_EQ(f.file.store().stats().get(KAPI_STAT_LEAKED), 1);
+	EXPECT_EQ(f.file.cached_pages(0, 512), 0u);
+	EXPECT_EQ(world_page_refs(lost), 1);
+	EXPECT(f.pamt().lookup(first + 77).type == PageType::Regular);
+	EXPECT(f.pamt().lookup(first).type == PageType::Nda);
+	EXPECT(f.pamt().lookup(first + 511).type == PageType::Nda);
+	EXPECT(fake::reports() > 0);
+	entry->locked = false;
+	EXPECT(f.platform().reclaim(first + 77, 1).ok());
+	kapi_page_put(lost);
+}
+
+void tracking_that_fails_keeps_all()
+{
+	const TdxFile f;
+	REQUIRE(f.file && f.code(0) == 0 && f.code(1) == 0);
+	struct page *const first = f.file.cached(0);
+
+	f.finish();
+	f.td().epoch_lock.shared = 1;
+	f.punch(0, 2);
+	EXPECT_EQ(f.file.store().stats().get(KAPI_STAT_LEAKED), 2);
+	EXPECT(fake::reports() > 0);
+	f.td().epoch_lock = {};
+	EXPECT(f.platform().reclaim(Pfn{ kapi_page_pfn(first) }, 2).ok());
+	kapi_pages_put(first, 2);
+}
+
 void refused_content_leaves_the_page_the_hosts()
 {
 	const TdxFile f;
@@ -232,5 +276,6 @@ void broken_rules_are_errors_with_a_report()
 
 GMEM_SUITE(tdx_platform, CASE(pages_come_and_go), CASE(measures_in_one_pass),
 	   CASE(busy_for_a_while_is_retried), CASE(busy_for_ever_is_an_error),
-	   CASE(what_cannot_be_removed_is_leaked), CASE(refused_content_leaves_the_page_the_hosts),
+	   CASE(what_cannot_be_removed_is_leaked), CASE(only_the_page_that_fails_is_leaked),
+	   CASE(tracking_that_fails_keeps_all), CASE(refused_content_leaves_the_page_the_hosts),
 	   CASE(broken_rules_are_errors_with_a_report));
