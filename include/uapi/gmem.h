@@ -19,7 +19,30 @@
 #define KVM_CAP_GUEST_MEMFD_FLAGS 244
 #endif
 
+/*
+ * On a VM: 1 if its files made with GUEST_MEMFD_FLAG_MMAP are converted in place.
+ * The published series has had 245, 246 and 249 for it; this is the last one, and
+ * 6.12 has no other use for it.
+ */
+#ifndef KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES
+#define KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES 249
+#endif
+
 /* ---- flags of struct kvm_create_guest_memfd ------------------------------- */
+
+/*
+ * Shared pages of the file can be mapped by user space (MAP_SHARED only), and a
+ * guest's shared accesses are served from it, too: what userspace_addr points to
+ * is only for KVM's own reads and writes. In a VM with private memory, pages are
+ * converted in place.
+ */
+#ifndef GUEST_MEMFD_FLAG_MMAP
+#define GUEST_MEMFD_FLAG_MMAP (1ULL << 0)
+#endif
+/* All pages are shared at first; private without it. */
+#ifndef GUEST_MEMFD_FLAG_INIT_SHARED
+#define GUEST_MEMFD_FLAG_INIT_SHARED (1ULL << 1)
+#endif
 
 /*
  * This file wants 2 MiB runs. Known only where it makes a difference, with
@@ -28,6 +51,44 @@
  * later kernel soon.
  */
 #define GMEM_FLAG_HUGE (1ULL << 30)
+
+/* ---- conversion in place: an ioctl on a guest_memfd ------------------------ */
+
+/*
+ * Makes [offset, offset + size) of the file private or shared, all of it or
+ * nothing. KVM's attributes of every memslot that shows the range follow. Made
+ * private, and shared in a software-protected VM on no model, pages keep their
+ * content; shared elsewhere, they are zero.
+ *
+ * KVM_SET_MEMORY_ATTRIBUTES of the VM does the same to memslots of such files.
+ *
+ *   -EINVAL     misaligned, empty, past the end; an attribute other than
+ *               KVM_MEMORY_ATTRIBUTE_PRIVATE; flags or reserved not 0; a VM
+ *               without private memory
+ *   -ENOTTY     the file was made without GUEST_MEMFD_FLAG_MMAP
+ *   -EAGAIN     a page is in use by somebody (pinned for DMA or I/O); try again
+ *               when it is not. Only to private.
+ *   -EHWPOISON  a page is lost to hardware poison
+ *   -EBUSY      a consumer in the kernel does not want it, or its own error
+ *   -EINTR, -ENOMEM, -EFAULT
+ *
+ * In case of an error about a page @error_offset is the first such page's.
+ */
+#ifndef KVM_SET_MEMORY_ATTRIBUTES2
+struct kvm_memory_attributes2 {
+	union {
+		__u64 address;
+		__u64 offset;
+	};
+	__u64 size;
+	__u64 attributes;
+	__u64 flags; /* 0 */
+	__u64 error_offset; /* out */
+	__u64 reserved[11]; /* 0 */
+};
+
+#define KVM_SET_MEMORY_ATTRIBUTES2 _IOWR(0xAE, 0xd2, struct kvm_memory_attributes2)
+#endif
 
 /* ---- launch of a VM: ioctls on a guest_memfd ------------------------------- */
 
