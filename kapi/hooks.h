@@ -14,15 +14,22 @@ struct dentry;
 
 /*
  * Takes over KVM's functions: all, or with @stock_backend only those that make
- * software-protected VMs work. All or nothing; the log names what is missing.
+ * software-protected VMs work. All or nothing, save for what is optional; the log
+ * names what is missing.
  */
 int gmem_attach(bool stock_backend);
 /* Gives them back and waits until no call is inside the module any more. */
 void gmem_detach(void);
 const char *gmem_entry_name(enum kapi_entry entry);
+/* Whether KVM's calls of it land in us. */
+bool gmem_entry_attached(enum kapi_entry entry);
 
 /* How many calls are between enter and leave. */
 long gmem_calls_inside(void);
 void gmem_calls_debugfs(struct dentry *dir);
+
+/* kapi/pci_hole.c: before attaching, and after detaching. */
+void gmem_pci_hole_init(void);
+void gmem_pci_hole_exit(void);
 
 #endif /* GMEM_KAPI_HOOKS_H */

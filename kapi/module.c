@@ -85,6 +85,7 @@ static int __init gmem_init(void)
 	vm_platform = platform_nr;
 
 	backend_stock = backend_nr == 1;
+	gmem_pci_hole_init();
 	ret = gmem_attach(backend_stock);
 	if (ret)
 		return ret;
@@ -102,6 +103,7 @@ static void __exit gmem_exit(void)
 {
 	debugfs_remove(debugfs);
 	gmem_detach();
+	gmem_pci_hole_exit();
 	gmem_reserve_drop();
 	pr_info("detached from KVM\n");
 }

@@ -19,6 +19,7 @@
 #include <gmem/gmem.h>
 
 #include "hooks.h"
+#include "pci_hole.h"
 #include "symbols.h"
 
 struct hook {
@@ -28,6 +29,9 @@ struct hook {
 	void (*set_body)(unsigned long body);
 	/* Attached even when the stock backend stays in charge. */
 	bool vm_type;
+	/* Without it we have a feature less, and load all the same. */
+	bool optional;
+	bool attached;
 	unsigned long ip;
 	struct ftrace_ops ops;
 };
@@ -49,6 +53,7 @@ DEFINE_BODY(kvm_arch_init_vm, gmem_kvm_init_vm)
 DEFINE_BODY(kvm_vm_ioctl_check_extension, gmem_kvm_check_extension)
 DEFINE_BODY(kvm_mmu_page_fault, gmem_kvm_page_fault)
 DEFINE_BODY(memory_failure, gmem_memory_failure)
+DEFINE_BODY(kvm_vm_ioctl, gmem_kvm_vm_ioctl)
 
 static void notrace redirect(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 			     struct ftrace_regs *fregs)
@@ -58,9 +63,21 @@ static void notrace redirect(unsigned long ip, unsigned long parent_ip, struct f
 	ftrace_regs_set_instruction_pointer(fregs, (unsigned long)hook->replacement);
 }
 
-#define HOOK(fn, repl)                                      \
+/* Only the ioctls that we look at: all others go on as if nobody had looked. */
+static void notrace redirect_regions(unsigned long ip, unsigned long parent_ip,
+				     struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	switch ((unsigned int)ftrace_regs_get_argument(fregs, 1)) {
+	case KVM_SET_USER_MEMORY_REGION:
+	case KVM_SET_USER_MEMORY_REGION2:
+		redirect(ip, parent_ip, ops, fregs);
+	}
+}
+
+#define HOOK_BY(redirector, fn, repl)                       \
 	.name = #fn, .replacement = repl, .set_body = set_body_##fn, \
-	.ops = { .func = redirect, .flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY }
+	.ops = { .func = redirector, .flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY }
+#define HOOK(fn, repl) HOOK_BY(redirect, fn, repl)
 
 /*
  * Every function taken over, in the order of attaching: create comes after all
@@ -80,6 +97,8 @@ static struct hook hooks[KAPI_ENTRIES] = {
 	[KAPI_ENTRY_INIT_VM]	= { HOOK(kvm_arch_init_vm, gmem_kvm_init_vm), .vm_type = true },
 	[KAPI_ENTRY_CHECK_EXTENSION] = {
 		HOOK(kvm_vm_ioctl_check_extension, gmem_kvm_check_extension), .vm_type = true },
+	[KAPI_ENTRY_VM_IOCTL]	= { HOOK_BY(redirect_regions, kvm_vm_ioctl, gmem_kvm_vm_ioctl),
+				    .vm_type = true, .optional = true },
 };
 
 const char *gmem_entry_name(enum kapi_entry entry)
@@ -87,11 +106,21 @@ const char *gmem_entry_name(enum kapi_entry entry)
 	return hooks[entry].name;
 }
 
+bool gmem_entry_attached(enum kapi_entry entry)
+{
+	return hooks[entry].attached;
+}
+
+static const char *consequence(const struct hook *hook)
+{
+	return hook->optional ? "going without" : "not loading";
+}
+
 static int find(struct hook *hook)
 {
 	hook->ip = gmem_symbol_address(hook->name);
 	if (!hook->ip) {
-		pr_err("KVM has no function %s, not loading\n", hook->name);
+		pr_err("KVM has no function %s, %s\n", hook->name, consequence(hook));
 		return -ENOENT;
 	}
 	hook->set_body(hook->ip + MCOUNT_INSN_SIZE);
@@ -103,27 +132,31 @@ static int attach_one(struct hook *hook)
 	int ret = ftrace_set_filter_ip(&hook->ops, hook->ip, 0, 0);
 
 	if (ret) {
-		pr_err("%s is not traceable, not loading\n", hook->name);
+		pr_err("%s is not traceable, %s\n", hook->name, consequence(hook));
 		return ret;
 	}
 	ret = register_ftrace_function(&hook->ops);
 	if (ret) {
 		ftrace_free_filter(&hook->ops);
-		pr_err("cannot take over %s (error %d), not loading\n", hook->name, ret);
+		pr_err("cannot take over %s (error %d), %s\n", hook->name, ret, consequence(hook));
 	}
+	hook->attached = !ret;
 	return ret;
 }
 
 static void detach_one(struct hook *hook)
 {
+	hook->attached = false;
 	WARN_ON(unregister_ftrace_function(&hook->ops));
 	ftrace_free_filter(&hook->ops);
 }
 
-static void detach_from(struct hook *hook, bool stock_backend)
+static void detach_all(void)
 {
+	struct hook *hook = hooks + KAPI_ENTRIES;
+
 	while (hook-- > hooks) {
-		if (hook->vm_type || !stock_backend)
+		if (hook->attached)
 			detach_one(hook);
 	}
 	/*
@@ -137,8 +170,6 @@ static void detach_from(struct hook *hook, bool stock_backend)
 	synchronize_rcu_tasks();
 }
 
-static bool attached_stock_backend;
-
 int gmem_attach(bool stock_backend)
 {
 	struct hook *hook;
@@ -149,25 +180,24 @@ int gmem_attach(bool stock_backend)
 		return ret;
 	for (hook = hooks; hook < hooks + KAPI_ENTRIES; hook++) {
 		ret = find(hook);
-		if (ret)
+		if (ret && !hook->optional)
 			return ret;
 	}
 	for (hook = hooks; hook < hooks + KAPI_ENTRIES; hook++) {
-		if (!hook->vm_type && stock_backend)
+		if (!hook->ip || (!hook->vm_type && stock_backend))
 			continue;
 		ret = attach_one(hook);
-		if (ret) {
-			detach_from(hook, stock_backend);
+		if (ret && !hook->optional) {
+			detach_all();
 			return ret;
 		}
 	}
-	attached_stock_backend = stock_backend;
 	return 0;
 }
 
 void gmem_detach(void)
 {
-	detach_from(hooks + KAPI_ENTRIES, attached_stock_backend);
+	detach_all();
 }
 
 int kapi_stock_create(struct kvm *kvm, struct kvm_create_guest_memfd *args)
@@ -217,4 +247,9 @@ int kapi_stock_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, v
 int kapi_stock_memory_failure(unsigned long pfn, int flags)
 {
 	return static_call(body_memory_failure)(pfn, flags);
+}
+
+long kapi_stock_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
+{
+	return static_call(body_kvm_vm_ioctl)(file, ioctl, arg);
 }

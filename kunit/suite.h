@@ -56,7 +56,8 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(fail_nth)           \
 	X(interleavings)      \
 	X(snp_platform)       \
-	X(tdx_platform)
+	X(tdx_platform)       \
+	X(pci_hole)
 
 #define GMEM_DECLARE_SUITE(suite) extern const struct gmem_suite gmem_suite_##suite;
 GMEM_SHARED_SUITES(GMEM_DECLARE_SUITE)

@@ -10,6 +10,7 @@
 #include "arch/x86/platforms.h"
 #include "gmem/file.h"
 #include "mmu/memslot.h"
+#include "mmu/pci_hole.h"
 #include "mmu/populate.h"
 
 namespace
@@ -214,6 +215,8 @@ int gmem_kvm_check_extension(struct kvm *kvm, long extension)
 		if (kapi_setting_backend_stock() || (kvm && !kapi_kvm_has_private_mem(kvm)))
 			break;
 		return static_cast<int>(known_flags());
+	case KVM_CAP_PCI_HOLE_MEM:
+		return holes_possible(kvm);
 	}
 	entry.stock();
 	return ret;
@@ -224,7 +227,10 @@ int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, gmem_u64 gpa, gmem_u64 error, voi
 {
 	Entry entry{ KAPI_ENTRY_PAGE_FAULT };
 	/* PFERR_PRESENT_MASK, PFERR_RSVD_MASK and PFERR_PRIVATE_ACCESS of <asm/kvm_host.h>. */
-	constexpr gmem_u64 kPresent = 1ull << 0, kReserved = 1ull << 3, kPrivateAccess = 1ull << 49;
+	constexpr gmem_u64 kPresent = 1ull << 0, kWrite = 1ull << 1, kReserved = 1ull << 3,
+			   kPrivateAccess = 1ull << 49;
+	/* The guest can go on: RET_PF_FIXED and its like of KVM's MMU. */
+	constexpr int kFixed = 1;
 
 	/*
 	 * Reserved bits are how KVM remembers emulated MMIO, which is never
@@ -235,7 +241,23 @@ int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, gmem_u64 gpa, gmem_u64 error, voi
 		error = (error & ~(error & kReserved ? kReserved | kPresent : 0)) | kPrivateAccess;
 	else
 		entry.stock();
-	return kapi_stock_page_fault(vcpu, gpa, error, insn, insn_len);
+
+	const int ret = kapi_stock_page_fault(vcpu, gpa, error, insn, insn_len);
+
+	if (ret == kFixed && !(error & kWrite))
+		map_hole_ahead(vcpu, gpa);
+	return ret;
+}
+
+long gmem_kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
+{
+	Entry entry{ KAPI_ENTRY_VM_IOCTL };
+	struct kapi_region region;
+
+	if (kapi_region_read(&region, arg) == 0 && region.flags & KVM_MEM_PCI_HOLE)
+		return set_hole(kapi_file_vm(file), region).code();
+	entry.stock();
+	return kapi_stock_vm_ioctl(file, ioctl, arg);
 }
 
 int gmem_memory_failure(unsigned long pfn, int flags)

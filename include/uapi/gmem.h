@@ -28,6 +28,31 @@
 #define KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES 249
 #endif
 
+/*
+ * Whether KVM_MEM_PCI_HOLE is known, on a VM: for it. The published number, 187,
+ * has long been another's. KVM counts its own up from 0, one or two a release;
+ * this one begins with "gm" in ASCII, which they will not come to.
+ */
+#define KVM_CAP_PCI_HOLE_MEM 0x676d0001
+
+/* ---- flags of KVM_SET_USER_MEMORY_REGION and KVM_SET_USER_MEMORY_REGION2 --- */
+
+/*
+ * Nothing is behind these guest addresses: reads give all ones, at the speed of
+ * memory; writes exit as KVM_EXIT_MMIO. The only flag, and userspace_addr is 0.
+ * Such a memslot can be moved and deleted, and nothing else be made of it.
+ *
+ *   -EINVAL  another flag, an address, a size or place that KVM's own memslots
+ *            cannot have; changing a memslot from or to a hole; a VM that cannot
+ *            have read-only memslots; no gmem.ko
+ *   -EEXIST  another memslot is there
+ *   -ENOMEM, -EINTR
+ *
+ * The published bit, 1 << 2, is KVM_MEM_GUEST_MEMFD now. KVM takes bits from below
+ * and keeps the upper 16 for itself; this is the last one below them.
+ */
+#define KVM_MEM_PCI_HOLE (1U << 15)
+
 /* ---- flags of struct kvm_create_guest_memfd ------------------------------- */
 
 /*

@@ -8,6 +8,7 @@
 
 #include "kunit/fakes/files.h"
 #include "kunit/fakes/pages.h"
+#include "kunit/fakes/pci_hole.h"
 #include "kunit/fakes/sched.h"
 
 namespace fake
@@ -32,6 +33,7 @@ void destroy(struct kvm *kvm)
 		if (slot->has_gmem)
 			gmem_unbind(slot.get());
 	}
+	vm_holes_destroy(kvm);
 	delete kvm;
 	vms--;
 }
@@ -164,6 +166,7 @@ void check_vms()
 	if (pins)
 		bug("%ld source pages are left pinned", pins.load());
 	pins_per_call = KAPI_PINS_MAX;
+	check_holes();
 }
 
 } /* namespace fake */

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What PCI holes need of KVM: requests for memslots, with KVM's own rules for
+ * them, and all ones in user space. The memslots here are apart from those of
+ * kvm.h, which have guest_memfd.
+ */
+#ifndef GMEM_FAKES_PCI_HOLE_H
+#define GMEM_FAKES_PCI_HOLE_H
+
+#include <cstdint>
+#include <vector>
+
+#include "kapi/pci_hole.h"
+#include "kunit/fakes/kvm.h"
+
+namespace fake
+{
+
+/* KVM_MEM_READONLY, and how many memslots a VM may have. */
+inline constexpr unsigned kReadonlyFlag = 1u << 1, kUserSlots = 32764;
+
+/* KVM_SET_USER_MEMORY_REGION as user space calls it, through gmem_kvm_vm_ioctl(). */
+long request_region(struct kvm *kvm, const struct kapi_region &region);
+/* KVM's own part of it: without the flag. */
+int plain_region(struct kvm *kvm, const struct kapi_region &region);
+
+/* A memslot of number @id, and where its bytes are; NULL: there is none. */
+struct kvm_memory_slot *region_slot(struct kvm *kvm, unsigned id);
+std::uint64_t region_user_addr(struct kvm *kvm, unsigned id);
+
+/* Pieces of ones that user space has now. */
+unsigned long ones_pieces();
+/* gpas that were pre-faulted since the last look. */
+std::vector<std::uint64_t> prefaulted();
+/* The nth pre-fault from now on fails, and all after it; 0: none does. */
+void fail_prefault_after(unsigned long n);
+
+void set_vm_usable(bool usable);
+void set_holes_possible(bool possible);
+unsigned long stock_vm_ioctls();
+
+/* The VM goes, with its memslots. */
+void vm_holes_destroy(struct kvm *kvm);
+/* For check_clean(). */
+void check_holes();
+
+} /* namespace fake */
+
+#endif /* GMEM_FAKES_PCI_HOLE_H */

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * PCI holes (pci_hole.h). To KVM a hole is a read-only memslot whose bytes are
+ * in user space; that they are all the same, and not the VMM's, is ours.
+ */
+#include "mmu/pci_hole.h"
+
+#include <bit>
+
+#include <uapi/gmem.h>
+
+namespace gmem
+{
+
+namespace
+{
+
+/* KVM_MEM_READONLY of <linux/kvm.h>. */
+constexpr unsigned kReadonly = 1u << 1;
+/* As many as a memslot can have. */
+constexpr std::uint64_t kMaxPages = (1ull << 31) - 1;
+
+constexpr std::uint64_t kRunSize = kRunPages * kPageSize;
+
+/* Mappings made around the first one, a power of two of them. */
+constexpr unsigned kAheadOrder = 4;
+
+class SlotsLock {
+    public:
+	explicit SlotsLock(struct kvm *kvm) : kvm_(kvm) { kapi_kvm_slots_lock(kvm_); }
+	~SlotsLock() { kapi_kvm_slots_unlock(kvm_); }
+	SlotsLock(const SlotsLock &) = delete;
+	SlotsLock &operator=(const SlotsLock &) = delete;
+
+    private:
+	struct kvm *const kvm_;
+};
+
+bool placeable(const struct kapi_region &region)
+{
+	return (region.gpa | region.size) % kPageSize == 0 &&
+	       region.gpa + region.size >= region.gpa && region.size >> kPageShift <= kMaxPages;
+}
+
+} /* namespace */
+
+Result<HoleView *> HoleView::of(struct kvm *kvm)
+{
+	void *present = kapi_vm_holes(kvm);
+
+	if (present)
+		return static_cast<HoleView *>(present);
+	GMEM_TRY(view, make<HoleView>());
+
+	const Status attached{ kapi_vm_holes_attach(kvm, view.get(), &present) };
+
+	if (attached == error(EEXIST))
+		return static_cast<HoleView *>(present);
+	GMEM_CHECK(attached);
+	return view.release();
+}
+
+Result<std::uint64_t> HoleView::place(std::uint64_t gpa, std::uint64_t size)
+{
+	const std::uint64_t offset = gpa % kRunSize;
+	/* Up to a run before the first whole one, and before the hole in that. */
+	const std::uint64_t need = 2 * kRunSize + size;
+
+	if (!pieces_ || pieces_->size < need) {
+		const std::uint64_t wanted = std::bit_ceil(need);
+		std::uint64_t addr = 0;
+
+		GMEM_TRY(piece, make<Piece>(0, wanted, Own<Piece>{}));
+		GMEM_CHECK(Status{ kapi_ones_map(wanted, &addr) });
+		piece->addr = addr;
+		piece->next = std::move(pieces_);
+		pieces_ = std::move(piece);
+	}
+	return (pieces_->addr + kRunSize - 1) / kRunSize * kRunSize + offset;
+}
+
+void HoleView::unmap(struct kvm *kvm)
+{
+	while (pieces_) {
+		kapi_ones_unmap(kvm, pieces_->addr, pieces_->size);
+		pieces_ = std::move(pieces_->next);
+	}
+}
+
+bool holes_possible(struct kvm *kvm)
+{
+	return kapi_holes_possible() && (!kvm || kapi_kvm_has_readonly(kvm));
+}
+
+Status set_hole(struct kvm *kvm, const struct kapi_region &region)
+{
+	if (!kapi_kvm_usable(kvm))
+		return error(EIO);
+	if (region.flags != KVM_MEM_PCI_HOLE || region.user_addr || !kapi_kvm_has_readonly(kvm) ||
+	    !placeable(region))
+		return error(EINVAL);
+
+	/* Deleting one, as without the flag. */
+	if (region.size == 0) {
+		const struct kapi_region nothing = { region.slot, 0, region.gpa, 0, 0 };
+		const SlotsLock lock{ kvm };
+
+		return Status{ kapi_region_set(kvm, &nothing) };
+	}
+
+	GMEM_TRY(view, HoleView::of(kvm));
+
+	const SlotsLock lock{ kvm };
+	struct kvm_memory_slot *const old = kapi_kvm_slot_by_id(kvm, region.slot);
+
+	if (old) {
+		if (!kapi_slot_is_hole(old) || kapi_slot_npages(old) != region.size >> kPageShift)
+			return error(EINVAL);
+		if (kapi_slot_base_gfn(old) == region.gpa >> kPageShift)
+			return Status{};
+	}
+
+	GMEM_TRY(addr, view->place(region.gpa, region.size));
+
+	/* KVM does not move a memslot and its bytes at once; to these that is all one. */
+	if (old)
+		kapi_slot_set_user_addr(old, addr);
+
+	const struct kapi_region as_readonly = { region.slot, kReadonly, region.gpa, region.size,
+						 addr };
+
+	GMEM_CHECK(Status{ kapi_region_set(kvm, &as_readonly) });
+	kapi_slot_mark_hole(kapi_kvm_slot_by_id(kvm, region.slot));
+	return Status{};
+}
+
+void map_hole_ahead(struct kvm_vcpu *vcpu, std::uint64_t gpa)
+{
+	const Gfn gfn{ gpa >> kPageShift };
+	struct kvm_memory_slot *const slot = kapi_vcpu_hole(vcpu, gfn.value);
+
+	if (!slot)
+		return;
+
+	const Gfn base{ kapi_slot_base_gfn(slot) };
+	const GfnRange hole{ base, base + kapi_slot_npages(slot) };
+	const unsigned order = hole.covers(block_around(gfn, kRunOrder)) ? kRunOrder : 0;
+	const std::uint64_t step = 1ull << order;
+	GfnRange ahead = hole.intersect(block_around(gfn, order + kAheadOrder));
+
+	/* Not the small mappings at the ends of a hole, too: they would be many. */
+	ahead = { ahead.start.round_up(order), ahead.end.round_down(order) };
+	for (Gfn at = ahead.start; at < ahead.end; at = at + step) {
+		if (!block_around(at, order).contains(gfn) &&
+		    kapi_vcpu_prefault(vcpu, at.value << kPageShift) < 0)
+			return;
+	}
+}
+
+} /* namespace gmem */
+
+void gmem_vm_holes_gone(struct kvm *kvm, void *core)
+{
+	const gmem::Own<gmem::HoleView> view{ static_cast<gmem::HoleView *>(core) };
+
+	view->unmap(kvm);
+}
