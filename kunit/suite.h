@@ -52,7 +52,8 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(fake_rules)         \
 	X(guest)              \
 	X(wraps)              \
-	X(giants)            \
+	X(giants)             \
+	X(launch)             \
 	X(fail_nth)           \
 	X(interleavings)      \
 	X(snp_platform)       \

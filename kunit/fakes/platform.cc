@@ -27,6 +27,7 @@ std::mutex frames_lock;
 std::map<kapi_u64, std::unique_ptr<Frame>> frames;
 std::atomic<long> report_lines, napped;
 std::atomic<kapi_platform> platform{ KAPI_PLATFORM_NONE };
+std::atomic<bool> user_gone_for_writing{ false };
 
 } /* namespace */
 
@@ -43,6 +44,11 @@ long naps()
 void set_platform(kapi_platform setting)
 {
 	platform = setting;
+}
+
+void set_user_gone_for_writing(bool gone)
+{
+	user_gone_for_writing = gone;
 }
 
 } /* namespace fake */
@@ -81,7 +87,7 @@ void kapi_nap(void)
 
 int kapi_user_read(void *to, const void *from, size_t size)
 {
-	if (!from)
+	if (!from || fake::fail_now())
 		return -EFAULT;
 	std::memcpy(to, from, size);
 	return 0;
@@ -89,7 +95,7 @@ int kapi_user_read(void *to, const void *from, size_t size)
 
 int kapi_user_write(void *to, const void *from, size_t size)
 {
-	if (!to)
+	if (!to || fake::user_gone_for_writing)
 		return -EFAULT;
 	std::memcpy(to, from, size);
 	return 0;

@@ -18,6 +18,8 @@ long reports();
 long naps();
 /* The module's platform= parameter. */
 void set_platform(kapi_platform setting);
+/* User memory can be read, but no longer written. */
+void set_user_gone_for_writing(bool gone);
 
 } /* namespace fake */
 
