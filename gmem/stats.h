@@ -23,7 +23,7 @@ class Stats {
 	long get(kapi_stat stat) const { return values_[stat].load(std::memory_order_relaxed); }
 
     private:
-	std::array<std::atomic<long>, KAPI_STATS> values_{};
+	std::array<std::atomic<long>, KAPI_STATS_OF_FILES> values_{};
 };
 
 } /* namespace gmem */

@@ -370,6 +370,10 @@ enum kapi_stat {
 	KAPI_STAT_FALLBACK_PARTIAL, /* small page: the run had others already */
 	KAPI_STAT_PROMOTIONS, /* runs that became one block again */
 	KAPI_STAT_LEAKED, /* pages that the platform did not give back */
+	KAPI_STATS_OF_FILES,
+	/* Of the platforms, in total only. */
+	KAPI_STAT_REPORTS = KAPI_STATS_OF_FILES, /* rules broken, each a report in the log */
+	KAPI_STAT_BUSY, /* waits for a busy platform */
 	KAPI_STATS,
 };
 

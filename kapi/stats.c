@@ -19,6 +19,8 @@ static const char *const names[KAPI_STATS] = {
 	[KAPI_STAT_FALLBACK_PARTIAL] = "fallback_partial",
 	[KAPI_STAT_PROMOTIONS] = "promotions",
 	[KAPI_STAT_LEAKED] = "leaked",
+	[KAPI_STAT_REPORTS] = "platform_reports",
+	[KAPI_STAT_BUSY] = "platform_waits",
 };
 
 static atomic_long_t totals[KAPI_STATS];
@@ -28,10 +30,15 @@ void kapi_stat_add(enum kapi_stat stat, long n)
 	atomic_long_add(n, &totals[stat]);
 }
 
+long gmem_stat_total(enum kapi_stat stat)
+{
+	return atomic_long_read(&totals[stat]);
+}
+
 static int stats_show(struct seq_file *m, void *v)
 {
 	for (int i = 0; i < KAPI_STATS; i++)
-		seq_printf(m, "%s %ld\n", names[i], atomic_long_read(&totals[i]));
+		seq_printf(m, "%s %ld\n", names[i], gmem_stat_total(i));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
@@ -43,6 +50,6 @@ void gmem_stats_debugfs(struct dentry *dir)
 
 void gmem_stats_fdinfo(struct seq_file *m, void *core_file)
 {
-	for (int i = 0; i < KAPI_STATS; i++)
+	for (int i = 0; i < KAPI_STATS_OF_FILES; i++)
 		seq_printf(m, "gmem_%s:\t%ld\n", names[i], gmem_file_stat(core_file, i));
 }

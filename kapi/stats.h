@@ -10,6 +10,7 @@
 struct dentry;
 struct seq_file;
 
+long gmem_stat_total(enum kapi_stat stat);
 void gmem_stats_debugfs(struct dentry *dir);
 void gmem_stats_fdinfo(struct seq_file *m, void *core_file);
 

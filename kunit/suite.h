@@ -45,7 +45,9 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(tdx_mrtd)           \
 	X(rmp)                \
 	X(snp_model)          \
-	X(tdx_model)
+	X(tdx_model)          \
+	X(snp_platform)       \
+	X(tdx_platform)
 
 /* Suites that need the fakes (kunit/hosted/). */
 #define GMEM_HOSTED_SUITES(X) \
@@ -56,8 +58,6 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(launch)             \
 	X(fail_nth)           \
 	X(interleavings)      \
-	X(snp_platform)       \
-	X(tdx_platform)       \
 	X(pci_hole)
 
 #define GMEM_DECLARE_SUITE(suite) extern const struct gmem_suite gmem_suite_##suite;

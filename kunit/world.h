@@ -42,6 +42,12 @@ struct world_mmu {
 };
 struct world_mmu world_mmu_calls(void);
 
+/* The module's platform= parameter, for VMs whose first file is yet to come. */
+void world_set_platform(enum kapi_platform platform);
+/* Of the platforms, since this was last asked: rules reported as broken, and naps. */
+long world_reports(void);
+long world_naps(void);
+
 /* Calls of the stock bodies so far. */
 struct world_stock {
 	unsigned long create, bind, unbind, get_pfn, populate;

@@ -66,7 +66,10 @@ template <class Code> class Injection {
 		code_ = code;
 		left_ = calls;
 		after_ = after;
+		struck_ = false;
 	}
+	/* Whether any call has been one of them. */
+	bool struck() const { return struck_; }
 	/* Whether this call is one of them; then @code is what it says. */
 	bool strikes(Code &code)
 	{
@@ -75,12 +78,14 @@ template <class Code> class Injection {
 		if (left_ != kForever)
 			left_--;
 		code = code_;
+		struck_ = true;
 		return true;
 	}
 
     private:
 	Code code_{};
 	unsigned left_ = 0, after_ = 0;
+	bool struck_ = false;
 };
 
 } /* namespace gmem */

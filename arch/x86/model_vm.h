@@ -58,6 +58,7 @@ class Patience {
 		auto answer = call();
 
 		for (unsigned i = 0; i < tries_ && busy(answer); i++) {
+			kapi_stat_add(KAPI_STAT_BUSY, 1);
 			kapi_nap();
 			answer = call();
 		}

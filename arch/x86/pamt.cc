@@ -123,6 +123,7 @@ void Pamt::report(Pfn pfn, const char *what)
 	const unsigned slot = pfn.value % kRunPages;
 	const PamtEntry entry = region ? region->entries[slot] : PamtEntry{};
 
+	kapi_stat_add(KAPI_STAT_REPORTS, 1);
 	kapi_report("tdx-model: frame %#llx: %s (%s, TD %#llx, blocked in epoch %llu)",
 		    static_cast<unsigned long long>(pfn.value), what, type_name(entry.type),
 		    static_cast<unsigned long long>(entry.owner.value),

@@ -72,6 +72,7 @@ Status KvmArchPlatform::reclaim(Pfn pfn, std::uint64_t count)
 	for (std::uint64_t i = 0; i < count; i++) {
 		if (is_hosts(pfn + i))
 			continue;
+		kapi_stat_add(KAPI_STAT_REPORTS, 1);
 		kapi_report("frame %#llx is still assigned to a guest: leaked",
 			    static_cast<unsigned long long>(pfn.value + i));
 		result = error(EIO);

@@ -172,6 +172,7 @@ RmpCode Rmp::update(Pfn pfn, const RmpUpdate &update)
 	Region *const region = region_of(pfn);
 	RmpCode code;
 
+	updates_++;
 	if (update_failure_.strikes(code))
 		return code;
 	if (huge && slot != 0)
@@ -281,6 +282,7 @@ void Rmp::report(Pfn pfn, const char *what)
 	const Region *const region = region_of(pfn);
 	const RmpEntry entry = region ? effective(*region, pfn.value % kRunPages) : RmpEntry{};
 
+	kapi_stat_add(KAPI_STAT_REPORTS, 1);
 	kapi_report("snp-model: frame %#llx: %s (%s, gpa %#llx, asid %u, %s)",
 		    static_cast<unsigned long long>(pfn.value), what, rmp_state_name(entry.state()),
 		    static_cast<unsigned long long>(entry.gpa), entry.asid,

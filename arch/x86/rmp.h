@@ -109,6 +109,8 @@ class Rmp {
 	/* Writes to the log what is wrong with @pfn and how it came to that. */
 	void report(Pfn pfn, const char *what);
 
+	/* For tests: RMPUPDATEs so far. */
+	unsigned long updates() const { return updates_; }
 	/*
 	 * For tests: @calls of an instruction fail with @code, changing nothing, after
 	 * @after that do not.
@@ -120,6 +122,10 @@ class Rmp {
 	void inject_psmash(RmpCode code, unsigned calls, unsigned after = 0)
 	{
 		psmash_failure_.order(code, calls, after);
+	}
+	bool injection_struck() const
+	{
+		return update_failure_.struck() || psmash_failure_.struck();
 	}
 
     private:
@@ -135,6 +141,7 @@ class Rmp {
 	Mutex lock_; /* of the regions' contents, and the injections */
 	XArray<Region> regions_; /* by frame number / 512 */
 	Injection<RmpCode> update_failure_, psmash_failure_;
+	unsigned long updates_ = 0;
 };
 
 } /* namespace gmem */

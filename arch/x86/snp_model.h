@@ -83,6 +83,7 @@ class SnpFirmware {
 	{
 		reclaim_failure_.order(status, calls, after);
 	}
+	bool launch_update_struck() const { return update_failure_.struck(); }
 
     private:
 	bool is_context(const SnpGuest &guest);

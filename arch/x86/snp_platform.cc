@@ -116,8 +116,9 @@ SnpPlatform::~SnpPlatform()
 		SnpFirmware &firmware = the_machine->firmware;
 
 		(void)firmware.decommission(guest_);
-		if (firmware.page_reclaim(pfn, RmpSize::k4K) == SnpStatus::Success &&
-		    update(pfn, {}) == RmpCode::Ok)
+		if (is_hosts(pfn) ||
+		    (firmware.page_reclaim(pfn, RmpSize::k4K) == SnpStatus::Success &&
+		     update(pfn, {}) == RmpCode::Ok))
 			kapi_page_put(gctx_);
 		else
 			(void)broken(pfn, "a guest's context cannot be reclaimed: leaked");

@@ -34,6 +34,7 @@ TdxModule::Result TdxModule::enter(Td &td, Hold tdr, bool build_only)
 {
 	std::uint64_t injected;
 
+	calls_++;
 	if (td.failure.strikes(injected))
 		return fail(injected);
 	if (td.lifecycle == Td::Lifecycle::None || pamt_.lookup(td.tdr).type != PageType::Tdr)
@@ -488,6 +489,7 @@ TdxModule::Result TdxModule::page_reclaim(Td &td, Pfn page)
 	const PamtEntry entry = pamt_.lookup(page);
 	std::uint64_t injected;
 
+	calls_++;
 	if (td.failure.strikes(injected))
 		return fail(injected);
 	if (entry.type == PageType::Nda || entry.type == PageType::Reserved ||

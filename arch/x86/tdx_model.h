@@ -12,6 +12,8 @@
 #ifndef GMEM_ARCH_X86_TDX_MODEL_H
 #define GMEM_ARCH_X86_TDX_MODEL_H
 
+#include <atomic>
+
 #include "arch/x86/pamt.h"
 #include "arch/x86/sept.h"
 #include "arch/x86/tdx_mrtd.h"
@@ -126,6 +128,9 @@ class TdxModule {
 	Result teardown(Td &td);
 	Result page_reclaim(Td &td, Pfn page);
 
+	/* For tests: calls so far of those that can be told to fail. */
+	unsigned long calls() const { return calls_.load(); }
+
     private:
 	enum class Hold : std::uint8_t { Shared, Exclusive };
 
@@ -141,6 +146,7 @@ class TdxModule {
 	Result removable(Td &td, const SeptEntry &entry);
 
 	Pamt &pamt_;
+	std::atomic<unsigned long> calls_{ 0 };
 };
 
 } /* namespace gmem */

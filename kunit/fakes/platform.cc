@@ -25,7 +25,7 @@ using Frame = std::array<unsigned char, 4096>;
 
 std::mutex frames_lock;
 std::map<kapi_u64, std::unique_ptr<Frame>> frames;
-std::atomic<long> report_lines, napped;
+std::atomic<long> report_lines;
 std::atomic<kapi_platform> platform{ KAPI_PLATFORM_NONE };
 std::atomic<bool> user_gone_for_writing{ false };
 
@@ -34,11 +34,6 @@ std::atomic<bool> user_gone_for_writing{ false };
 long reports()
 {
 	return report_lines.exchange(0);
-}
-
-long naps()
-{
-	return napped.exchange(0);
 }
 
 void set_platform(kapi_platform setting)
@@ -82,7 +77,7 @@ void *kapi_frame(kapi_u64 pfn)
 
 void kapi_nap(void)
 {
-	fake::napped++;
+	fake::might_sleep("kapi_nap");
 }
 
 int kapi_user_read(void *to, const void *from, size_t size)

@@ -13,9 +13,8 @@
 namespace fake
 {
 
-/* Lines reported since this was last asked, and naps taken. */
+/* Lines reported since this was last asked. */
 long reports();
-long naps();
 /* The module's platform= parameter. */
 void set_platform(kapi_platform setting);
 /* User memory can be read, but no longer written. */

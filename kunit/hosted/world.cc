@@ -11,6 +11,8 @@
 #include "kunit/fakes/files.h"
 #include "kunit/fakes/kvm.h"
 #include "kunit/fakes/pages.h"
+#include "kunit/fakes/platform.h"
+#include "kunit/fakes/work.h"
 
 struct kvm *world_vm(unsigned long type)
 {
@@ -85,6 +87,31 @@ struct world_mmu world_mmu_calls(void)
 
 	return { calls.begins,	  calls.unmaps,	     calls.ends,     calls.begin_start,
 		 calls.begin_end, calls.unmap_start, calls.unmap_end };
+}
+
+void world_set_platform(enum kapi_platform platform)
+{
+	fake::set_platform(platform);
+}
+
+/* What was added to @stat since this was last asked. */
+static long news(enum kapi_stat stat)
+{
+	static long told[KAPI_STATS];
+	const long total = fake::stat_total(stat), before = told[stat];
+
+	told[stat] = total;
+	return total - before;
+}
+
+long world_reports(void)
+{
+	return news(KAPI_STAT_REPORTS);
+}
+
+long world_naps(void)
+{
+	return news(KAPI_STAT_BUSY);
 }
 
 struct world_stock world_stock_calls(void)

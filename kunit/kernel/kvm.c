@@ -12,6 +12,7 @@
 
 struct world_mmu world_mmu_noted;
 struct world_stock world_stock_noted;
+enum kapi_platform world_platform = KAPI_PLATFORM_NONE;
 static atomic_t vms;
 
 int world_vms(void)
@@ -306,7 +307,7 @@ enum kapi_huge kapi_setting_huge(void)
 
 enum kapi_platform kapi_setting_platform(void)
 {
-	return KAPI_PLATFORM_NONE;
+	return world_platform;
 }
 
 bool kapi_setting_backend_stock(void)

@@ -36,6 +36,7 @@ struct kvm {
 
 extern struct world_mmu world_mmu_noted;
 extern struct world_stock world_stock_noted;
+extern enum kapi_platform world_platform;
 
 /* VMs that are there. */
 int world_vms(void);

@@ -17,6 +17,7 @@
 
 #include <gmem/gmem.h>
 
+#include "../../kapi/stats.h"
 #include "kvm.h"
 
 int world_create(struct kvm *kvm, u64 size, u64 flags)
@@ -85,6 +86,31 @@ bool world_page_trylock(struct page *page)
 void world_page_unlock(struct page *page)
 {
 	folio_unlock(page_folio(page));
+}
+
+void world_set_platform(enum kapi_platform platform)
+{
+	world_platform = platform;
+}
+
+/* What was added to @stat since this was last asked. */
+static long news(enum kapi_stat stat)
+{
+	static long told[KAPI_STATS];
+	const long total = gmem_stat_total(stat), before = told[stat];
+
+	told[stat] = total;
+	return total - before;
+}
+
+long world_reports(void)
+{
+	return news(KAPI_STAT_REPORTS);
+}
+
+long world_naps(void)
+{
+	return news(KAPI_STAT_BUSY);
 }
 
 struct world_thread {
