@@ -58,7 +58,8 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(launch)             \
 	X(fail_nth)           \
 	X(interleavings)      \
-	X(pci_hole)
+	X(pci_hole)           \
+	X(transitions)
 
 #define GMEM_DECLARE_SUITE(suite) extern const struct gmem_suite gmem_suite_##suite;
 GMEM_SHARED_SUITES(GMEM_DECLARE_SUITE)

@@ -37,6 +37,7 @@ struct Arena {
 };
 
 std::atomic<bool> come_zeroed;
+std::atomic<void (*)(std::uint64_t)> free_check;
 Arena arena;
 
 bool in_arena(const struct page *page)
@@ -131,6 +132,8 @@ struct page *allocate_one()
 void release(struct page *page)
 {
 	page_check_idle(page, "freed");
+	if (free_check)
+		free_check.load()(kFirstPfn + frame_of(page));
 	if (page->poisoned)
 		return; /* the allocator never hands it out again */
 	page->leaked = false;
@@ -200,6 +203,19 @@ long free_blocks()
 	for (unsigned count : arena.count)
 		blocks += count == 0;
 	return arena.no_blocks ? 0 : blocks;
+}
+
+void set_free_check(void (*check)(std::uint64_t pfn))
+{
+	free_check = check;
+}
+
+void for_each_used(void (*fn)(std::uint64_t pfn))
+{
+	for (unsigned frame = 0; frame < kFrames; frame++) {
+		if (arena.pages[frame].used)
+			fn(kFirstPfn + frame);
+	}
 }
 
 void set_no_blocks(bool none)

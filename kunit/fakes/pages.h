@@ -50,6 +50,10 @@ long free_blocks();
 void set_no_blocks(bool none);
 /* The module's reserve of giants: none, or one until it is taken. */
 void set_reserve(unsigned giants);
+/* Called with each page that goes back to the allocator; NULL: nobody is. */
+void set_free_check(void (*check)(std::uint64_t pfn));
+/* Calls fn(pfn) for each page out of the allocator's hands. */
+void for_each_used(void (*fn)(std::uint64_t pfn));
 /* For check_clean(). */
 void check_pages();
 
