@@ -4,6 +4,8 @@
  * it uses KVM's and the page cache's exports, so that both backends can be asked
  * the same.
  */
+#include <crypto/hash.h>
+#include <crypto/sha2.h>
 #include <linux/debugfs.h>
 #include <linux/file.h>
 #include <linux/ftrace.h>
@@ -12,6 +14,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "gmem_test_abi.h"
@@ -102,6 +105,67 @@ static long populate(void __user *arg)
 	return ret;
 }
 
+static long read_frame(void __user *arg)
+{
+	struct gmem_test_frame req;
+	long ret;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return -EFAULT;
+	if (!pfn_valid(req.pfn))
+		return -EINVAL;
+	ret = copy_to_user(u64_to_user_ptr(req.to), page_address(pfn_to_page(req.pfn)), PAGE_SIZE);
+	return ret ? -EFAULT : 0;
+}
+
+/* Hashes the user page at @addr and a header; adds to *@ns. */
+static int hash_page(struct shash_desc *desc, unsigned long addr, u64 *ns)
+{
+	u8 header[112] = {}, digest[SHA384_DIGEST_SIZE];
+	struct page *page;
+	u64 from;
+	int ret;
+
+	if (get_user_pages_fast(addr, 1, 0, &page) != 1)
+		return -EFAULT;
+	from = ktime_get_ns();
+	ret = crypto_shash_digest(desc, page_address(page), PAGE_SIZE, digest);
+	memcpy(header, digest, sizeof(digest));
+	ret = ret ?: crypto_shash_digest(desc, header, sizeof(header), digest);
+	*ns += ktime_get_ns() - from;
+	put_page(page);
+	return ret;
+}
+
+static long sha384(void __user *arg)
+{
+	struct crypto_shash *const tfm = crypto_alloc_shash("sha384", 0, 0);
+	struct gmem_test_sha384 req;
+	struct shash_desc *desc;
+	long ret = 0;
+
+	if (IS_ERR(tfm))
+		return PTR_ERR(tfm);
+	desc = kzalloc(sizeof(*desc) + crypto_shash_descsize(tfm), GFP_KERNEL);
+	if (!desc) {
+		crypto_free_shash(tfm);
+		return -ENOMEM;
+	}
+	desc->tfm = tfm;
+	if (copy_from_user(&req, arg, sizeof(req)))
+		ret = -EFAULT;
+	req.ns = 0;
+	for (u64 i = 0; i < req.npages && !ret; i++) {
+		ret = hash_page(desc, req.source + i * PAGE_SIZE, &req.ns);
+		cond_resched();
+	}
+	if (!ret && copy_to_user(arg, &req, sizeof(req)))
+		ret = -EFAULT;
+	kfree(desc);
+	crypto_free_shash(tfm);
+	return ret;
+}
+
 static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
@@ -111,6 +175,10 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return populate((void __user *)arg);
 	case GMEM_TEST_PFN:
 		return find_pfn((void __user *)arg);
+	case GMEM_TEST_FRAME:
+		return read_frame((void __user *)arg);
+	case GMEM_TEST_SHA384:
+		return sha384((void __user *)arg);
 	}
 	return -ENOTTY;
 }

@@ -43,4 +43,23 @@ struct gmem_test_pfn {
 };
 #define GMEM_TEST_PFN _IOWR('g', 3, struct gmem_test_pfn)
 
+/* The 4096 bytes of frame @pfn, as the host finds them, to user address @to. */
+struct gmem_test_frame {
+	__u64 pfn;
+	__u64 to;
+};
+#define GMEM_TEST_FRAME _IOW('g', 4, struct gmem_test_frame)
+
+/*
+ * The kernel's SHA-384 alone, of what an SNP launch hashes: each of @npages pages
+ * at user address @source, and 112 bytes a page. @ns: how long it took, without
+ * finding the pages.
+ */
+struct gmem_test_sha384 {
+	__u64 source;
+	__u64 npages;
+	__u64 ns;
+};
+#define GMEM_TEST_SHA384 _IOWR('g', 5, struct gmem_test_sha384)
+
 #endif /* GMEM_TEST_ABI_H */
