@@ -408,9 +408,9 @@ void gmem_file_release(void *core_file);
 long gmem_file_stat(void *core_file, enum kapi_stat stat);
 /*
  * The ioctls of include/uapi/gmem.h, which has their results; the arguments are
- * the kernel's copies. @file is the one behind @core_file. Each sleeps.
+ * the kernel's copies. @handle is the one behind @core_file. Each sleeps.
  */
-long gmem_file_populate(struct file *file, void *core_file, struct gmem_launch_populate *args);
+long gmem_file_populate(struct file *handle, void *core_file, struct gmem_launch_populate *args);
 long gmem_file_finish(void *core_file, struct gmem_launch_finish *args);
 long gmem_file_measurement(void *core_file, struct gmem_launch_measurement *args);
 /* The inode's last user is gone: free its pages and the core's part of it. */

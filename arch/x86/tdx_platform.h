@@ -44,7 +44,7 @@ class TdxPlatform final : public ModelVm {
 	void destroy() override { Destroy{}(this); }
 	Status launch();
 	Result<Pfn> own_page();
-	template <class Map> Status map(Gfn gfn, std::uint64_t &result, Map map_page);
+	template <class Map> Status map(Gfn gfn, std::uint64_t &code, Map map_page);
 	Status broken(Pfn pfn, const char *what);
 	bool is_ours(Pfn pfn);
 	Status block(Pfn pfn, std::uint64_t count, Patience &patience);
