@@ -5,6 +5,9 @@
  */
 #include <initializer_list>
 
+#include "arch/x86/snp_platform.h"
+#include "arch/x86/tdx_platform.h"
+#include "kunit/fakes/platform.h"
 #include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
@@ -98,6 +101,39 @@ void create()
 		  4u);
 }
 
+/* With the VM's platform, and its machine if it is the first. */
+void create_on_a_model()
+{
+	for (const kapi_platform model : { KAPI_PLATFORM_SNP_MODEL, KAPI_PLATFORM_TDX_MODEL }) {
+		bool fired = true;
+
+		fake::set_platform(model);
+		for (unsigned n = 1; fired; n++) {
+			struct kvm *const vm = world_vm(fake::kSwProtectedVm);
+
+			fake::fail_nth(n);
+			const int fd = world_create(vm, kPageSize, 0);
+
+			fired = fake::fail_fired();
+			fake::fail_nth(0);
+			EXPECT_EQ(fd < 0, fired);
+			if (fd < 0) {
+				/* -EIO: it is the firmware that has no memory. */
+				EXPECT(fd == -ENOMEM || fd == -EMFILE || fd == -ENFILE ||
+				       fd == -EIO);
+				EXPECT(!SnpPlatform::machine() && !TdxPlatform::machine());
+				EXPECT_EQ(world_vm_users(vm), 1);
+			} else {
+				EXPECT(n > 8);
+				world_close(fd);
+			}
+			world_vm_put(vm);
+		}
+	}
+	fake::set_platform(KAPI_PLATFORM_NONE);
+	EXPECT_EQ(fake::reports(), 0);
+}
+
 void bind()
 {
 	EXPECT_EQ(each_fails(
@@ -141,6 +177,32 @@ void fault_of_a_small_page()
 		is_zero);
 
 	EXPECT(n >= 4u);
+}
+
+/* What a giant lacks makes it runs; the place's own run, an error for a while. */
+void fault_of_a_giant()
+{
+	for (unsigned n = 1; n <= 8; n++) {
+		fake::set_reserve(1);
+		{
+			Guest g{ 1ull << kGiantOrder };
+			unsigned order = 0;
+
+			fake::fail_nth(n);
+			const int ret = fake::fault(g.vm, 1000, &order);
+
+			EXPECT(fake::fail_fired());
+			fake::fail_nth(0);
+			if (ret)
+				EXPECT_EQ(ret, -ENOMEM);
+			else
+				EXPECT_EQ(order, kRunOrder);
+			EXPECT_EQ(fake::fault(g.vm, 1000), 0);
+			EXPECT_EQ(g.read(1000), 0u);
+		}
+		/* Puts the reserve back. */
+		fake::check_clean();
+	}
 }
 
 void fault_on_a_platform()
@@ -249,6 +311,6 @@ void promotion()
 
 } /* namespace */
 
-GMEM_SUITE(fail_nth, CASE(create), CASE(bind), CASE(fault_of_a_new_run),
-	   CASE(fault_of_a_small_page), CASE(fault_on_a_platform), CASE(allocate), CASE(punch),
-	   CASE(close), CASE(populate), CASE(promotion));
+GMEM_SUITE(fail_nth, CASE(create), CASE(create_on_a_model), CASE(bind), CASE(fault_of_a_giant),
+	   CASE(fault_of_a_new_run), CASE(fault_of_a_small_page), CASE(fault_on_a_platform),
+	   CASE(allocate), CASE(punch), CASE(close), CASE(populate), CASE(promotion));

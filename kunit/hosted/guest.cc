@@ -5,6 +5,8 @@
  */
 #include "kunit/hosted/guest.h"
 
+#include "mmu/memslot.h"
+
 using namespace gmem_test;
 
 namespace
@@ -412,6 +414,11 @@ void an_unknown_memslot_is_an_error()
 	fake::expect_warnings(true);
 	EXPECT_EQ(gmem_get_pfn(g.vm, stray.get(), 4096, &pfn, nullptr), -EIO);
 	EXPECT_EQ(fake::warnings(), 1);
+	/* One that was just unbound. */
+	kapi_slot_set_file(stray.get(), nullptr, 0);
+	EXPECT(memslot_page(*g.file.file, g.vm, stray.get(), Gfn{ 4096 }).status() ==
+	       error(EFAULT));
+	kapi_slot_set_file(stray.get(), fake::file_at(g.file.fd), 0);
 	/* Undoing what is not there changes nothing. */
 	kapi_kvm_slots_lock(g.vm);
 	gmem_unbind(stray.get());

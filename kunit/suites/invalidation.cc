@@ -154,7 +154,45 @@ void release_tells_all()
 	}
 }
 
+/* All files of the inode are told; one that has left is not. */
+void each_file_of_an_inode_is_told()
+{
+	const TestFile file{ 1024, platform };
+
+	REQUIRE(file);
+	Result<Own<File>> second = make<File>(file.inode(), file.vm);
+
+	REQUIRE(second.ok());
+	NotedBinding binding{ pages(0, 512) };
+	Bound first{ file, pages(0, 512) };
+
+	{
+		ExclusiveInodeLock lock{ file.inode().handle() };
+
+		file.inode().add(*second.value());
+		EXPECT(second.value()->bindings().add(binding).ok());
+	}
+	file.inode().punch(pages(3, 4));
+	EXPECT_EQ(binding.unmaps, 1u);
+	EXPECT_EQ(first.binding.unmaps, 1u);
+	{
+		ExclusiveInodeLock lock{ file.inode().handle() };
+
+		/* From the end of the list, and from its beginning. */
+		file.inode().remove(*file.file);
+		file.inode().add(*file.file);
+		file.inode().remove(*file.file);
+		file.inode().add(*file.file);
+		file.inode().remove(*second.value());
+		second.value()->bindings().remove(binding);
+	}
+	file.inode().punch(pages(3, 4));
+	EXPECT_EQ(binding.unmaps, 1u);
+	EXPECT_EQ(first.binding.unmaps, 2u);
+}
+
 } /* namespace */
 
 GMEM_SUITE(invalidation, CASE(only_what_overlaps_is_told), CASE(a_range_is_cut_for_each),
-	   CASE(nothing_is_nothing), CASE(small_space_in_full), CASE(release_tells_all));
+	   CASE(nothing_is_nothing), CASE(small_space_in_full), CASE(release_tells_all),
+	   CASE(each_file_of_an_inode_is_told));

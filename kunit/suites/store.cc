@@ -267,6 +267,21 @@ void failed_content_leaves_a_new_page()
 	EXPECT_EQ(world_page_read(file.cached(700)), 43u);
 }
 
+void poison_where_nothing_is()
+{
+	NotedPlatform platform{ kRunOrder, true };
+	const TestFile file{ 1024, platform };
+
+	REQUIRE(file);
+	file.store().poisoned(PageIndex{ 5 });
+	EXPECT(file.store().get(PageIndex{ 5 }, file.access(5)).status().ok());
+	EXPECT_EQ(file.store().get(PageIndex{ 6 }, file.access(6)).value().order, kRunOrder);
+	/* A run with no such page. */
+	file.inode().punch(pages(7, 8));
+	file.store().poisoned(PageIndex{ 7 });
+	EXPECT(file.store().get(PageIndex{ 7 }, file.access(7)).status().ok());
+}
+
 } /* namespace */
 
 GMEM_SUITE(store, CASE(a_run_comes_as_one_block), CASE(get_gives_a_reference),
@@ -275,4 +290,5 @@ GMEM_SUITE(store, CASE(a_run_comes_as_one_block), CASE(get_gives_a_reference),
 	   CASE(allocated_is_not_prepared), CASE(allocation_of_a_part_is_a_part),
 	   CASE(neighbours_are_prepared_one_by_one), CASE(unjoined_pages_stay_small),
 	   CASE(prepared_one_by_one_is_not_as_one), CASE(failed_prepare_can_be_repeated),
-	   CASE(content_comes_once), CASE(failed_content_leaves_a_new_page));
+	   CASE(content_comes_once), CASE(failed_content_leaves_a_new_page),
+	   CASE(poison_where_nothing_is));
