@@ -22,6 +22,7 @@ std::atomic<unsigned long> populate_count;
 std::atomic<unsigned> pins_per_call{ KAPI_PINS_MAX };
 std::mutex arch_mutex;
 ArchCalls arch;
+ArchFaults arch_faults;
 
 void destroy(struct kvm *kvm)
 {
@@ -135,6 +136,11 @@ long populate(struct kvm *kvm, std::uint64_t gfn, void *src, long npages, kapi_p
 	kvm->slots_lock.unlock();
 	return_to_user();
 	return ret;
+}
+
+void set_arch_faults(ArchFaults faults)
+{
+	arch_faults = faults;
 }
 
 ArchCalls arch_calls()
@@ -299,6 +305,8 @@ int kapi_arch_prepare(struct kvm *kvm, kapi_u64 gfn, kapi_u64 pfn, unsigned int 
 		bug("prepare of gfn %#lx, pfn %#lx, order %u is not aligned", gfn, pfn, order);
 	if (fail_now())
 		return -EIO;
+	if (arch_faults.only_first)
+		order = 0;
 	for (unsigned i = 0; i < 1u << order; i++) {
 		if (page_of_pfn(pfn + i)->owned.exchange(true))
 			bug("pfn %#lx is prepared twice", pfn + i);
@@ -318,7 +326,8 @@ int kapi_arch_assigned(kapi_u64 pfn)
 
 void kapi_arch_reclaim(kapi_u64 pfn, kapi_u64 count)
 {
-	for (kapi_u64 i = 0; i < count; i++)
+	/* The last one stays. */
+	for (kapi_u64 i = 0; i < count - arch_faults.keeps_one; i++)
 		page_of_pfn(pfn + i)->owned = false;
 
 	const std::lock_guard guard{ arch_mutex };

@@ -144,6 +144,12 @@ struct ArchCalls {
 	unsigned long prepares, pages_prepared, reclaims, pages_reclaimed;
 };
 ArchCalls arch_calls();
+/* What may go wrong there without an error, until check_clean(). */
+struct ArchFaults {
+	bool only_first = false; /* a prepare owns no more than its first page */
+	bool keeps_one = false; /* a reclaim leaves its last page owned */
+};
+void set_arch_faults(ArchFaults faults);
 
 /* What the stock bodies were called for, and what they answer. */
 struct Stock {

@@ -5,6 +5,7 @@
  */
 #include "kunit/hosted/guest.h"
 
+#include "kunit/fakes/platform.h"
 #include "mmu/memslot.h"
 
 using namespace gmem_test;
@@ -388,6 +389,57 @@ void a_platform_of_kvm_owns_its_pages()
 	EXPECT_EQ(fake::arch_calls().pages_reclaimed, before.pages_reclaimed + 517);
 }
 
+/* KVM's hook does less than it was asked to, and says nothing of it. */
+void a_platform_of_kvm_that_takes_one_page_at_a_time()
+{
+	const fake::ArchCalls before = fake::arch_calls();
+	Guest g{ 512, fake::kSnpVm };
+	unsigned order;
+
+	fake::set_arch_faults({ .only_first = true });
+	/* The third of its pages is refused: the first two are given back. */
+	EXPECT_EQ(g.allocate(0, 512), 0);
+	fake::fail_nth(3);
+	EXPECT_EQ(fake::fault(g.vm, 5), -EIO);
+	EXPECT(fake::fail_fired());
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT(!g.file.cached(i)->owned);
+	EXPECT_EQ(fake::fault(g.vm, 5, &order), 0);
+	EXPECT_EQ(order, 9u);
+	EXPECT_EQ(fake::arch_calls().prepares, before.prepares + 2 + 512);
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT(g.file.cached(i)->owned);
+	(void)fake::reports();
+}
+
+void what_a_platform_of_kvm_keeps_is_leaked()
+{
+	Guest g{ 512, fake::kSnpVm };
+
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	struct page *const kept = g.file.cached(511);
+
+	(void)fake::reports();
+	fake::set_arch_faults({ .keeps_one = true });
+	EXPECT_EQ(g.punch(0, 512), 0);
+	EXPECT_EQ(fake::reports(), 1);
+	EXPECT_EQ(g.file.store().stats().get(KAPI_STAT_LEAKED), 1);
+	EXPECT_EQ(g.file.cached_pages(0, 512), 0u);
+	EXPECT(kept->owned);
+	/* Neither all nor nothing of a block: it goes by way of the platform, too. */
+	fake::set_arch_faults({ .only_first = true, .keeps_one = true });
+	EXPECT_EQ(g.allocate(0, 512), 0);
+	fake::fail_nth(3);
+	EXPECT_EQ(fake::fault(g.vm, 5), -ENOTRECOVERABLE);
+	EXPECT_EQ(fake::reports(), 1);
+	fake::set_arch_faults({});
+	EXPECT_EQ(g.punch(0, 512), 0);
+	/* The case gives back what the core must not. */
+	kept->owned = false;
+	kapi_page_put(kept);
+	(void)fake::reports();
+}
+
 void a_vm_outlives_its_descriptor()
 {
 	Guest g{ 1024 };
@@ -467,5 +519,6 @@ GMEM_SUITE(guest, CASE(a_guest_keeps_what_it_writes), CASE(huge_only_where_all_i
 	   CASE(a_poisoned_page_can_recover), CASE(populate_says_what_it_did),
 	   CASE(populate_of_a_mapped_neighbour), CASE(populate_takes_signals_between_pages),
 	   CASE(populate_pins_again), CASE(a_platform_of_kvm_owns_its_pages),
-	   CASE(a_vm_outlives_its_descriptor), CASE(an_unknown_memslot_is_an_error),
-	   CASE(statistics_add_up));
+	   CASE(a_platform_of_kvm_that_takes_one_page_at_a_time),
+	   CASE(what_a_platform_of_kvm_keeps_is_leaked), CASE(a_vm_outlives_its_descriptor),
+	   CASE(an_unknown_memslot_is_an_error), CASE(statistics_add_up));
