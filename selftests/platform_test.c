@@ -69,14 +69,15 @@ static bool on_tdx(void)
 }
 
 /* Pages done, or -errno; @firmware_error may be NULL. */
-static long populate(int fd, u64 gpa, const void *source, u64 npages, u32 type, u64 *firmware_error)
+static long populate_with(int fd, u64 gpa, const void *source, u64 npages, u32 type, u32 flags,
+			  u64 *firmware_error)
 {
 	struct gmem_launch_populate args = {
 		.gpa = gpa,
 		.source = (u64)source,
 		.npages = npages,
 		.type = type,
-		.flags = on_tdx() ? GMEM_POPULATE_MEASURE : 0,
+		.flags = flags,
 	};
 	long ret = ioctl(fd, GMEM_POPULATE, &args);
 
@@ -86,6 +87,12 @@ static long populate(int fd, u64 gpa, const void *source, u64 npages, u32 type, 
 		return -errno;
 	CHECK_EQ(args.done, ret);
 	return ret;
+}
+
+static long populate(int fd, u64 gpa, const void *source, u64 npages, u32 type, u64 *firmware_error)
+{
+	return populate_with(fd, gpa, source, npages, type, on_tdx() ? GMEM_POPULATE_MEASURE : 0,
+			     firmware_error);
 }
 
 static long finish(int fd, u64 *firmware_error)
@@ -187,6 +194,11 @@ static void test_tdx_vectors(void)
 	check_digest("T1", fd,
 		     "38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da"
 		     "274edebfe76f65fbd51ad2f14898b95b");
+	fd = launch_at(&vm, 0, SZ_2M);
+	CHECK_EQ(populate_with(fd, 0, page_zero, 1, GMEM_PAGE_NORMAL, 0, NULL), 1);
+	check_digest("T2", fd,
+		     "8f3e9a8aca6784eab874f7aa4dda5d49104a88047f1f86695ef2a88f5691a90e"
+		     "34aac48ce45ffa1f5a23c7d62980d570");
 	measure_one("T3", 0xfffff000, page_bytes, GMEM_PAGE_NORMAL,
 		    "cd9d793217c8e5918ad18eca449ba10dcfc5faafc19ceeae46b925d054f3b68f"
 		    "85127312438aeba5bc187d9dc73a20fa");
@@ -205,6 +217,7 @@ static void test_bad_arguments(void)
 {
 	void *two = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char digest[DIGEST_SIZE], clean[DIGEST_SIZE];
 	struct vm *vm;
 	int fd, other;
 	u64 error;
@@ -237,6 +250,18 @@ static void test_bad_arguments(void)
 		CHECK_EQ(TDX_STATUS(error), TDX_OPERAND_INVALID);
 	/* The page that was refused is as new. */
 	CHECK_EQ(populate(fd, TEST_GPA + 2 * PAGE_SIZE, page_bytes, 1, GMEM_PAGE_NORMAL, NULL), 1);
+
+	/* Nothing of what was refused is in the digest. */
+	CHECK_EQ(finish(fd, NULL), 0);
+	CHECK_EQ(measurement(fd, digest), 0);
+	fd = launch_at(&vm, TEST_GPA, FILE_SIZE);
+	CHECK_EQ(populate(fd, TEST_GPA, page_zero, 1, GMEM_PAGE_NORMAL, NULL), 1);
+	CHECK_EQ(populate(fd, TEST_GPA + FILE_SIZE - PAGE_SIZE, NULL, 1, GMEM_PAGE_NORMAL, NULL),
+		 1);
+	CHECK_EQ(populate(fd, TEST_GPA + 2 * PAGE_SIZE, page_bytes, 1, GMEM_PAGE_NORMAL, NULL), 1);
+	CHECK_EQ(finish(fd, NULL), 0);
+	CHECK_EQ(measurement(fd, clean), 0);
+	CHECK(!memcmp(digest, clean, DIGEST_SIZE), "bad input changed the digest");
 }
 
 static void test_single_pages(void)
@@ -290,6 +315,96 @@ static void test_end_of_launch(void)
 	CHECK_EQ(populate(fd, TEST_GPA + PAGE_SIZE, page_bytes, 1, GMEM_PAGE_NORMAL, &error), -EIO);
 	CHECK_EQ(on_snp() ? error : TDX_STATUS(error),
 		 on_snp() ? SNP_INVALID_GUEST_STATE : TDX_OP_STATE_INCORRECT);
+}
+
+static int test_module(void)
+{
+	int fd = open(GMEM_TEST_PATH, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		tap_skip("no gmem_test.ko");
+	return fd;
+}
+
+/* Whether the host finds @word at the start of an eighth of the frame. */
+static bool frame_has(int tester, u64 pfn, u64 word)
+{
+	static u64 words[PAGE_SIZE / 8];
+	struct gmem_test_frame req = { .pfn = pfn, .to = (u64)words };
+	unsigned int i;
+
+	CHECK_EQ(ioctl(tester, GMEM_TEST_FRAME, &req), 0);
+	for (i = 0; i < PAGE_SIZE / 8; i += 64) {
+		if (words[i] == word)
+			return true;
+	}
+	return false;
+}
+
+static u64 frame_of(int tester, int fd, u64 page)
+{
+	struct gmem_test_pfn req = { .fd = fd, .index = page };
+
+	CHECK_EQ(ioctl(tester, GMEM_TEST_PFN, &req), 0);
+	return req.pfn;
+}
+
+/* What a guest wrote is in no frame that the host has again. */
+static void test_reclaimed_frames_are_empty(void)
+{
+	const u64 npages = FILE_SIZE / PAGE_SIZE, word = 0x5ec2e7c0de0f6e57;
+	u64 frames[FILE_SIZE / PAGE_SIZE], i, seen = 0;
+	int tester = test_module(), fd;
+	struct vcpu *vcpu;
+	struct vm *vm;
+
+	vm = vm_create_private(1);
+	vcpu = &vm->vcpus[0];
+	fd = vm_add_private(vm, FILE_SIZE);
+	MUST(guest_touch_write(vcpu, TEST_GPA, 8, 512, FILE_SIZE / 512, word));
+	for (i = 0; i < npages; i++) {
+		frames[i] = frame_of(tester, fd, i);
+		seen += frame_has(tester, frames[i], word);
+	}
+	/* A model encrypts nothing: this would see it. */
+	CHECK_EQ(seen, npages);
+
+	MUST(gmem_punch(fd, 3 * PAGE_SIZE, PAGE_SIZE));
+	CHECK(!frame_has(tester, frames[3], word), "a punched page shows its content");
+	MUST(gmem_punch(fd, SZ_2M, SZ_2M));
+	for (i = npages / 2; i < npages; i++)
+		CHECK(!frame_has(tester, frames[i], word), "page %llu of a punched run shows it",
+		      (unsigned long long)i);
+	vm_free(vm);
+	close(fd);
+	for (i = 0; i < npages; i++)
+		CHECK(!frame_has(tester, frames[i], word), "page %llu of a closed file shows it",
+		      (unsigned long long)i);
+}
+
+/* What the host left in a frame is not shown to a guest that was promised zeros. */
+static void test_unprepared_frames_are_not_seen(void)
+{
+	const u64 dirty = SZ_1G, size = 64 * SZ_1M, word = 0x0ddba11ca7cafe11;
+	int tester = test_module(), fd;
+	u64 *words, i, seen = 0;
+	struct vm *vm;
+
+	words = mmap(NULL, dirty, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(words != MAP_FAILED, "no memory");
+	for (i = 0; i < dirty / 8; i += 64)
+		words[i] = word;
+	munmap(words, dirty);
+
+	vm = vm_create_private(1);
+	fd = vm_add_private(vm, size);
+	MUST(gmem_alloc(fd, 0, size));
+	for (i = 0; i < size / PAGE_SIZE; i++)
+		seen += frame_has(tester, frame_of(tester, fd, i), word);
+	/* None with init_on_alloc=1, where the allocator clears them. */
+	tap_diag("%llu of %llu frames have the host's content", (unsigned long long)seen,
+		 (unsigned long long)(size / PAGE_SIZE));
+	MUST(guest_check_zero(&vm->vcpus[0], TEST_GPA, size));
 }
 
 /* Content, conversion and punching with a guest that runs. */
@@ -354,15 +469,6 @@ static void test_moved_slot_is_refused(void)
 	CHECK_EQ(value, 0);
 }
 
-static int test_module(void)
-{
-	int fd = open(GMEM_TEST_PATH, O_RDWR | O_CLOEXEC);
-
-	if (fd < 0)
-		tap_skip("no gmem_test.ko");
-	return fd;
-}
-
 static long now_ms(void)
 {
 	struct timespec now;
@@ -424,6 +530,7 @@ static void test_no_model_no_launch(void)
 
 /* The tests that the platform of the module makes sense for. */
 static const struct tap_test of_none[] = {
+	TAP_TEST(test_unprepared_frames_are_not_seen),
 	TAP_TEST(test_no_model_no_launch),
 };
 
@@ -434,6 +541,8 @@ static const struct tap_test of_snp[] = {
 	TAP_TEST(test_cpuid_table_comes_back),
 	TAP_TEST(test_end_of_launch),
 	TAP_TEST(test_guest_runs),
+	TAP_TEST(test_reclaimed_frames_are_empty),
+	TAP_TEST(test_unprepared_frames_are_not_seen),
 	TAP_TEST(test_moved_slot_is_refused),
 	{ .name = "test_time_of_256_mib", .fn = test_time_of_256_mib, .timeout = 300 },
 };
@@ -443,6 +552,8 @@ static const struct tap_test of_tdx[] = {
 	TAP_TEST(test_bad_arguments),
 	TAP_TEST(test_end_of_launch),
 	TAP_TEST(test_guest_runs),
+	TAP_TEST(test_reclaimed_frames_are_empty),
+	TAP_TEST(test_unprepared_frames_are_not_seen),
 	TAP_TEST(test_moved_slot_is_refused),
 };
 
