@@ -36,6 +36,14 @@ Invalidation::Invalidation(Inode &inode, IndexRange range, File *only)
 
 Invalidation::~Invalidation()
 {
+	finish();
+}
+
+void Invalidation::finish()
+{
+	if (finished_)
+		return;
+	finished_ = true;
 	for_each_binding([&](Binding &b) { b.end(reach(inode_, b, range_)); });
 }
 

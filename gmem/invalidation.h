@@ -25,6 +25,8 @@ class Invalidation {
 
 	/* Every holder's mappings of the range are gone when it returns. Sleeps. */
 	void unmap();
+	/* Ends it before its time; what would bring the range back waits for a run lock. */
+	void finish();
 
     private:
 	template <class Fn> void for_each_binding(Fn fn);
@@ -32,6 +34,7 @@ class Invalidation {
 	Inode &inode_;
 	const IndexRange range_;
 	File *const only_;
+	bool finished_ = false;
 };
 
 } /* namespace gmem */

@@ -56,6 +56,8 @@ Status populate_page(File &file, const PopulateRequest &request, const SlotMap &
 
 	invalidation.unmap();
 	return file.inode().store().populate(index, access, [&](Pfn pfn) {
+		/* TDX's callback maps the page by a fault of its own, which must not wait. */
+		invalidation.finish();
 		return Status{ kapi_populate_call(request.callback, request.kvm, gfn.value,
 						  pfn.value, src, request.opaque) };
 	});
