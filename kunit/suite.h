@@ -59,7 +59,8 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(fail_nth)           \
 	X(interleavings)      \
 	X(pci_hole)           \
-	X(transitions)
+	X(transitions)        \
+	X(vendors)
 
 #define GMEM_DECLARE_SUITE(suite) extern const struct gmem_suite gmem_suite_##suite;
 GMEM_SHARED_SUITES(GMEM_DECLARE_SUITE)

@@ -23,6 +23,7 @@ std::atomic<unsigned> pins_per_call{ KAPI_PINS_MAX };
 std::mutex arch_mutex;
 ArchCalls arch;
 ArchFaults arch_faults;
+Vendor *the_vendor;
 
 void destroy(struct kvm *kvm)
 {
@@ -141,6 +142,16 @@ long populate(struct kvm *kvm, std::uint64_t gfn, void *src, long npages, kapi_p
 void set_arch_faults(ArchFaults faults)
 {
 	arch_faults = faults;
+}
+
+void set_vendor(Vendor *vendor)
+{
+	the_vendor = vendor;
+}
+
+Vendor *vendor()
+{
+	return the_vendor;
 }
 
 ArchCalls arch_calls()
@@ -307,7 +318,7 @@ int kapi_arch_prepare(struct kvm *kvm, kapi_u64 gfn, kapi_u64 pfn, unsigned int 
 		return -EIO;
 	if (arch_faults.only_first)
 		order = 0;
-	for (unsigned i = 0; i < 1u << order; i++) {
+	for (unsigned i = 0; i < 1u << order && !vendor(); i++) {
 		if (page_of_pfn(pfn + i)->owned.exchange(true))
 			bug("pfn %#lx is prepared twice", pfn + i);
 	}
@@ -316,16 +327,20 @@ int kapi_arch_prepare(struct kvm *kvm, kapi_u64 gfn, kapi_u64 pfn, unsigned int 
 
 	arch.prepares++;
 	arch.pages_prepared += 1u << order;
-	return 0;
+	return vendor() ? vendor()->prepare(gfn, pfn, order) : 0;
 }
 
 int kapi_arch_assigned(kapi_u64 pfn)
 {
+	if (vendor())
+		return vendor()->assigned(pfn);
 	return page_of_pfn(pfn)->owned;
 }
 
 void kapi_arch_reclaim(kapi_u64 pfn, kapi_u64 count)
 {
+	if (vendor())
+		vendor()->invalidate(pfn, pfn + count);
 	/* The last one stays. */
 	for (kapi_u64 i = 0; i < count - arch_faults.keeps_one; i++)
 		page_of_pfn(pfn + i)->owned = false;

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -40,7 +41,7 @@ namespace fake
 {
 
 /* KVM_X86_*_VM. */
-inline constexpr unsigned long kDefaultVm = 0, kSwProtectedVm = 1, kSnpVm = 4;
+inline constexpr unsigned long kDefaultVm = 0, kSwProtectedVm = 1, kSnpVm = 4, kTdxVm = 5;
 
 /* What maps where; all under mmu_lock. */
 class GuestTables {
@@ -150,6 +151,29 @@ struct ArchFaults {
 	bool keeps_one = false; /* a reclaim leaves its last page owned */
 };
 void set_arch_faults(ArchFaults faults);
+
+/*
+ * A vendor module of KVM's behind the arch hooks, and what it does as KVM maps and
+ * unmaps private pages. By default pages are only noted as owned.
+ */
+class Vendor {
+    public:
+	virtual ~Vendor() = default;
+
+	/* kvm_arch_gmem_prepare(), kvm_arch_gmem_invalidate(), snp_lookup_rmpentry(). */
+	virtual int prepare(std::uint64_t, std::uint64_t, unsigned) { return 0; }
+	virtual void invalidate(std::uint64_t, std::uint64_t) {}
+	virtual int assigned(std::uint64_t) { return -ENODEV; }
+	/* The largest order that the page at @pfn can be mapped with. */
+	virtual unsigned max_order(std::uint64_t) { return 18; }
+	/* Under mmu_lock. 0, or the fault is tried again. */
+	virtual int map(std::uint64_t, std::uint64_t, unsigned) { return 0; }
+	virtual void unmap(std::uint64_t, std::uint64_t) {}
+};
+void set_vendor(Vendor *vendor);
+Vendor *vendor();
+/* Maps a page as a vendor's own fault does: false if an invalidation is in the way. */
+bool map_from_vendor(struct kvm *kvm, std::uint64_t gfn, std::uint64_t pfn);
 
 /* What the stock bodies were called for, and what they answer. */
 struct Stock {

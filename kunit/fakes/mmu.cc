@@ -109,8 +109,11 @@ void GuestTables::zap(std::uint64_t start, std::uint64_t end)
 			from = 0;
 			to = 512;
 		}
-		for (unsigned slot = from; slot < to; slot++)
+		for (unsigned slot = from; slot < to; slot++) {
+			if (vendor() && block.pages[slot])
+				vendor()->unmap(base + slot, kapi_page_pfn(block.pages[slot]));
 			set(block, slot, nullptr);
+		}
 		it = block.count ? std::next(it) : blocks_.erase(it);
 	}
 }
@@ -168,6 +171,7 @@ static int fault_in_srcu(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
 		bug("get_pfn says order %d", max_order);
 	sched::step("fault: page at hand");
 
+	const unsigned vendor_order = vendor() ? vendor()->max_order(pfn) : 18;
 	struct page *const page = page_of_pfn(pfn);
 	{
 		Spin guard{ kvm };
@@ -181,8 +185,12 @@ static int fault_in_srcu(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
 
 		if (use && ((pfn ^ gfn) & ((1ull << use) - 1)))
 			bug("gfn %#lx and pfn %#lx are not aligned alike", gfn, pfn);
-		while (use && !may_be_huge(kvm, slot, gfn, use))
+		while (use && (!may_be_huge(kvm, slot, gfn, use) || use > vendor_order))
 			use -= 9;
+		if (vendor() && vendor()->map(gfn >> use << use, pfn >> use << use, use) != 0) {
+			kapi_page_put(page);
+			return -EAGAIN;
+		}
 		kvm->tables.map(gfn >> use << use, page_of_pfn(pfn >> use << use), use);
 		if (order)
 			*order = use;
@@ -190,6 +198,16 @@ static int fault_in_srcu(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
 	kapi_page_put(page);
 	sched::step("fault: done");
 	return 0;
+}
+
+bool map_from_vendor(struct kvm *kvm, std::uint64_t gfn, std::uint64_t pfn)
+{
+	Spin guard{ kvm };
+
+	if (stale(kvm, kvm->invalidate_seq, gfn))
+		return false;
+	kvm->tables.map(gfn, page_of_pfn(pfn), 0);
+	return true;
 }
 
 int fault(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
