@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gmem.h"
 #include "guest.h"
 #include "rng.h"
 #include "vm.h"
@@ -155,61 +156,29 @@ static u64 pick(struct model *m, u64 *page)
 	return count < m->npages - *page ? count : m->npages - *page;
 }
 
-/* A counter of this file's, from its fdinfo; -1 if there is none of the name. */
-static long counter(int fd, const char *name)
-{
-	char path[64], line[128];
-	long value, found = -1;
-	size_t len = strlen(name);
-	FILE *info;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	info = fopen(path, "re");
-	CHECK(info, "%s: %m", path);
-	while (fgets(line, sizeof(line), info))
-		if (!strncmp(line, name, len) && sscanf(line + len, ": %ld", &value) == 1)
-			found = value;
-	fclose(info);
-	return found;
-}
-
-static long total(const char *name)
-{
-	FILE *stats = fopen("/sys/kernel/debug/gmem/stats", "re");
-	long value, found = -1;
-	char word[64];
-
-	while (stats && fscanf(stats, "%63s %ld", word, &value) == 2)
-		if (!strcmp(word, name))
-			found = value;
-	if (stats)
-		fclose(stats);
-	return found;
-}
-
 static bool gmem_serves(void)
 {
-	return total("pages") >= 0;
+	return gmem_total("pages") >= 0;
 }
 
 /* The file, fdinfo and the totals count the same pages. */
 static void check_counters(struct model *m, long total_before)
 {
-	long pages = counter(m->fd, "gmem_pages");
-	long runs = counter(m->fd, "gmem_runs_2m");
+	long pages = gmem_counter(m->fd, "gmem_pages");
+	long runs = gmem_counter(m->fd, "gmem_runs_2m");
 	struct stat st;
 
 	if (!gmem_serves())
 		return;
 	CHECK_OK(fstat(m->fd, &st));
 	CHECK_EQ(st.st_blocks, pages * 8);
-	CHECK_EQ(total("pages") - total_before, pages);
+	CHECK_EQ(gmem_total("pages") - total_before, pages);
 	CHECK(runs >= 0 && (u64)runs * RUN_PAGES <= (u64)pages, "%ld runs, %ld pages", runs, pages);
 }
 
 static void test_random_punches_and_refills(void)
 {
-	long before = total("pages");
+	long before = gmem_total("pages");
 	struct model *m = model_new();
 	u64 page, count;
 
@@ -229,35 +198,22 @@ static void test_random_punches_and_refills(void)
 		/* All of it is there now. */
 		check_counters(m, before);
 		if (gmem_serves())
-			CHECK(counter(m->fd, "gmem_pages") == (long)m->npages,
-			      "%ld pages of %lu", counter(m->fd, "gmem_pages"), m->npages);
+			CHECK(gmem_counter(m->fd, "gmem_pages") == (long)m->npages,
+			      "%ld pages of %lu", gmem_counter(m->fd, "gmem_pages"), m->npages);
 	}
 	punch(m, 0, m->npages);
 	if (gmem_serves())
-		CHECK_EQ(counter(m->fd, "gmem_pages"), 0);
+		CHECK_EQ(gmem_counter(m->fd, "gmem_pages"), 0);
 	check_all(m);
 	close(m->fd);
 	if (gmem_serves())
-		CHECK_EQ(total("pages"), before);
+		CHECK_EQ(gmem_total("pages"), before);
 }
 
 /* Not the run of a slot's edge, and in a slot that can show it huge. */
 static u64 promotable_run(int i)
 {
 	return (1 + i) * RUN_PAGES;
-}
-
-static void require_huge(void)
-{
-	char policy[16] = "";
-	FILE *file = fopen("/sys/module/gmem/parameters/huge", "re");
-
-	if (file && fscanf(file, "%15s", policy) != 1)
-		policy[0] = '\0';
-	if (file)
-		fclose(file);
-	if (strcmp(policy, "always"))
-		tap_skip("huge=%s", file ? policy : "(no gmem.ko)");
 }
 
 /*
@@ -269,21 +225,21 @@ static void test_promotion_keeps_every_byte(void)
 	struct model *m;
 	long before, want, now = 0;
 
-	require_huge();
+	gmem_require_huge();
 	m = model_new();
 	fill(m, 0, m->npages);
-	before = counter(m->fd, "gmem_promotions");
+	before = gmem_counter(m->fd, "gmem_promotions");
 	for (int i = 0; i < PROMOTED_RUNS; i++)
 		for (int k = 0; k < 5; k++)
 			punch(m, promotable_run(i) + rng_below(&m->rng, RUN_PAGES), 1);
-	CHECK_EQ(counter(m->fd, "gmem_promotions"), before);
+	CHECK_EQ(gmem_counter(m->fd, "gmem_promotions"), before);
 	for (int i = 0; i < PROMOTED_RUNS; i++)
 		for (u64 page = promotable_run(i); page < promotable_run(i) + RUN_PAGES; page++)
 			if (!m->seeds[page])
 				fill(m, page, 1);
 	want = before + PROMOTED_RUNS;
 	for (int i = 0; i < PROMOTION_SECONDS * 10; i++) {
-		now = counter(m->fd, "gmem_promotions");
+		now = gmem_counter(m->fd, "gmem_promotions");
 		if (now >= want)
 			break;
 		MUST(guest_check(m->vcpu, gpa_of(m, RUN_PAGES), PAGE_SIZE, m->seeds[RUN_PAGES]));
@@ -294,7 +250,7 @@ static void test_promotion_keeps_every_byte(void)
 	/* Written to where it lies now. */
 	fill(m, promotable_run(0), PROMOTED_RUNS * RUN_PAGES);
 	check_all(m);
-	CHECK_EQ(counter(m->fd, "gmem_pages"), m->npages);
+	CHECK_EQ(gmem_counter(m->fd, "gmem_pages"), m->npages);
 	punch(m, promotable_run(0), PROMOTED_RUNS * RUN_PAGES);
 	check_all(m);
 }

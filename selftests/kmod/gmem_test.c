@@ -166,6 +166,44 @@ static long sha384(void __user *arg)
 	return ret;
 }
 
+/* Pages that a descriptor of this module has pinned. */
+struct pinned {
+	unsigned long npages;
+	struct page *pages[];
+};
+
+static long pin(struct file *file, void __user *arg)
+{
+	struct gmem_test_pin req;
+	struct pinned *pinned;
+	int got;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return -EFAULT;
+	if (!req.npages || req.npages > SZ_1M)
+		return -EINVAL;
+	pinned = kvmalloc(struct_size(pinned, pages, req.npages), GFP_KERNEL);
+	if (!pinned)
+		return -ENOMEM;
+	got = pin_user_pages_fast(req.addr, req.npages, FOLL_WRITE | FOLL_LONGTERM, pinned->pages);
+	pinned->npages = max(got, 0);
+	if (got == req.npages && !cmpxchg(&file->private_data, NULL, pinned))
+		return 0;
+	unpin_user_pages(pinned->pages, pinned->npages);
+	kvfree(pinned);
+	return got < 0 ? got : got < req.npages ? -EFAULT : -EBUSY;
+}
+
+static int test_release(struct inode *inode, struct file *file)
+{
+	struct pinned *const pinned = file->private_data;
+
+	if (pinned)
+		unpin_user_pages(pinned->pages, pinned->npages);
+	kvfree(pinned);
+	return 0;
+}
+
 static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
@@ -179,6 +217,8 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return read_frame((void __user *)arg);
 	case GMEM_TEST_SHA384:
 		return sha384((void __user *)arg);
+	case GMEM_TEST_PIN:
+		return pin(file, (void __user *)arg);
 	}
 	return -ENOTTY;
 }
@@ -186,6 +226,7 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 static const struct file_operations test_fops = {
 	.owner		= THIS_MODULE,
 	.open		= nonseekable_open,
+	.release	= test_release,
 	.unlocked_ioctl	= test_ioctl,
 };
 

@@ -62,4 +62,14 @@ struct gmem_test_sha384 {
 };
 #define GMEM_TEST_SHA384 _IOWR('g', 5, struct gmem_test_sha384)
 
+/*
+ * Pin user memory for long and for writing, as VFIO does, until the descriptor is
+ * closed; -EBUSY if it has pinned some.
+ */
+struct gmem_test_pin {
+	__u64 addr;
+	__u64 npages;
+};
+#define GMEM_TEST_PIN _IOW('g', 6, struct gmem_test_pin)
+
 #endif /* GMEM_TEST_ABI_H */
