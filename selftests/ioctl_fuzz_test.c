@@ -22,9 +22,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "gmem.h"
 #include "guest.h"
 #include "rng.h"
 #include "vm.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
 
 #define DEFAULT_CALLS	20000
 /* Files and VMs start afresh this often, and when memory is short. */
@@ -66,7 +71,8 @@ struct fuzz {
 	/* The first has the live guest and stays; then one like it, one default VM. */
 	struct vm *vms[NR_VMS];
 	int files[MAX_FILES];
-	u64 sizes[MAX_FILES];
+	u64 sizes[MAX_FILES], flags[MAX_FILES];
+	unsigned long types[MAX_FILES];	/* of their VMs */
 	int others[4];		/* descriptors of something else */
 	void *hva;
 	unsigned long ok, refused;
@@ -182,7 +188,7 @@ static void fuzz_create(struct fuzz *f)
 {
 	struct kvm_create_guest_memfd args = {
 		.size = MOSTLY(f, small(f, 64 * SZ_1M)),
-		.flags = rng_once_in(&f->rng, 8) ? any(f) : 0,
+		.flags = MOSTLY(f, rng_below(&f->rng, 4)),
 	};
 	int vm = rng_below(&f->rng, NR_VMS), i = any_file(f), fd, known;
 	void *arg = any_pointer(f, &args);
@@ -205,6 +211,8 @@ static void fuzz_create(struct fuzz *f)
 		forget_file(f, i);
 		f->files[i] = fd;
 		f->sizes[i] = args.size;
+		f->flags[i] = args.flags;
+		f->types[i] = f->vms[vm]->type;
 	} else if (valid) {
 		CHECK(errno == ENOMEM, "create of %#llx: %m", args.size);
 	} else if (arg == &args) {
@@ -365,15 +373,75 @@ static void fuzz_file_ioctl(struct fuzz *f)
 				    any_pointer(f, buffer)));
 }
 
+/* Files are seen, changed and forgotten through it; what is there is a signal or zero. */
 static void fuzz_mmap(struct fuzz *f)
 {
 	static const int flags[] = { MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE };
-	u64 len = MOSTLY(f, PAGE_SIZE + small(f, SZ_2M));
-	void *p = mmap(NULL, len, rng_below(&f->rng, 8), flags[rng_below(&f->rng, 3)],
-		       f->files[any_file(f)], MOSTLY(f, small(f, SZ_2M)));
+	static const int advice[] = {
+		MADV_DONTNEED, MADV_REMOVE, MADV_COLLAPSE, MADV_POPULATE_READ, MADV_POPULATE_WRITE,
+		MADV_COLD, MADV_PAGEOUT, MADV_HUGEPAGE, MADV_WILLNEED,
+	};
+	int i = any_file(f), kind = flags[rng_below(&f->rng, 3)], prot = rng_below(&f->rng, 8);
+	int advise = advice[rng_below(&f->rng, ARRAY_SIZE(advice))];
+	u64 len = MOSTLY(f, PAGE_SIZE + small(f, SZ_2M)), offset = MOSTLY(f, small(f, SZ_2M));
+	void *p = mmap(NULL, len, prot, kind, f->files[i], offset);
+	u64 span = len < SZ_2M ? (len + PAGE_SIZE - 1) & -PAGE_SIZE : SZ_2M, value;
 
-	CHECK(p == MAP_FAILED, "guest memory mapped to user space");
-	note(f, "mmap", -1);
+	note(f, "mmap", p == MAP_FAILED ? -1 : 0);
+	if (p == MAP_FAILED)
+		return;
+	CHECK(f->flags[i] & GUEST_MEMFD_FLAG_MMAP && kind != MAP_PRIVATE,
+	      "a file with flags %#lx mapped with %#x", f->flags[i], kind);
+	for (int n = 0; n < 4; n++) {
+		char *at = (char *)p + rng_below(&f->rng, span / 8) * 8;
+
+		if (!mem_read(at, &value))
+			CHECK(offset + (at - (char *)p) < f->sizes[i], "read past the end");
+		mem_write(at, value);
+	}
+	if (rng_once_in(&f->rng, 2))
+		note(f, "madvise", madvise(p, span, advise));
+	note(f, "munmap", munmap(p, len));
+}
+
+/* What KVM_SET_MEMORY_ATTRIBUTES2 refuses is refused, and it refuses nothing else. */
+static void fuzz_convert(struct fuzz *f)
+{
+	struct kvm_memory_attributes2 args = {
+		.offset = MOSTLY(f, small(f, 64 * SZ_1M)),
+		.size = MOSTLY(f, small(f, MAX_ALLOC)),
+		.attributes = MOSTLY(f, rng_below(&f->rng, 2) ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0),
+		.flags = rng_once_in(&f->rng, 16) ? any(f) : 0,
+	};
+	int i = any_file(f), ret;
+	void *arg = any_pointer(f, &args);
+	bool valid;
+
+	if (f->files[i] < 0)
+		return;
+	if (rng_once_in(&f->rng, 16))
+		args.reserved[rng_below(&f->rng, 11)] = any(f);
+	valid = args.size && !((args.size | args.offset) % PAGE_SIZE) &&
+		args.offset + args.size > args.offset &&
+		args.offset + args.size <= f->sizes[i] &&
+		!(args.attributes & ~KVM_MEMORY_ATTRIBUTE_PRIVATE) && !args.flags &&
+		f->types[i] == KVM_X86_SW_PROTECTED_VM;
+	for (size_t n = 0; n < ARRAY_SIZE(args.reserved); n++)
+		valid = valid && !args.reserved[n];
+	ret = ioctl(f->files[i], KVM_SET_MEMORY_ATTRIBUTES2, arg);
+	note(f, "convert", ret);
+	if (!(f->flags[i] & GUEST_MEMFD_FLAG_MMAP))
+		CHECK(ret < 0 && (errno == ENOTTY || errno == EFAULT ||
+				  (!valid && errno == EINVAL)),
+		      "a file without mmap: %d %m", ret);
+	else if (arg != &args)
+		CHECK(ret < 0 && errno == EFAULT, "no argument: %d %m", ret);
+	else if (valid)
+		CHECK(!ret || errno == ENOMEM, "convert %#llx %#llx of %#lx: %m", args.offset,
+		      args.size, f->sizes[i]);
+	else
+		CHECK(ret < 0 && errno == EINVAL, "convert %#llx %#llx of %#lx: %d %m", args.offset,
+		      args.size, f->sizes[i], ret);
 }
 
 static void fuzz_file(struct fuzz *f)
@@ -507,7 +575,8 @@ static void *live_dangerously(void *arg)
 static void (*const calls[])(struct fuzz *f) = {
 	fuzz_create, fuzz_create, fuzz_region, fuzz_region, fuzz_region, fuzz_attributes,
 	fuzz_attributes, fuzz_pre_fault, fuzz_check, fuzz_fallocate, fuzz_fallocate,
-	fuzz_fallocate, fuzz_file_ioctl, fuzz_mmap, fuzz_file, fuzz_file, fuzz_close,
+	fuzz_fallocate, fuzz_file_ioctl, fuzz_mmap, fuzz_mmap, fuzz_convert, fuzz_convert,
+	fuzz_file, fuzz_file, fuzz_close,
 };
 
 static void test_random_calls(void)
