@@ -220,6 +220,43 @@ void bad_cpuid_table_comes_back_corrected()
 	EXPECT(m.firmware.launch_update(m.guest, update) == SnpStatus::Success);
 }
 
+void commands_need_a_platform_and_a_guest()
+{
+	Machine m;
+	SnpGuest none;
+	const Pfn page = kBlock + 20;
+
+	REQUIRE(m.good());
+	none.gctx = page;
+	EXPECT(m.firmware.launch_start(none) == SnpStatus::InvalidGuest);
+	EXPECT(m.firmware.activate(none, kAsid) == SnpStatus::InvalidGuest);
+	EXPECT(m.firmware.launch_finish(none) == SnpStatus::InvalidGuest);
+	m.firmware.set_initialized(false);
+	EXPECT(m.firmware.gctx_create(none, page) == SnpStatus::InvalidPlatformState);
+	EXPECT(m.firmware.launch_start(none) == SnpStatus::InvalidPlatformState);
+	EXPECT(m.firmware.activate(none, kAsid) == SnpStatus::InvalidPlatformState);
+	EXPECT(m.firmware.launch_finish(none) == SnpStatus::InvalidPlatformState);
+	m.firmware.set_initialized(true);
+	/* A context is a page of the firmware's, and small. */
+	EXPECT(m.firmware.gctx_create(none, page) == SnpStatus::InvalidPageState);
+	const Pfn block = kBlock + kRunPages;
+
+	REQUIRE(m.rmp.cover(block, kRunPages).ok());
+	REQUIRE(m.rmp.update(block, { 0, true, RmpSize::k2M, true, 0 }) == RmpCode::Ok);
+	EXPECT(m.firmware.gctx_create(none, block) == SnpStatus::InvalidPageSize);
+	EXPECT(m.firmware.page_reclaim(block, RmpSize::k2M) == SnpStatus::Success);
+	EXPECT(m.rmp.update(block, { .size = RmpSize::k2M }) == RmpCode::Ok);
+	/* Of a 2 MiB entry, its first page. */
+	REQUIRE(m.rmp.update(block, { 0x80000000, true, RmpSize::k2M, true, kAsid }) ==
+		RmpCode::Ok);
+	EXPECT(m.firmware.launch_update(
+		       m.guest,
+		       { .page = block + 1, .size = RmpSize::k2M, .type = 1, .data = m.bytes }) ==
+	       SnpStatus::InvalidAddress);
+	EXPECT(m.firmware.page_reclaim(block, RmpSize::k2M) == SnpStatus::Success);
+	EXPECT(m.rmp.update(block, { .size = RmpSize::k2M }) == RmpCode::Ok);
+}
+
 void nothing_after_finish()
 {
 	Machine m;
@@ -281,5 +318,5 @@ void injected_failures_change_nothing()
 GMEM_SUITE(snp_model, CASE(update_validates_and_measures), CASE(gpa_comes_from_the_rmp),
 	   CASE(update_checks_in_order), CASE(huge_update_is_512_pages),
 	   CASE(types_have_their_effects), CASE(bad_cpuid_table_comes_back_corrected),
-	   CASE(nothing_after_finish), CASE(context_rules), CASE(reclaim),
-	   CASE(injected_failures_change_nothing));
+	   CASE(commands_need_a_platform_and_a_guest), CASE(nothing_after_finish),
+	   CASE(context_rules), CASE(reclaim), CASE(injected_failures_change_nothing));

@@ -351,6 +351,66 @@ void a_page_has_one_owner()
 		  kPageMetadataIncorrect | kR8);
 }
 
+void calls_out_of_order()
+{
+	Machine m;
+	unsigned parity = 0;
+	const std::uint64_t far = 0x8000000000;
+
+	REQUIRE(m.good());
+	/* Its key and its root are there, it is initialized, and does not run yet. */
+	EXPECT_EQ(m.module.mng_key_config(m.td).status, kLifecycleIncorrect);
+	EXPECT_EQ(m.module.mng_init(m.td).status, kOpStateIncorrect);
+	EXPECT_EQ(m.module.vp_enter(m.td, parity).status, kOpStateIncorrect);
+	EXPECT_EQ(m.module.sept_add(m.td, far, 3, m.td.tdr).status, kPageMetadataIncorrect | kR8);
+	EXPECT_EQ(m.module.range_block(m.td, far, 0).status, kEptWalkFailed | kRcx);
+	EXPECT_EQ(m.module.range_unblock(m.td, far, 0).status, kEptWalkFailed | kRcx);
+	EXPECT_EQ(m.module.range_unblock(m.td, kGpa + 1, 0).status, kOperandInvalid | kRcx);
+	EXPECT_EQ(m.module.page_remove(m.td, far, 0).status, kEptWalkFailed | kRcx);
+	/* A page that was added, blocked and let go again is as it was. */
+	REQUIRE(m.add(kGpa, kPageI) && m.module.mr_finalize(m.td).ok());
+	EXPECT(m.module.range_block(m.td, kGpa, 0).ok());
+	EXPECT(m.module.range_unblock(m.td, kGpa, 0).ok());
+	EXPECT(m.state() == SeptState::Mapped);
+	EXPECT_EQ(m.module.vp_create(m.td, m.next()).status, kOpStateIncorrect);
+	/* Not while a vCPU is inside. */
+	REQUIRE(m.module.vp_enter(m.td, parity).ok());
+	EXPECT_EQ(m.module.teardown(m.td).status, kOperandBusy | kTdr);
+	m.module.vp_exit(m.td, parity);
+	REQUIRE(m.module.teardown(m.td).ok());
+	EXPECT_EQ(m.module.teardown(m.td).status, kLifecycleIncorrect);
+	EXPECT_EQ(m.module.mng_init(m.td).status, kLifecycleIncorrect);
+	EXPECT_EQ(m.module.vp_enter(m.td, parity).status, kLifecycleIncorrect);
+	m.pamt.set_locked(m.last, true);
+	EXPECT_EQ(m.module.page_reclaim(m.td, m.last).status, kOperandBusy | kRcx);
+	m.pamt.set_locked(m.last, false);
+}
+
+void more_locks_are_found_taken()
+{
+	Machine m;
+	SeptEntry *const entry = m.td.sept.walk(Gfn{ kGpa >> kPageShift }, 0).entry;
+	const std::uint64_t far = 0x8000000000;
+
+	REQUIRE(m.good());
+	m.td.op_state_lock = { .exclusive = true };
+	EXPECT_EQ(m.aug(), kOperandBusy | kOpState);
+	m.td.op_state_lock = {};
+	m.td.sept_lock = { .exclusive = true };
+	EXPECT_EQ(m.module.sept_add(m.td, far, 3, m.next()).status, kOperandBusy | kSeptTree);
+	EXPECT_EQ(m.module.range_unblock(m.td, kGpa, 0).status, kOperandBusy | kSeptTree);
+	m.td.sept_lock = {};
+	entry->locked = true;
+	EXPECT_EQ(m.aug(), kOperandBusy | kRcx);
+	entry->locked = false;
+
+	SeptEntry *const root = m.td.sept.walk(Gfn{ far >> kPageShift }, 3).entry;
+
+	root->locked = true;
+	EXPECT_EQ(m.module.sept_add(m.td, far, 3, m.next()).status, kOperandBusy | kRcx);
+	root->locked = false;
+}
+
 void injected_failures_change_nothing()
 {
 	Machine m;
@@ -370,4 +430,5 @@ GMEM_SUITE(tdx_model, CASE(builds_and_measures), CASE(order_of_passes_matters),
 	   CASE(extend_needs_an_added_page), CASE(nothing_is_built_after_finalize),
 	   CASE(locks_are_found_taken), CASE(removal_needs_block_and_track),
 	   CASE(removal_while_building_needs_neither), CASE(pending_pages), CASE(tables_block_too),
-	   CASE(a_page_has_one_owner), CASE(injected_failures_change_nothing));
+	   CASE(a_page_has_one_owner), CASE(calls_out_of_order), CASE(more_locks_are_found_taken),
+	   CASE(injected_failures_change_nothing));
