@@ -13,6 +13,7 @@
 #include "gmem/result.h"
 #include "kunit/fakes/files.h"
 #include "kunit/fakes/pages.h"
+#include "kunit/fakes/platform.h"
 #include "kunit/fakes/work.h"
 
 namespace model
@@ -113,6 +114,8 @@ void Machine::step(const Op &op)
 		scarce_ = op.a & 1;
 		return fake::set_no_blocks(scarce_);
 	case Kind::Fail:
+		if (op.b % 4 == 3)
+			return busy(op);
 		return fake::fail_nth(1 + op.a % 6);
 	case Kind::Kinds:
 		break;
@@ -179,9 +182,14 @@ void Machine::make_vm(const Op &op)
 {
 	struct kvm *&vm = vms_[op.a % kVms];
 
-	if (!vm)
-		vm = fake::vm_create(op.b % 4 == 3 ? fake::kSnpVm : fake::kSwProtectedVm,
-				     op.c % 8 != 7);
+	constexpr kapi_platform kPlatforms[] = { KAPI_PLATFORM_NONE, KAPI_PLATFORM_NONE,
+						 KAPI_PLATFORM_SNP_MODEL, KAPI_PLATFORM_TDX_MODEL };
+
+	if (vm)
+		return;
+	vm = fake::vm_create(op.b % 4 == 3 ? fake::kSnpVm : fake::kSwProtectedVm, op.c % 8 != 7);
+	if (op.b % 4 != 3)
+		begin_launch(vm, pick(kPlatforms, op.b / 4));
 }
 
 void Machine::drop_vm(const Op &op)
@@ -193,6 +201,7 @@ void Machine::drop_vm(const Op &op)
 		if (slot.used && slot.expected.vm == vm)
 			slot.used = false;
 	}
+	launches_.erase(vm);
 	if (vm)
 		kapi_kvm_put(vm);
 	vm = nullptr;
@@ -208,11 +217,16 @@ void Machine::create(const Op &op)
 		return;
 	const std::uint64_t size = pick(kSizes, op.c);
 	kvm_create_guest_memfd args{ size << 12, 0 };
+
+	fake::set_platform(platform_of(vm));
 	const int fd = gmem_create(vm, &args);
 
+	fake::set_platform(KAPI_PLATFORM_NONE);
 	fake::return_to_user();
 	if (fake::fail_fired()) {
-		expect(fd == -ENOMEM || fd == -EMFILE || fd == -ENFILE, "error of a failed create");
+		expect(fd == -ENOMEM || fd == -EMFILE || fd == -ENFILE ||
+			       (fd == -EIO && platform_of(vm) != KAPI_PLATFORM_NONE),
+		       "error of a failed create");
 		return;
 	}
 	expect(fd >= 0, "create");
@@ -235,9 +249,12 @@ void Machine::close(int n)
 		if (slot.used && slot.expected.file == n)
 			slot.expected.file = -1;
 	}
+	struct kvm *const vm = file.vm;
+
 	fake::close_fd(real_[n].fd);
 	file = File{};
 	real_[n] = RealFile{};
+	end_launch(vm);
 }
 
 void Machine::bind(const Op &op)
@@ -483,6 +500,7 @@ void Machine::check_file(int n, bool fully)
 		if (page.prepared)
 			expect(real->content == page.content, "content of a page");
 	}
+	check_launched(file, n);
 }
 
 } /* namespace model */

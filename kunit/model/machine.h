@@ -7,8 +7,11 @@
 #define GMEM_MODEL_MACHINE_H
 
 #include <array>
+#include <map>
 #include <vector>
 
+#include "arch/x86/snp_digest.h"
+#include "arch/x86/tdx_mrtd.h"
 #include "kunit/fakes/kvm.h"
 #include "kunit/model/ops.h"
 #include "kunit/model/reference.h"
@@ -56,6 +59,25 @@ class Machine {
 	void drop(const Op &op);
 	void work();
 
+	/* VMs on the models of confidential platforms (machine_launch.cc). */
+	struct Launch {
+		kapi_platform platform = KAPI_PLATFORM_NONE;
+		bool finished = false;
+		gmem::SnpDigest snp;
+		gmem::TdxMrtd tdx;
+	};
+	void begin_launch(struct kvm *vm, kapi_platform platform);
+	/* After a file of it is closed: with the last one its launch is forgotten. */
+	void end_launch(struct kvm *vm);
+	kapi_platform platform_of(struct kvm *vm) const;
+	/* Whether the platform refuses a page of @vm to be at @gfn for the first time. */
+	bool occupied(struct kvm *vm, std::uint64_t gfn) const;
+	/* What a populate's callback does beside copying; 0 or -errno. */
+	int launch_page(struct kvm *vm, std::uint64_t gfn, std::uint64_t pfn);
+	void finish(struct kvm *vm);
+	void check_launched(const File &file, int n);
+	void busy(const Op &op);
+
 	/* Where operations strike: the same few places again and again. */
 	struct Place {
 		struct kvm *vm; /* NULL: nowhere */
@@ -76,6 +98,7 @@ class Machine {
 	void expect(bool ok, const char *what);
 
 	std::array<struct kvm *, kVms> vms_{};
+	std::map<struct kvm *, Launch> launches_;
 	std::array<RealFile, kFiles> real_{};
 	std::array<File, kFiles> files_{};
 	std::array<RealSlot, kSlots> slots_{};

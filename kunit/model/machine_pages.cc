@@ -6,6 +6,7 @@
 #include "kunit/model/machine.h"
 
 #include <cstdlib>
+#include <functional>
 
 #include "kunit/fakes/files.h"
 #include "kunit/fakes/pages.h"
@@ -66,7 +67,8 @@ void Machine::fault_at(struct kvm *vm, std::uint64_t gfn)
 	const std::uint64_t block_start = gfn / kRun * kRun;
 	const bool all_private = fits &&
 				 kapi_kvm_range_private(vm, block_start, block_start + kRun);
-	const bool joins = vm->type != fake::kSnpVm;
+	const kapi_platform platform = platform_of(vm);
+	const bool joins = vm->type != fake::kSnpVm && platform == KAPI_PLATFORM_NONE;
 	Page &page = file.pages[index];
 
 	if (fake::fail_fired()) {
@@ -80,6 +82,9 @@ void Machine::fault_at(struct kvm *vm, std::uint64_t gfn)
 		expect_fill(file, index, all_private && blocks);
 		if (page.lost)
 			return expect(ret == -EHWPOISON, "fault of a lost page");
+		if (platform != KAPI_PLATFORM_NONE &&
+		    (page.prepared ? page.gfn != gfn : occupied(vm, gfn)))
+			return expect(ret == -EIO, "fault at another gfn than the page's own");
 		expect(ret == 0, "fault");
 	}
 
@@ -108,12 +113,14 @@ void Machine::fault_at(struct kvm *vm, std::uint64_t gfn)
 				      (file.block[n] || (file.unknown[n] && order));
 		const bool none = file.all(run, [](const Page &p) { return !p.prepared; });
 
-		file.as_one[n] = as_block && none;
+		file.as_one[n] = as_block && none && platform != KAPI_PLATFORM_TDX_MODEL;
 		for (std::uint64_t i = run.start; i < run.end; i++) {
-			if (i != index && !(as_block && (joins || none)))
+			if (i != index && !file.as_one[n] && !(as_block && joins))
 				continue;
-			if (!file.pages[i].prepared)
+			if (!file.pages[i].prepared) {
 				file.pages[i].content = 0;
+				file.pages[i].gfn = gfn + i - index;
+			}
 			file.pages[i].prepared = true;
 		}
 	}
@@ -166,9 +173,10 @@ struct Source {
 	long fail_at; /* the page whose callback fails; -1: none */
 	long done = 0;
 	bool owned; /* the platform takes the page */
+	std::function<int(std::uint64_t gfn, std::uint64_t pfn)> launch = {};
 };
 
-int copy_page(struct kvm *, kapi_u64, kapi_u64 pfn, void *, int order, void *opaque)
+int copy_page(struct kvm *, kapi_u64 gfn, kapi_u64 pfn, void *, int order, void *opaque)
 {
 	Source &source = *static_cast<Source *>(opaque);
 	struct page *const page = fake::page_of_pfn(pfn);
@@ -178,6 +186,8 @@ int copy_page(struct kvm *, kapi_u64, kapi_u64 pfn, void *, int order, void *opa
 	page->content = source.content + source.done;
 	if (source.done == source.fail_at)
 		return -EIO;
+	if (const int ret = source.launch(gfn, pfn))
+		return ret;
 	if (source.owned)
 		page->owned = true;
 	source.done++;
@@ -195,7 +205,12 @@ void Machine::populate(const Op &op)
 	RealSlot *const slot = slot_at(vm, gfn);
 	const long npages = 1 + op.y % 8;
 	Source source{ next_content_, op.y % 11 == 0 ? static_cast<long>(op.y >> 8) % npages : -1,
-		       0, vm->type == fake::kSnpVm };
+		       0, vm->type == fake::kSnpVm, [&](std::uint64_t at, std::uint64_t pfn) {
+			       return launch_page(vm, at, pfn);
+		       } };
+
+	if (op.y % 64 == 63)
+		finish(vm);
 
 	next_content_ += npages;
 	long blocks = fake::free_blocks();
@@ -253,11 +268,15 @@ void Machine::populate(const Op &op)
 		if (error)
 			break;
 		take_back(index);
-		if (want == source.fail_at) {
+		const bool refused = platform_of(vm) != KAPI_PLATFORM_NONE &&
+				     (launches_.at(vm).finished || occupied(vm, at));
+
+		if (want == source.fail_at || refused) {
 			error = -EIO; /* half-filled; nothing of it may be seen */
 			break;
 		}
 		page.prepared = page.claimed = true;
+		page.gfn = at;
 		page.content = source.content + want;
 	}
 	if (fake::fail_fired())

@@ -22,6 +22,7 @@ struct Page {
 	bool claimed = false; /* the guest has asked for it, or it has been populated */
 	bool lost = false; /* poisoned */
 	std::uint64_t content = 0; /* when prepared */
+	std::uint64_t gfn = 0; /* likewise: where, which a model remembers */
 };
 
 struct Span {
