@@ -278,7 +278,11 @@ void kapi_slot_mark_hole(struct kvm_memory_slot *slot)
 {
 	const std::lock_guard guard{ mutex };
 
-	entry_of(slot).hole = true;
+	Slot &entry = entry_of(slot);
+
+	if (!(entry.flags & kReadonlyFlag))
+		bug("a hole that its guest could write to");
+	entry.hole = true;
 }
 
 void kapi_slot_set_user_addr(struct kvm_memory_slot *slot, kapi_u64 addr)
