@@ -12,23 +12,30 @@
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/sched/mm.h>
 
 #include "kapi.h"
 #include "symbols.h"
 
+/* Small pages may still fit where a block does not: nobody is to be killed for one. */
+static gfp_t charge_gfp(unsigned int count)
+{
+	return count > 1 ? GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN : GFP_KERNEL;
+}
+
 /*
  * Charges the pages to the cgroup of who made the file. Freeing a page uncharges
- * it: there is nothing to undo when this fails half-way.
+ * it: there is nothing to undo when something else fails later.
  */
 static int charge(struct inode *inode, struct page *first, unsigned int count)
 {
-	struct mem_cgroup *const old = set_active_memcg(inode->i_mapping->i_private_data);
-	int ret = 0;
+	struct mem_cgroup *const memcg = inode->i_mapping->i_private_data;
+	int ret;
 
+	if (mem_cgroup_disabled())
+		return 0;
+	ret = gmem_mem_cgroup_try_charge(memcg, charge_gfp(count), count);
 	for (unsigned int i = 0; i < count && !ret; i++)
-		ret = gmem_mem_cgroup_charge(page_folio(nth_page(first, i)), GFP_KERNEL);
-	set_active_memcg(old);
+		gmem_mem_cgroup_commit_charge(page_folio(nth_page(first, i)), memcg);
 	return ret;
 }
 
@@ -40,6 +47,39 @@ static void account(struct page *first, unsigned int count, int sign)
 {
 	if (count)
 		__lruvec_stat_mod_folio(page_folio(first), NR_FILE_PAGES, sign * (int)count);
+}
+
+static void enter(struct address_space *mapping, struct folio *folio, kapi_u64 index)
+{
+	folio->mapping = mapping;
+	folio->index = index;
+}
+
+/*
+ * Stores neighbours of the page that @xas has just stored, in the node that it is
+ * in: up to @max, as long as nothing is there. Says how many. xas_store() would
+ * walk and count anew for each, and that is most of what an insertion costs.
+ */
+static unsigned int store_neighbours(struct xa_state *xas, struct page *first, unsigned int max)
+{
+	struct address_space *const mapping = container_of(xas->xa, struct address_space, i_pages);
+	struct xa_node *const node = xas->xa_node;
+	unsigned int done = 0;
+
+	/* The only entry of a tree may be index 0 without a node. */
+	if (!node || node->shift)
+		return 0;
+	for (unsigned int at = xas->xa_offset + 1; at < XA_CHUNK_SIZE && done < max; at++) {
+		struct folio *const folio = page_folio(nth_page(first, done));
+
+		if (xa_entry_locked(xas->xa, node, at))
+			break;
+		enter(mapping, folio, xas->xa_index + 1 + done);
+		rcu_assign_pointer(node->slots[at], folio);
+		done++;
+	}
+	node->count += done;
+	return done;
 }
 
 /*
@@ -56,10 +96,10 @@ static unsigned int store(struct address_space *mapping, kapi_u64 index, struct 
 		unsigned int before = done;
 
 		xas_lock_irq(&xas);
-		xas_set(&xas, index + done);
 		while (done < count) {
 			struct folio *const folio = page_folio(nth_page(first, done));
 
+			xas_set(&xas, index + done);
 			if (xas_load(&xas)) {
 				xas_set_err(&xas, -EEXIST);
 				break;
@@ -67,14 +107,9 @@ static unsigned int store(struct address_space *mapping, kapi_u64 index, struct 
 			xas_store(&xas, folio);
 			if (xas_error(&xas))
 				break;
-			folio->mapping = mapping;
-			folio->index = index + done;
+			enter(mapping, folio, index + done);
 			done++;
-			/* Stepping is cheap inside a node; a new one needs a walk. */
-			if ((index + done) & XA_CHUNK_MASK)
-				xas_next(&xas);
-			else
-				xas_set(&xas, index + done);
+			done += store_neighbours(&xas, nth_page(first, done), count - done);
 		}
 		mapping->nrpages += done - before;
 		account(nth_page(first, before), done - before, 1);

@@ -36,7 +36,8 @@ unsigned long gmem_symbol_address(const char *name)
 	  (struct kvm *, gfn_t, gfn_t, unsigned long, unsigned long))                     \
 	X(kvm_arch_gmem_prepare, int, (struct kvm *, gfn_t, kvm_pfn_t, int))              \
 	X(kvm_arch_gmem_invalidate, void, (kvm_pfn_t, kvm_pfn_t))                         \
-	X(__mem_cgroup_charge, int, (struct folio *, struct mm_struct *, gfp_t))          \
+	X(try_charge_memcg, int, (struct mem_cgroup *, gfp_t, unsigned int))              \
+	X(mem_cgroup_commit_charge, void, (struct folio *, struct mem_cgroup *))          \
 	X(__mem_cgroup_uncharge_folios, void, (struct folio_batch *))                     \
 	X(alloc_contig_pages_noprof, struct page *,                                       \
 	  (unsigned long, gfp_t, int, nodemask_t *))                                      \
@@ -105,11 +106,17 @@ void gmem_arch_invalidate(kvm_pfn_t start, kvm_pfn_t end)
 	CALL(kvm_arch_gmem_invalidate)(start, end);
 }
 
-int gmem_mem_cgroup_charge(struct folio *folio, gfp_t gfp)
+int gmem_mem_cgroup_try_charge(struct mem_cgroup *memcg, gfp_t gfp, unsigned int nr_pages)
 {
-	if (mem_cgroup_disabled())
+	/* The root, whose pages are not counted. */
+	if (!parent_mem_cgroup(memcg))
 		return 0;
-	return CALL(__mem_cgroup_charge)(folio, NULL, gfp);
+	return CALL(try_charge_memcg)(memcg, gfp, nr_pages);
+}
+
+void gmem_mem_cgroup_commit_charge(struct folio *folio, struct mem_cgroup *memcg)
+{
+	CALL(mem_cgroup_commit_charge)(folio, memcg);
 }
 
 void gmem_mem_cgroup_uncharge_folios(struct folio_batch *folios)

@@ -32,8 +32,10 @@ bool gmem_range_has_memory_attributes(struct kvm *kvm, gfn_t start, gfn_t end, u
 				      unsigned long attrs);
 int gmem_arch_prepare(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn, int max_order);
 void gmem_arch_invalidate(kvm_pfn_t start, kvm_pfn_t end);
-/* Charges the folio to the task's cgroup; 0 or -ENOMEM. */
-int gmem_mem_cgroup_charge(struct folio *folio, gfp_t gfp);
+/* Counts @nr_pages as used by the cgroup; 0 or -ENOMEM. Sleeps. */
+int gmem_mem_cgroup_try_charge(struct mem_cgroup *memcg, gfp_t gfp, unsigned int nr_pages);
+/* Makes the folio one of those counted; freeing it counts it out. */
+void gmem_mem_cgroup_commit_charge(struct folio *folio, struct mem_cgroup *memcg);
 void gmem_mem_cgroup_uncharge_folios(struct folio_batch *folios);
 /* @nr_pages contiguous, aligned pages, each counted by itself; NULL. Sleeps. */
 struct page *gmem_alloc_contig_pages(unsigned long nr_pages, gfp_t gfp);
