@@ -28,8 +28,7 @@ bool gmem_entry_attached(enum kapi_entry entry);
 long gmem_calls_inside(void);
 void gmem_calls_debugfs(struct dentry *dir);
 
-/* kapi/pci_hole.c: before attaching, and after detaching. */
-void gmem_pci_hole_init(void);
+/* kapi/pci_hole.c: after detaching. */
 void gmem_pci_hole_exit(void);
 
 #endif /* GMEM_KAPI_HOOKS_H */

@@ -85,7 +85,6 @@ static int __init gmem_init(void)
 	vm_platform = platform_nr;
 
 	backend_stock = backend_nr == 1;
-	gmem_pci_hole_init();
 	ret = gmem_attach(backend_stock);
 	if (ret)
 		return ret;

@@ -4,8 +4,6 @@
  * point to (<linux/mm.h>), requests for memslots, and an object that goes with
  * a VM (<linux/kvm_host.h>). What is asked for, and where, is mmu/pci_hole.cc.
  */
-#define pr_fmt(fmt) "gmem: " fmt
-
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -17,14 +15,12 @@
 #include <linux/pfn_t.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <linux/static_call.h>
 #include <linux/workqueue.h>
 
 #include <uapi/gmem.h>
 
 #include "hooks.h"
 #include "pci_hole.h"
-#include "symbols.h"
 
 /* The flag is kept in the memslot, where it must not mean anything to KVM. */
 static_assert(!(KVM_MEM_PCI_HOLE & (KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY |
@@ -98,9 +94,9 @@ void kapi_slot_mark_hole(struct kvm_memory_slot *slot)
 	slot->flags |= KVM_MEM_PCI_HOLE;
 }
 
-void kapi_slot_set_user_addr(struct kvm_memory_slot *slot, kapi_u64 addr)
+kapi_u64 kapi_slot_user_addr(struct kvm_memory_slot *slot)
 {
-	WRITE_ONCE(slot->userspace_addr, addr);
+	return slot->userspace_addr;
 }
 
 /* VMs that have, or have had, a hole. */
@@ -110,22 +106,11 @@ struct kvm_memory_slot *kapi_vcpu_hole(struct kvm_vcpu *vcpu, kapi_u64 gfn)
 {
 	struct kvm_memory_slot *slot;
 
-	if (!atomic_read(&vms_with_holes))
+	if (!atomic_read(&vms_with_holes) || !vcpu->arch.mmu->root_role.direct ||
+	    !VALID_PAGE(vcpu->arch.mmu->root.hpa))
 		return NULL;
 	slot = __gfn_to_memslot(kvm_vcpu_memslots(vcpu), gfn);
 	return slot && kapi_slot_is_hole(slot) ? slot : NULL;
-}
-
-DEFINE_STATIC_CALL_NULL(prefault, kvm_arch_vcpu_pre_fault_memory);
-static bool can_prefault;
-
-long kapi_vcpu_prefault(struct kvm_vcpu *vcpu, kapi_u64 gpa)
-{
-	struct kvm_pre_fault_memory range = { .gpa = gpa, .size = SZ_1G };
-
-	if (!can_prefault)
-		return -EOPNOTSUPP;
-	return static_call(prefault)(vcpu, &range);
 }
 
 /* ---- all ones ------------------------------------------------------------------- */
@@ -344,17 +329,6 @@ int kapi_vm_holes_attach(struct kvm *kvm, void *core, void **present)
 bool kapi_holes_possible(void)
 {
 	return gmem_entry_attached(KAPI_ENTRY_VM_IOCTL);
-}
-
-void gmem_pci_hole_init(void)
-{
-	const unsigned long addr = gmem_symbol_address("kvm_arch_vcpu_pre_fault_memory");
-
-	can_prefault = addr;
-	if (addr)
-		static_call_update(prefault, (typeof(kvm_arch_vcpu_pre_fault_memory) *)addr);
-	else
-		pr_warn("KVM cannot pre-fault: PCI holes are mapped one fault at a time\n");
 }
 
 void gmem_pci_hole_exit(void)

@@ -41,22 +41,15 @@ bool kapi_kvm_has_readonly(struct kvm *kvm);
 
 /* The live memslot of number @slot as in a request, or NULL. slots_lock held. */
 struct kvm_memory_slot *kapi_kvm_slot_by_id(struct kvm *kvm, unsigned int slot);
-/* The memslot at @gfn if that is a hole, or NULL. Cheap while no VM has any. SRCU. */
+/*
+ * The memslot at @gfn if that is a hole and faults of the vCPU are by gfn now, as
+ * they are with two-dimensional paging; or NULL. Cheap while no VM has any. SRCU.
+ */
 struct kvm_memory_slot *kapi_vcpu_hole(struct kvm_vcpu *vcpu, kapi_u64 gfn);
-/* slots_lock held. */
 bool kapi_slot_is_hole(struct kvm_memory_slot *slot);
-void kapi_slot_mark_hole(struct kvm_memory_slot *slot);
-/*
- * Where KVM finds the slot's bytes in user space. Both the old place and the new
- * one must hold the same bytes. slots_lock held.
- */
-void kapi_slot_set_user_addr(struct kvm_memory_slot *slot, kapi_u64 addr);
-
-/*
- * Maps what a fault at @gpa would, as large as it would. How many bytes from
- * @gpa on are mapped now, or a negative errno. Of a vCPU in its run loop. Sleeps.
- */
-long kapi_vcpu_prefault(struct kvm_vcpu *vcpu, kapi_u64 gpa);
+void kapi_slot_mark_hole(struct kvm_memory_slot *slot); /* slots_lock held */
+/* Where KVM finds the slot's bytes in user space. slots_lock or SRCU. */
+kapi_u64 kapi_slot_user_addr(struct kvm_memory_slot *slot);
 
 /* ---- all ones -------------------------------------------------------------- */
 

@@ -229,8 +229,6 @@ int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, gmem_u64 gpa, gmem_u64 error, voi
 	/* PFERR_PRESENT_MASK, PFERR_RSVD_MASK and PFERR_PRIVATE_ACCESS of <asm/kvm_host.h>. */
 	constexpr gmem_u64 kPresent = 1ull << 0, kWrite = 1ull << 1, kReserved = 1ull << 3,
 			   kPrivateAccess = 1ull << 49;
-	/* The guest can go on: RET_PF_FIXED and its like of KVM's MMU. */
-	constexpr int kFixed = 1;
 
 	/*
 	 * Reserved bits are how KVM remembers emulated MMIO, which is never
@@ -244,7 +242,7 @@ int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, gmem_u64 gpa, gmem_u64 error, voi
 
 	const int ret = kapi_stock_page_fault(vcpu, gpa, error, insn, insn_len);
 
-	if (ret == kFixed && !(error & kWrite))
+	if (ret == kGoOn && !(error & kWrite))
 		map_hole_ahead(vcpu, gpa);
 	return ret;
 }

@@ -22,6 +22,9 @@ constexpr std::uint64_t kMaxPages = (1ull << 31) - 1;
 
 constexpr std::uint64_t kRunSize = kRunPages * kPageSize;
 
+/* PFERR_GUEST_FINAL_MASK of <asm/kvm_host.h>: of a guest's access, to read. */
+constexpr std::uint64_t kGuestFinal = 1ull << 32;
+
 /* Mappings made around the first one, a power of two of them. */
 constexpr unsigned kAheadOrder = 4;
 
@@ -35,6 +38,14 @@ class SlotsLock {
     private:
 	struct kvm *const kvm_;
 };
+
+/* The order of the mapping that KVM makes at @gfn of @hole, whose bytes are at @addr. */
+unsigned mapping_order(GfnRange hole, std::uint64_t addr, Gfn gfn)
+{
+	const bool alike = (hole.start.value - (addr >> kPageShift)) % kRunPages == 0;
+
+	return alike && hole.covers(block_around(gfn, kRunOrder)) ? kRunOrder : 0;
+}
 
 bool placeable(const struct kapi_region &region)
 {
@@ -120,11 +131,9 @@ Status set_hole(struct kvm *kvm, const struct kapi_region &region)
 			return Status{};
 	}
 
-	GMEM_TRY(addr, view->place(region.gpa, region.size));
-
-	/* KVM does not move a memslot and its bytes at once; to these that is all one. */
-	if (old)
-		kapi_slot_set_user_addr(old, addr);
+	/* KVM does not move a memslot to other bytes: see docs/pci-hole.md. */
+	GMEM_TRY(addr, old ? Result<std::uint64_t>{ kapi_slot_user_addr(old) }
+			   : view->place(region.gpa, region.size));
 
 	const struct kapi_region as_readonly = { region.slot, kReadonly, region.gpa, region.size,
 						 addr };
@@ -144,15 +153,24 @@ void map_hole_ahead(struct kvm_vcpu *vcpu, std::uint64_t gpa)
 
 	const Gfn base{ kapi_slot_base_gfn(slot) };
 	const GfnRange hole{ base, base + kapi_slot_npages(slot) };
-	const unsigned order = hole.covers(block_around(gfn, kRunOrder)) ? kRunOrder : 0;
+	const unsigned order = mapping_order(hole, kapi_slot_user_addr(slot), gfn);
 	const std::uint64_t step = 1ull << order;
 	GfnRange ahead = hole.intersect(block_around(gfn, order + kAheadOrder));
 
 	/* Not the small mappings at the ends of a hole, too: they would be many. */
 	ahead = { ahead.start.round_up(order), ahead.end.round_down(order) };
+	/*
+	 * By faults, not by KVM's own pre-faulting: that waits for a memslot being
+	 * deleted, whose deletion waits for us. We keep the hole there, in KVM's SRCU:
+	 * no fault finds nothing, and would be emulated.
+	 */
 	for (Gfn at = ahead.start; at < ahead.end; at = at + step) {
-		if (!block_around(at, order).contains(gfn) &&
-		    kapi_vcpu_prefault(vcpu, at.value << kPageShift) < 0)
+		const std::uint64_t gpa_at = at.value << kPageShift;
+
+		if (block_around(at, order).contains(gfn))
+			continue;
+		if (kapi_kvm_sw_private(vcpu, gpa_at) ||
+		    kapi_stock_page_fault(vcpu, gpa_at, kGuestFinal, nullptr, 0) != kGoOn)
 			return;
 	}
 }

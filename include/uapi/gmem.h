@@ -29,7 +29,7 @@
 #endif
 
 /*
- * Whether KVM_MEM_PCI_HOLE is known, on a VM: for it. The published number, 187,
+ * Whether KVM_MEM_PCI_HOLE is known, on a VM: for it. The number last published, 187,
  * has long been another's. KVM counts its own up from 0, one or two a release;
  * this one begins with "gm" in ASCII, which they will not come to.
  */

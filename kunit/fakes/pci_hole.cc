@@ -33,11 +33,9 @@ std::mutex mutex; /* of all below */
 std::map<struct kvm *, VmSlots> vms;
 std::map<std::uint64_t, std::uint64_t> pieces; /* address -> size */
 std::uint64_t next_addr;
-std::vector<std::uint64_t> prefaults;
-unsigned long prefaults_left, stock_ioctls;
+std::vector<std::uint64_t> faults;
+unsigned long faults_left, stock_ioctls;
 bool usable = true, possible = true;
-
-constexpr std::uint64_t kBlock = 2 << 20;
 
 Slot *find(struct kvm *kvm, unsigned id)
 {
@@ -151,16 +149,31 @@ unsigned long ones_pieces()
 	return pieces.size();
 }
 
-std::vector<std::uint64_t> prefaulted()
+std::vector<std::uint64_t> hole_faults()
 {
 	const std::lock_guard guard{ mutex };
 
-	return std::exchange(prefaults, {});
+	return std::exchange(faults, {});
 }
 
-void fail_prefault_after(unsigned long n)
+void fail_hole_fault(unsigned long n)
 {
-	prefaults_left = n;
+	faults_left = n;
+}
+
+int note_fault(struct kvm_vcpu *vcpu, std::uint64_t gpa)
+{
+	if (!kapi_vcpu_hole(vcpu, gpa >> 12))
+		return 0;
+
+	const std::lock_guard guard{ mutex };
+
+	if (faults_left && --faults_left == 0) {
+		faults_left = 1;
+		return -EFAULT;
+	}
+	faults.push_back(gpa);
+	return 0;
 }
 
 void set_vm_usable(bool is)
@@ -203,8 +216,8 @@ void check_holes()
 		bug("%zu pieces of ones are left mapped", pieces.size());
 	if (!vms.empty())
 		bug("memslots of %zu VMs are left", vms.size());
-	prefaults.clear();
-	prefaults_left = 0;
+	faults.clear();
+	faults_left = 0;
 	usable = possible = true;
 }
 
@@ -285,36 +298,11 @@ void kapi_slot_mark_hole(struct kvm_memory_slot *slot)
 	entry.hole = true;
 }
 
-void kapi_slot_set_user_addr(struct kvm_memory_slot *slot, kapi_u64 addr)
+kapi_u64 kapi_slot_user_addr(struct kvm_memory_slot *slot)
 {
 	const std::lock_guard guard{ mutex };
 
-	if (!all_ones(addr, slot->npages << 12))
-		bug("a hole is moved to bytes that are not all ones");
-	entry_of(slot).user_addr = addr;
-}
-
-/* Large where a whole block is in the memslot and lies alike in user space. */
-long kapi_vcpu_prefault(struct kvm_vcpu *vcpu, kapi_u64 gpa)
-{
-	struct kvm_memory_slot *const slot = kapi_vcpu_hole(vcpu, gpa >> 12);
-	const std::lock_guard guard{ mutex };
-
-	if (!slot)
-		bug("gpa %#lx is mapped ahead, and in no hole", gpa);
-	if (prefaults_left && --prefaults_left == 0) {
-		prefaults_left = 1;
-		return -EINTR;
-	}
-	prefaults.push_back(gpa);
-
-	const std::uint64_t start = slot->base_gfn << 12, end = start + (slot->npages << 12);
-	const std::uint64_t block = gpa / kBlock * kBlock;
-
-	if (block >= start && block + kBlock <= end &&
-	    (entry_of(slot).user_addr - start) % kBlock == 0)
-		return block + kBlock - gpa;
-	return 4096;
+	return entry_of(slot).user_addr;
 }
 
 bool kapi_holes_possible(void)

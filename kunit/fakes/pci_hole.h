@@ -30,10 +30,12 @@ std::uint64_t region_user_addr(struct kvm *kvm, unsigned id);
 
 /* Pieces of ones that user space has now. */
 unsigned long ones_pieces();
-/* gpas that were pre-faulted since the last look. */
-std::vector<std::uint64_t> prefaulted();
-/* The nth pre-fault from now on fails, and all after it; 0: none does. */
-void fail_prefault_after(unsigned long n);
+/* Faults in holes that KVM's body has had since the last look. */
+std::vector<std::uint64_t> hole_faults();
+/* The nth of them from now on fails, and all after it; 0: none does. */
+void fail_hole_fault(unsigned long n);
+/* For KVM's body: notes the fault if it is in a hole; 0 or how it fails. */
+int note_fault(struct kvm_vcpu *vcpu, std::uint64_t gpa);
 
 void set_vm_usable(bool usable);
 void set_holes_possible(bool possible);

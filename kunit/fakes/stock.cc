@@ -6,6 +6,7 @@
 #include "kunit/fakes/kvm.h"
 
 #include "kunit/fakes/locks.h"
+#include "kunit/fakes/pci_hole.h"
 
 namespace fake
 {
@@ -82,10 +83,12 @@ int kapi_stock_check_extension(struct kvm *, long)
 	return noted.answer;
 }
 
-int kapi_stock_page_fault(struct kvm_vcpu *, kapi_u64, kapi_u64 error, void *, int)
+int kapi_stock_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, void *, int)
 {
 	noted.page_fault++;
 	noted.last_error = error;
+	if (const int failed = fake::note_fault(vcpu, gpa))
+		return failed;
 	return noted.answer;
 }
 

@@ -51,13 +51,9 @@ void kapi_slot_mark_hole(struct kvm_memory_slot *slot)
 {
 }
 
-void kapi_slot_set_user_addr(struct kvm_memory_slot *slot, u64 addr)
+u64 kapi_slot_user_addr(struct kvm_memory_slot *slot)
 {
-}
-
-long kapi_vcpu_prefault(struct kvm_vcpu *vcpu, u64 gpa)
-{
-	return -EOPNOTSUPP;
+	return 0;
 }
 
 bool kapi_holes_possible(void)

@@ -204,6 +204,43 @@ static int test_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static long access_guest(struct kvm *kvm, const struct gmem_test_guest *req, void *page)
+{
+	void __user *const data = u64_to_user_ptr(req->data);
+	long ret;
+	int idx;
+
+	if (req->write && copy_from_user(page, data, req->size))
+		return -EFAULT;
+	idx = srcu_read_lock(&kvm->srcu);
+	ret = req->write ? kvm_write_guest(kvm, req->gpa, page, req->size) :
+			   kvm_read_guest(kvm, req->gpa, page, req->size);
+	srcu_read_unlock(&kvm->srcu, idx);
+	if (!ret && !req->write && copy_to_user(data, page, req->size))
+		return -EFAULT;
+	return ret;
+}
+
+static long guest(void __user *arg)
+{
+	struct gmem_test_guest req;
+	struct file *file;
+	long ret = -EINVAL;
+	void *page;
+
+	if (copy_from_user(&req, arg, sizeof(req)) || req.size > PAGE_SIZE)
+		return -EFAULT;
+	file = fget(req.vm_fd);
+	if (!file)
+		return -EBADF;
+	page = (void *)__get_free_page(GFP_KERNEL);
+	if (page && file_is_kvm(file))
+		ret = access_guest(file->private_data, &req, page);
+	free_page((unsigned long)page);
+	fput(file);
+	return ret;
+}
+
 static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
@@ -219,6 +256,8 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return sha384((void __user *)arg);
 	case GMEM_TEST_PIN:
 		return pin(file, (void __user *)arg);
+	case GMEM_TEST_GUEST:
+		return guest((void __user *)arg);
 	}
 	return -ENOTTY;
 }

@@ -72,4 +72,18 @@ struct gmem_test_pin {
 };
 #define GMEM_TEST_PIN _IOW('g', 6, struct gmem_test_pin)
 
+/*
+ * kvm_read_guest(), or with @write kvm_write_guest(), of @size bytes, a page at
+ * most, from or to @data; what it returned.
+ */
+struct gmem_test_guest {
+	__u64 gpa;
+	__u64 data;
+	__u32 size;
+	__u32 write;
+	__u32 vm_fd;
+	__u32 pad;
+};
+#define GMEM_TEST_GUEST _IOW('g', 16, struct gmem_test_guest)
+
 #endif /* GMEM_TEST_ABI_H */
