@@ -8,9 +8,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
-#include <map>
 #include <memory>
-#include <mutex>
 
 #include "kunit/fakes/locks.h"
 #include "kunit/fakes/platform.h"
@@ -23,8 +21,9 @@ namespace
 
 using Frame = std::array<unsigned char, 4096>;
 
-std::mutex frames_lock;
-std::map<kapi_u64, std::unique_ptr<Frame>> frames;
+/* Behind the last of the arena's (pages.cc). */
+constexpr kapi_u64 kFrames = 0x440000;
+std::array<std::atomic<Frame *>, kFrames> frames;
 std::atomic<long> report_lines;
 std::atomic<kapi_platform> platform{ KAPI_PLATFORM_NONE };
 std::atomic<bool> user_gone_for_writing{ false };
@@ -67,11 +66,17 @@ void kapi_platforms_unlock(void)
 
 void *kapi_frame(kapi_u64 pfn)
 {
-	const std::lock_guard guard{ fake::frames_lock };
-	auto &frame = fake::frames[pfn];
+	if (pfn >= fake::kFrames)
+		fake::bug("pfn %#lx has no bytes", pfn);
+	std::atomic<fake::Frame *> &slot = fake::frames[pfn];
+	fake::Frame *frame = slot;
 
-	if (!frame)
-		frame = std::make_unique<fake::Frame>();
+	if (!frame) {
+		auto made = std::make_unique<fake::Frame>();
+
+		if (slot.compare_exchange_strong(frame, made.get()))
+			frame = made.release();
+	}
 	return frame->data();
 }
 
