@@ -384,7 +384,7 @@ static void check_all_alike(char *p, u64 size, bool private)
 static void test_signals(void)
 {
 	const struct sigaction action = { .sa_handler = on_signal };
-	const struct itimerspec often = { { 0, 700000 }, { 0, 700000 } }, never = { 0 };
+	const struct itimerspec often = { { 0, 2500000 }, { 0, 2500000 } }, never = { 0 };
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
 	struct vm *vm = vm_create_private(1);
 	int fd = gmem_add_mappable(vm, BIG, SHARED_AT_FIRST), ret;

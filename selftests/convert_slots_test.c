@@ -246,7 +246,7 @@ static void test_userspace_addr(void)
 static void test_big_and_empty(void)
 {
 	struct vm *vm = vm_create_private(0);
-	u64 size = 256 * SZ_1G;
+	u64 size = 64 * SZ_1G;
 	int fd = gmem_mappable(vm, size, SHARED_AT_FIRST);
 	char *p = gmem_map(fd, size - SZ_2M, SZ_2M);
 

@@ -57,9 +57,9 @@ static void check_nodes(char *p, u64 len, int node)
 
 static void test_policy_is_kept(void)
 {
-	int fd;
-	char *p, *other;
+	char *p, *other, *at;
 	u64 nodes;
+	int fd;
 
 	require_nodes();
 	fd = gmem_mappable(vm_create(KVM_X86_DEFAULT_VM, 0), FILE_SIZE, SHARED_AT_FIRST);
@@ -68,13 +68,14 @@ static void test_policy_is_kept(void)
 	CHECK_EQ(policy_at(p, &nodes), MPOL_DEFAULT);
 	CHECK_OK(mbind(p, SZ_2M, MPOL_BIND, 2));
 	CHECK_OK(mbind(p + SZ_2M, SZ_2M, MPOL_INTERLEAVE, 3));
-	for (int i = 0; i < 2; i++, p = other) {
-		/* The file's, so every mapping has it. */
-		CHECK_EQ(policy_at(p, &nodes), MPOL_BIND);
+	/* The file's, so every mapping has it. */
+	for (int i = 0; i < 2; i++) {
+		at = i ? other : p;
+		CHECK_EQ(policy_at(at, &nodes), MPOL_BIND);
 		CHECK_EQ(nodes, 2);
-		CHECK_EQ(policy_at(p + SZ_2M, &nodes), MPOL_INTERLEAVE);
+		CHECK_EQ(policy_at(at + SZ_2M, &nodes), MPOL_INTERLEAVE);
 		CHECK_EQ(nodes, 3);
-		CHECK_EQ(policy_at(p + 2 * SZ_2M, &nodes), MPOL_DEFAULT);
+		CHECK_EQ(policy_at(at + 2 * SZ_2M, &nodes), MPOL_DEFAULT);
 	}
 	CHECK_OK(mbind(p, FILE_SIZE, MPOL_DEFAULT, 0));
 	CHECK_EQ(policy_at(p, &nodes), MPOL_DEFAULT);

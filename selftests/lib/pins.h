@@ -17,7 +17,7 @@ enum pin_kind {
 	NR_PIN_KINDS,
 };
 
-#define DIRECT_IO_MS	1500
+#define DIRECT_IO_MS	4000
 
 struct pin {
 	enum pin_kind kind;
