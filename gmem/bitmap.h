@@ -42,6 +42,16 @@ template <unsigned Bits> class Bitmap {
 		count_ = 0;
 	}
 
+	/* Those of @other taken out. */
+	constexpr Bitmap without(const Bitmap &other) const
+	{
+		Bitmap rest = *this;
+
+		for (unsigned i = other.next_set(0); i < Bits; i = other.next_set(i + 1))
+			rest.reset(i);
+		return rest;
+	}
+
 	/* First number at or after @from that is (not) in the set; Bits if none. */
 	constexpr unsigned next_set(unsigned from) const { return next(from, 0); }
 	constexpr unsigned next_clear(unsigned from) const { return next(from, ~0ull); }

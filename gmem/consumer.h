@@ -7,6 +7,7 @@
 #ifndef GMEM_CONSUMER_H
 #define GMEM_CONSUMER_H
 
+#include "gmem/result.h"
 #include "gmem/types.h"
 
 namespace gmem
@@ -20,6 +21,14 @@ class Binding {
 	IndexRange range() const { return range_; }
 
 	/*
+	 * @range, a part of range(), is about to become private or shared. The
+	 * holder may refuse, with the error that user space gets, and sets aside
+	 * what it needs for converted(); nothing visible may change. Inode lock
+	 * held exclusively; may sleep.
+	 */
+	virtual Status prepare(IndexRange, bool /* to_private */) { return Status{}; }
+
+	/*
 	 * The life of an invalidation, in this order, each with the inode lock
 	 * held and a part of range(). From begin() to end() the holder maps
 	 * nothing of @reach anew: @reach is @range of unmap() rounded out to runs,
@@ -27,6 +36,8 @@ class Binding {
 	 */
 	virtual void begin(IndexRange reach) = 0;
 	virtual void unmap(IndexRange range) = 0;
+	/* @range, which is unmapped, has become private or shared. */
+	virtual void converted(IndexRange, bool /* to_private */) {}
 	virtual void end(IndexRange reach) = 0;
 
 	/* The file is going; the holder must forget it. Inode lock held exclusively. */

@@ -11,9 +11,9 @@
 namespace gmem
 {
 
-Result<int> File::create(struct kvm *vm, Platform &platform, std::uint64_t size, bool huge)
+Result<int> File::create(struct kvm *vm, Platform &platform, std::uint64_t size, FileKind kind)
 {
-	GMEM_TRY(inode, make<Inode>(platform, huge));
+	GMEM_TRY(inode, make<Inode>(platform, kind));
 	GMEM_TRY(file, make<File>(*inode, vm));
 
 	const int fd = kapi_fd_reserve();
@@ -23,7 +23,7 @@ Result<int> File::create(struct kvm *vm, Platform &platform, std::uint64_t size,
 
 	struct file *handle = nullptr;
 	struct inode *inode_handle = nullptr;
-	const Status status{ kapi_file_create(size, inode.get(), file.get(), &handle,
+	const Status status{ kapi_file_create(size, kind.mappable, inode.get(), file.get(), &handle,
 					      &inode_handle) };
 
 	if (!status.ok()) {
@@ -47,6 +47,41 @@ Status File::allocate(IndexRange range)
 	SharedInodeLock lock{ inode_.handle() };
 
 	return inode_.store().allocate(range);
+}
+
+Result<PageRef> File::user_page(PageIndex index)
+{
+	PageRef busy;
+
+	for (;;) {
+		/* Not under the inode lock: memory failure takes it with a page locked. */
+		if (busy)
+			kapi_page_wait_unlocked(busy.get());
+
+		SharedInodeLock lock{ inode_.handle() };
+		const IndexRange all{ PageIndex{ 0 }, inode_.end() };
+
+		if (!all.contains(index))
+			return error(EINVAL);
+
+		const unsigned fit = all.covers(block_around(index, kRunOrder)) ? kRunOrder : 0;
+		Result<Backing> backing =
+			inode_.page(index, { inode_.platform(), vm_, Gfn{}, fit, Share::kShared });
+
+		if (backing.status() == error(EAGAIN))
+			return error(EFAULT);
+		GMEM_CHECK(backing);
+
+		PageRef &page = backing.value().page;
+
+		/*
+		 * Locked before the inode is let go: who takes the page away or makes
+		 * it private then waits for it, or finds it in use.
+		 */
+		if (kapi_page_trylock(page.get()))
+			return std::move(page);
+		busy = std::move(page);
+	}
 }
 
 void File::release()
@@ -101,6 +136,17 @@ void gmem_file_release(void *core_file)
 
 	file->release();
 	gmem::Destroy{}(file);
+}
+
+int gmem_file_fault(void *core_file, kapi_u64 index, struct page **page)
+{
+	gmem::Result<gmem::PageRef> found =
+		static_cast<File *>(core_file)->user_page(PageIndex{ index });
+
+	if (!found.ok())
+		return found.status().code();
+	*page = found.value().release();
+	return 0;
 }
 
 long gmem_file_stat(void *core_file, enum kapi_stat stat)

@@ -25,14 +25,24 @@ class File {
 
 	/* A file of @size bytes on a new inode; returns its descriptor. Sleeps. */
 	static Result<int> create(struct kvm *vm, Platform &platform, std::uint64_t size,
-				  bool huge);
+				  FileKind kind);
 
 	Inode &inode() { return inode_; }
 	struct kvm *vm() const { return vm_; }
 	Bindings &bindings() { return bindings_; }
+	/* Whether its pages can be private or shared, each by itself. */
+	bool converts() const
+	{
+		return inode_.store().kind().mappable && kapi_kvm_has_private_mem(vm_);
+	}
 
 	/* -EINVAL: past the end; -EINTR, -ENOMEM. Sleeps. */
 	Status allocate(IndexRange range);
+	/*
+	 * The shared page at @index for user space, locked, with a reference.
+	 * -EFAULT: it is private; -EINVAL: past the end; -EHWPOISON, -ENOMEM. Sleeps.
+	 */
+	Result<PageRef> user_page(PageIndex index);
 	/* Unmaps and forgets every binding; the descriptor is gone. Sleeps. */
 	void release();
 

@@ -4,6 +4,7 @@
  */
 #include "gmem/inode.h"
 
+#include "gmem/conversion.h"
 #include "gmem/file.h"
 #include "gmem/invalidation.h"
 #include "gmem/locks.h"
@@ -70,6 +71,22 @@ void Inode::poisoned(PageIndex index)
 	Invalidation invalidation{ *this, range };
 
 	invalidation.unmap();
+}
+
+Status Inode::convert(IndexRange range, bool to_private, PageIndex &at)
+{
+	ExclusiveInodeLock lock{ inode_ };
+	Conversion conversion{ *this, range, to_private };
+
+	GMEM_CHECK(conversion.prepare(at));
+	conversion.commit();
+	return Status{};
+}
+
+void Inode::unmap_failed(IndexRange range)
+{
+	for (PageIndex index = range.start; index < range.end; index = index + 1)
+		store_.unmap_failed(index);
 }
 
 } /* namespace gmem */

@@ -16,7 +16,7 @@ class File;
 
 class Inode {
     public:
-	Inode(Platform &platform, bool huge);
+	Inode(Platform &platform, FileKind kind);
 
 	struct inode *handle() const { return inode_; }
 	PageStore &store() { return store_; }
@@ -46,6 +46,16 @@ class Inode {
 	void evict();
 	/* Unmaps the poisoned page at @index, so that its next touch is an error. */
 	void poisoned(PageIndex index);
+	/*
+	 * @range becomes private, or shared. Errors and @at as Conversion::prepare().
+	 * The VM's slots_lock is held; takes the inode lock. Sleeps.
+	 */
+	Status convert(IndexRange range, bool to_private, PageIndex &at);
+	/*
+	 * A holder could not unmap @range: its pages are lost and will not be used
+	 * again. From within Binding::unmap().
+	 */
+	void unmap_failed(IndexRange range);
 
     private:
 	/* gmem/promotion.cc */

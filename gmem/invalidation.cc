@@ -10,11 +10,11 @@
 namespace gmem
 {
 
-template <class Fn> void Invalidation::for_each_binding(Fn fn)
+template <class Fn> void Invalidation::for_each_binding(IndexRange range, Fn fn)
 {
 	for (File *file = inode_.files(); file; file = inode_.next(*file)) {
 		if (!only_ || file == only_)
-			file->bindings().for_each_overlapping(range_, fn);
+			file->bindings().for_each_overlapping(range, fn);
 	}
 }
 
@@ -31,7 +31,7 @@ Invalidation::Invalidation(Inode &inode, IndexRange range, File *only)
 	: inode_(inode), range_(range), only_(only)
 {
 	kapi_inode_assert_locked(inode_.handle());
-	for_each_binding([&](Binding &b) { b.begin(reach(inode_, b, range_)); });
+	for_each_binding(range_, [&](Binding &b) { b.begin(reach(inode_, b, range_)); });
 }
 
 Invalidation::~Invalidation()
@@ -44,12 +44,20 @@ void Invalidation::finish()
 	if (finished_)
 		return;
 	finished_ = true;
-	for_each_binding([&](Binding &b) { b.end(reach(inode_, b, range_)); });
+	for_each_binding(range_, [&](Binding &b) { b.end(reach(inode_, b, range_)); });
 }
 
-void Invalidation::unmap()
+void Invalidation::unmap(IndexRange part)
 {
-	for_each_binding([&](Binding &b) { b.unmap(b.range().intersect(range_)); });
+	if (inode_.store().kind().mappable)
+		kapi_cache_unmap_user(inode_.handle(), part.start.value, part.end.value);
+	for_each_binding(part, [&](Binding &b) { b.unmap(b.range().intersect(part)); });
+}
+
+void Invalidation::converted(IndexRange part, bool to_private)
+{
+	for_each_binding(part,
+			 [&](Binding &b) { b.converted(b.range().intersect(part), to_private); });
 }
 
 } /* namespace gmem */

@@ -24,12 +24,16 @@ class Invalidation {
 	Invalidation &operator=(const Invalidation &) = delete;
 
 	/* Every holder's mappings of the range are gone when it returns. Sleeps. */
-	void unmap();
+	void unmap() { unmap(range_); }
+	/* The same for a part of it. */
+	void unmap(IndexRange part);
+	/* Tells the holders that a part is now private, or shared. */
+	void converted(IndexRange part, bool to_private);
 	/* Ends it before its time; what would bring the range back waits for a run lock. */
 	void finish();
 
     private:
-	template <class Fn> void for_each_binding(Fn fn);
+	template <class Fn> void for_each_binding(IndexRange range, Fn fn);
 
 	Inode &inode_;
 	const IndexRange range_;

@@ -55,6 +55,8 @@ class Platform {
 	virtual Status reclaim(Pfn pfn, std::uint64_t count) = 0;
 	/* Whether the host may use the page, after a reclaim() that failed for some. */
 	virtual bool is_hosts(Pfn) { return false; }
+	/* Whether pages keep their content when they change between guest and host. */
+	virtual bool keeps_content() const { return false; }
 	/* The largest order that one prepare() can take. */
 	virtual unsigned max_order() const = 0;
 	/* Whether pages prepared one by one may be mapped by one huge mapping. */

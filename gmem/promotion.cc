@@ -19,7 +19,7 @@ constexpr unsigned kDelayMs = 100;
 
 } /* namespace */
 
-Inode::Inode(Platform &platform, bool huge) : platform_(platform), store_(huge)
+Inode::Inode(Platform &platform, FileKind kind) : platform_(platform), store_(kind)
 {
 	kapi_work_init(&promotions_, run_promotions, this);
 }
@@ -58,7 +58,7 @@ void Inode::promote_runs()
 
 void Inode::promote_run(PageIndex start)
 {
-	struct page *const block = kapi_pages_alloc(kRunOrder);
+	struct page *const block = kapi_pages_alloc_at(inode_, start.value, kRunOrder);
 
 	if (!block) {
 		store_.give_up_promotion(start);

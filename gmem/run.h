@@ -9,6 +9,8 @@
 #ifndef GMEM_RUN_H
 #define GMEM_RUN_H
 
+#include <atomic>
+
 #include "gmem/bitmap.h"
 #include "gmem/locks.h"
 #include "gmem/types.h"
@@ -18,14 +20,21 @@ namespace gmem
 
 using RunBitmap = Bitmap<kRunPages>;
 
-/* Everything but the lock is protected by the lock. */
+/* Everything but the lock and huge is protected by the lock. */
 struct Run {
-	Run() : lock(KAPI_LOCK_RUN) {}
+	explicit Run(bool all_shared) : lock(KAPI_LOCK_RUN)
+	{
+		if (all_shared)
+			shared.set_all();
+	}
 
 	static constexpr unsigned slot_of(PageIndex index) { return index.value % kRunPages; }
 
 	bool empty() const { return present.none(); }
 	bool whole() const { return block && present.all(); }
+	bool uniform() const { return shared.none() || shared.all(); }
+	/* Pages that are the platform's. */
+	RunBitmap owned() const { return prepared.without(shared); }
 
 	Mutex lock;
 	/*
@@ -42,8 +51,15 @@ struct Run {
 	 */
 	RunBitmap claimed;
 	RunBitmap lost; /* ... that memory failure has struck */
+	RunBitmap unsafe; /* ... lost because somebody may still use it: never to be freed */
+	RunBitmap shared; /* user space may see it; pages that are absent have a state, too */
 	/* All were prepared by one call, so one mapping may show them on any platform. */
 	bool as_one = false;
+	/*
+	 * It was handed out as one, and nothing has happened to it since. Read without
+	 * the lock: who clears it has begun an invalidation, or will before it ends.
+	 */
+	std::atomic<bool> huge{ false };
 	/* All present but not one block, where it could be mapped huge: make it one. */
 	std::uint8_t promotion_tries = 0; /* so often at the most */
 };

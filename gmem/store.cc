@@ -41,7 +41,7 @@ Result<Run *> PageStore::obtain(PageIndex index)
 	if (Run *const run = runs_.load(run_number(index)))
 		return run;
 
-	GMEM_TRY(run, make<Run>());
+	GMEM_TRY(run, make<Run>(kind_.shared));
 	Run *present = nullptr;
 	const Status status = runs_.insert(run_number(index), run.get(), present);
 
@@ -62,7 +62,7 @@ struct page *PageStore::page_at(const Run &run, PageIndex index) const
 /* One aligned block for an empty run; false if there is none to be had. */
 bool PageStore::fill_block(Run &run, PageIndex index)
 {
-	struct page *const block = kapi_pages_alloc(kRunOrder);
+	struct page *const block = kapi_pages_alloc_at(inode_, index.value, kRunOrder);
 
 	if (!block)
 		return false;
@@ -86,7 +86,7 @@ bool PageStore::insert_block(Run &run, PageIndex index, struct page *block)
 
 Status PageStore::fill_page(Run &run, PageIndex index, unsigned fit)
 {
-	struct page *const page = kapi_pages_alloc(0);
+	struct page *const page = kapi_pages_alloc_at(inode_, index.value, 0);
 
 	if (!page)
 		return error(ENOMEM);
@@ -107,7 +107,7 @@ Status PageStore::fill_page(Run &run, PageIndex index, unsigned fit)
 	if (run.block) {
 		stats_.add(KAPI_STAT_RUNS);
 		stats_.add(KAPI_STAT_PROMOTIONS);
-	} else if (huge_ && fit >= kRunOrder) {
+	} else if (kind_.huge && fit >= kRunOrder) {
 		run.promotion_tries = kPromotionTries;
 		promotion_wanted_.store(true);
 	}
@@ -121,7 +121,7 @@ Status PageStore::fill_page(Run &run, PageIndex index, unsigned fit)
  */
 template <class Worth> Status PageStore::fill(Run &run, PageIndex index, unsigned fit, Worth worth)
 {
-	if (huge_) {
+	if (kind_.huge) {
 		if (fit < kRunOrder)
 			stats_.add(KAPI_STAT_FALLBACK_PLACE);
 		else if (!run.empty())
@@ -138,11 +138,15 @@ template <class Worth> Status PageStore::fill(Run &run, PageIndex index, unsigne
 
 /*
  * A run with a part that KVM takes for shared gets small pages: it would not be
- * mapped huge, and the shared part's memory would lie idle.
+ * mapped huge, and the shared part's memory would lie idle. Unless that, too, is
+ * of this file.
  */
 Status PageStore::fill_for(Run &run, PageIndex index, const Access &access)
 {
 	return fill(run, index, access.fit, [&] {
+		if (kind_.mappable)
+			return true;
+
 		const GfnRange block = block_around(access.gfn, kRunOrder);
 
 		return kapi_kvm_range_private(access.vm, block.start.value, block.end.value);
@@ -154,7 +158,8 @@ Status PageStore::prepare_page(Run &run, unsigned slot, struct page *page, const
 {
 	if (!kapi_pages_come_zeroed())
 		kapi_pages_clear(page, 1);
-	GMEM_CHECK(access.platform.prepare(access.vm, gfn, Pfn{ kapi_page_pfn(page) }, 0));
+	if (!run.shared.test(slot))
+		GMEM_CHECK(access.platform.prepare(access.vm, gfn, Pfn{ kapi_page_pfn(page) }, 0));
 	run.prepared.set(slot);
 	return Status{};
 }
@@ -163,6 +168,10 @@ Status PageStore::prepare_block(Run &run, const Access &access)
 {
 	if (!kapi_pages_come_zeroed())
 		kapi_pages_clear(run.block, kRunPages);
+	if (run.shared.all()) {
+		run.prepared.set_all();
+		return Status{};
+	}
 
 	const Status status = access.platform.prepare(access.vm, access.gfn.round_down(kRunOrder),
 						      Pfn{ kapi_page_pfn(run.block) }, kRunOrder);
@@ -182,7 +191,8 @@ Status PageStore::prepare_block(Run &run, const Access &access)
 Status PageStore::prepare(Run &run, PageIndex index, const Access &access)
 {
 	const unsigned slot = Run::slot_of(index);
-	const bool as_one = access.fit >= kRunOrder && run.whole() && run.lost.none();
+	const bool as_one = access.fit >= kRunOrder && run.whole() && run.lost.none() &&
+			    run.uniform();
 
 	if (as_one && run.prepared.none() && access.platform.max_order() >= kRunOrder)
 		return prepare_block(run, access);
@@ -190,7 +200,7 @@ Status PageStore::prepare(Run &run, PageIndex index, const Access &access)
 	if (!run.prepared.test(slot))
 		GMEM_CHECK(prepare_page(run, slot, page_at(run, index), access, access.gfn));
 
-	if (!as_one || !access.platform.pages_join())
+	if (!as_one || !(run.shared.all() || access.platform.pages_join()))
 		return Status{};
 	for (unsigned i = run.prepared.next_clear(0); i < kRunPages; i = run.prepared.next_clear(i))
 		GMEM_CHECK(prepare_page(run, i, kapi_page_nth(run.block, i), access,
@@ -200,41 +210,50 @@ Status PageStore::prepare(Run &run, PageIndex index, const Access &access)
 
 Result<Backing> PageStore::get(PageIndex index, const Access &access)
 {
+	const unsigned slot = Run::slot_of(index);
 	const Giant *const giant = giant_for(index, access);
 
 	GMEM_TRY(run, obtain(index));
 	MutexGuard guard{ run->lock };
+	const bool shared = run->shared.test(slot);
 
-	if (!run->present.test(Run::slot_of(index)))
+	if (access.share != Share::kEither && shared != (access.share == Share::kShared))
+		return error(EAGAIN);
+	if (!run->present.test(slot))
 		GMEM_CHECK(fill_for(*run, index, access));
 
 	struct page *const page = page_at(*run, index);
 
-	if (kapi_page_poisoned(page))
+	if (kapi_page_poisoned(page) || run->unsafe.test(slot))
 		return error(EHWPOISON);
-	if (!run->prepared.test(Run::slot_of(index)))
+	if (!run->prepared.test(slot))
 		GMEM_CHECK(prepare(*run, index, access));
 
 	const bool huge = access.fit >= kRunOrder && run->whole() && run->prepared.all() &&
-			  run->lost.none() && (run->as_one || access.platform.pages_join());
+			  run->lost.none() && run->uniform() &&
+			  (shared || run->as_one || access.platform.pages_join());
 
-	GMEM_CHECK(access.platform.admit(access.gfn, Pfn{ kapi_page_pfn(page) },
-					 huge ? kRunOrder : 0));
-	run->claimed.set(Run::slot_of(index));
+	if (!shared)
+		GMEM_CHECK(access.platform.admit(access.gfn, Pfn{ kapi_page_pfn(page) },
+						 huge ? kRunOrder : 0));
+	run->claimed.set(slot);
 	kapi_page_get(page);
 	if (!huge)
 		return Backing{ PageRef{ page }, 0 };
+	run->huge.store(true);
 	return Backing{ PageRef{ page }, giant && giant->intact.load() ? kGiantOrder : kRunOrder };
 }
 
 Result<struct page *> PageStore::populatable(Run &run, PageIndex index, const Access &access)
 {
+	if (run.shared.test(Run::slot_of(index)))
+		return error(EINVAL);
 	if (!run.present.test(Run::slot_of(index)))
 		GMEM_CHECK(fill_for(run, index, access));
 
 	struct page *const page = page_at(run, index);
 
-	if (kapi_page_poisoned(page))
+	if (kapi_page_poisoned(page) || run.unsafe.test(Run::slot_of(index)))
 		return error(EHWPOISON);
 	if (run.claimed.test(Run::slot_of(index)))
 		return error(EEXIST);
@@ -302,7 +321,9 @@ void PageStore::forget(Run &run, unsigned slot)
 	run.prepared.reset(slot);
 	run.claimed.reset(slot);
 	run.lost.reset(slot);
+	run.unsafe.reset(slot);
 	run.as_one = false;
+	run.huge.store(false);
 	run.promotion_tries = 0;
 	if (run.empty())
 		run.block = nullptr;
@@ -334,22 +355,23 @@ bool PageStore::remove_whole(Run &run, PageIndex start, Platform &platform)
 	if (!kapi_cache_take_run(inode_, start.value, block, kRunOrder))
 		return false;
 
-	const RunBitmap prepared = run.prepared;
+	const RunBitmap owned = run.owned();
 
 	run.present.reset_all();
 	run.prepared.reset_all();
 	run.claimed.reset_all();
 	run.as_one = false;
+	run.huge.store(false);
 	run.block = nullptr;
 	stats_.add(KAPI_STAT_PAGES, -static_cast<long>(kRunPages));
 	stats_.add(KAPI_STAT_RUNS, -1);
-	/* Stretches of prepared and of other pages in turn. */
+	/* Stretches of the platform's and of other pages in turn. */
 	for (unsigned from = 0; from < kRunPages;) {
-		const bool owned = prepared.test(from);
-		const unsigned to = owned ? prepared.next_clear(from) : prepared.next_set(from);
+		const bool ours = !owned.test(from);
+		const unsigned to = ours ? owned.next_set(from) : owned.next_clear(from);
 		struct page *const first = kapi_page_nth(block, from);
 
-		if (!owned || platform.reclaim(Pfn{ kapi_page_pfn(first) }, to - from).ok())
+		if (ours || platform.reclaim(Pfn{ kapi_page_pfn(first) }, to - from).ok())
 			kapi_pages_free_frozen(first, to - from);
 		else
 			free_returned(first, to - from, platform);
@@ -366,24 +388,27 @@ bool PageStore::remove_whole(Run &run, PageIndex start, Platform &platform)
 unsigned PageStore::reclaim_batch(Run &run, struct page **pages, unsigned count, bool split,
 				  Platform &platform)
 {
+	const RunBitmap owned = run.owned(), unsafe = run.unsafe;
+	const auto slot_of = [&](unsigned i) { return kapi_cache_index(pages[i]) % kRunPages; };
 	unsigned kept = 0;
 
 	for (unsigned from = 0; from < count;) {
-		const unsigned slot = kapi_cache_index(pages[from]) % kRunPages;
-		const bool owned = run.prepared.test(slot);
+		const unsigned slot = slot_of(from);
+		const bool keep = unsafe.test(slot);
+		const bool reclaim = !keep && owned.test(slot);
 		const Pfn first{ kapi_page_pfn(pages[from]) };
 		unsigned to = from;
 
 		do {
-			forget(run, kapi_cache_index(pages[to++]) % kRunPages);
-		} while (to < count && owned &&
-			 run.prepared.test(kapi_cache_index(pages[to]) % kRunPages) &&
+			forget(run, slot_of(to++));
+		} while (to < count && reclaim && owned.test(slot_of(to)) &&
+			 !unsafe.test(slot_of(to)) &&
 			 Pfn{ kapi_page_pfn(pages[to]) } == first + (to - from));
 
-		const bool all = !owned || (split && platform.reclaim(first, to - from).ok());
+		const bool all = !reclaim || (split && platform.reclaim(first, to - from).ok());
 
 		for (; from < to; from++) {
-			if (all || platform.is_hosts(Pfn{ kapi_page_pfn(pages[from]) }))
+			if (!keep && (all || platform.is_hosts(Pfn{ kapi_page_pfn(pages[from]) })))
 				pages[kept++] = pages[from];
 			else
 				stats_.add(KAPI_STAT_LEAKED);
@@ -438,17 +463,31 @@ PageRef PageStore::remove(IndexRange range, Platform &platform)
 	return PageRef{};
 }
 
-void PageStore::poisoned(PageIndex index)
+template <class Fn> void PageStore::lose(PageIndex index, Fn also)
 {
 	Run *const run = runs_.load(run_number(index));
+	const unsigned slot = Run::slot_of(index);
 
 	if (!run)
 		return;
 	MutexGuard guard{ run->lock };
 
 	break_giant(index);
-	if (run->present.test(Run::slot_of(index)))
-		run->lost.set(Run::slot_of(index));
+	run->huge.store(false);
+	if (run->present.test(slot)) {
+		run->lost.set(slot);
+		also(*run, slot);
+	}
+}
+
+void PageStore::poisoned(PageIndex index)
+{
+	lose(index, [](Run &, unsigned) {});
+}
+
+void PageStore::unmap_failed(PageIndex index)
+{
+	lose(index, [](Run &run, unsigned slot) { run.unsafe.set(slot); });
 }
 
 Result<PageIndex> PageStore::next_promotion(PageIndex from)

@@ -28,6 +28,20 @@ struct Backing {
 	unsigned order = 0;
 };
 
+/* How a file was made. */
+struct FileKind {
+	bool huge = false; /* runs of 2 MiB where they can be had */
+	bool mappable = false; /* shared pages are of this file, too, for user space and guests */
+	bool shared = false; /* all pages are, at first; else private */
+};
+
+/* What a page must be for who asks for it. */
+enum class Share {
+	kPrivate,
+	kShared,
+	kEither,
+};
+
 /* Who asks for a page, and how much of a run the place it is mapped at takes. */
 struct Access {
 	Platform &platform;
@@ -35,11 +49,14 @@ struct Access {
 	Gfn gfn;
 	/* kGiantOrder or kRunOrder where a block that large is one of gfns, too; else 0. */
 	unsigned fit;
+	Share share = Share::kPrivate;
 };
 
 class PageStore {
     public:
-	explicit PageStore(bool huge) : huge_(huge), giants_possible_(huge && kapi_pages_reserved())
+	explicit PageStore(FileKind kind)
+		: kind_(kind),
+		  giants_possible_(kind.huge && !kind.mappable && kapi_pages_reserved())
 	{
 	}
 	~PageStore();
@@ -48,8 +65,8 @@ class PageStore {
 	void attach(struct inode *inode) { inode_ = inode; }
 
 	/*
-	 * The page at @index, prepared. -EHWPOISON: it is lost; -ENOMEM; or what
-	 * the platform said. Sleeps.
+	 * The page at @index, prepared. -EHWPOISON: it is lost; -EAGAIN: it is not
+	 * as @access wants it; -ENOMEM; or what the platform said. Sleeps.
 	 */
 	Result<Backing> get(PageIndex index, const Access &access);
 
@@ -82,6 +99,27 @@ class PageStore {
 
 	/* Hardware poison struck the page at @index. */
 	void poisoned(PageIndex index);
+	/* A holder could not unmap the page at @index: it is lost, and never used again. */
+	void unmap_failed(PageIndex index);
+
+	/* ---- shared and private: gmem/share.cc; inode lock held exclusively ---- */
+
+	/* The first stretch of @range that is (not) shared, as long as it is; or empty. */
+	IndexRange next_shared(IndexRange range, bool shared) const;
+	/*
+	 * Makes sure that convert() of @range has what it needs. -ENOMEM, -EINTR;
+	 * -EHWPOISON: the page at @at is lost. Nothing visible has changed.
+	 */
+	Status prepare_convert(IndexRange range, PageIndex &at);
+	/* @range, which nobody has mapped, is now private, or shared. Cannot fail. */
+	void convert(IndexRange range, bool to_private, Platform &platform);
+	/* Whether a mapping of the run around @index may take in all of it. Any context. */
+	bool huge_at(PageIndex index) const
+	{
+		const Run *const run = runs_.load(run_number(index));
+
+		return run && run->huge.load();
+	}
 
 	/* The first run at or after @from that wants to be promoted; its first page. */
 	Result<PageIndex> next_promotion(PageIndex from);
@@ -103,6 +141,7 @@ class PageStore {
 	unsigned max_order() const { return giants_possible_ ? kGiantOrder : kRunOrder; }
 
 	Stats &stats() { return stats_; }
+	const FileKind &kind() const { return kind_; }
 
     private:
 	static std::uint64_t run_number(PageIndex index) { return index.value >> kRunOrder; }
@@ -127,6 +166,8 @@ class PageStore {
 	unsigned reclaim_batch(Run &run, struct page **pages, unsigned count, bool split,
 			       Platform &platform);
 	void forget(Run &run, unsigned slot);
+	template <class Fn> void lose(PageIndex index, Fn also);
+	void give_back(Run &run, unsigned slot, struct page *page, bool split, Platform &platform);
 
 	/* gmem/giant.cc */
 	Giant *giant_for(PageIndex index, const Access &access);
@@ -135,7 +176,7 @@ class PageStore {
 	void break_giant(PageIndex index);
 
 	struct inode *inode_ = nullptr;
-	const bool huge_;
+	const FileKind kind_;
 	/* Fixed for life: how far an invalidation must reach depends on it. */
 	const bool giants_possible_;
 	std::atomic<bool> promotion_wanted_{ false };

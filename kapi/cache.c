@@ -12,7 +12,9 @@
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/rcupdate_wait.h>
 
+#include "files.h"
 #include "kapi.h"
 #include "symbols.h"
 
@@ -28,7 +30,7 @@ static gfp_t charge_gfp(unsigned int count)
  */
 static int charge(struct inode *inode, struct page *first, unsigned int count)
 {
-	struct mem_cgroup *const memcg = inode->i_mapping->i_private_data;
+	struct mem_cgroup *const memcg = gmem_inode_memcg(inode);
 	int ret;
 
 	if (mem_cgroup_disabled())
@@ -182,6 +184,15 @@ unsigned int kapi_cache_take(struct inode *inode, kapi_u64 *index, kapi_u64 end,
 			*index = xas.xa_index;
 			break;
 		}
+		/* Unmapped before, but a fault may have been under way. The lock keeps others off. */
+		if (folio_mapped(folio)) {
+			xas_pause(&xas);
+			xas_unlock_irq(&xas);
+			unmap_mapping_pages(mapping, folio->index, 1, false);
+			xas_lock_irq(&xas);
+			xas_set(&xas, folio->index);
+			xas_load(&xas);
+		}
 		xas_store(&xas, NULL);
 		folio->mapping = NULL;
 		__lruvec_stat_mod_folio(folio, NR_FILE_PAGES, -1);
@@ -290,6 +301,37 @@ int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *blo
 	release_pages(pages, count);
 out:
 	kvfree(pages);
+	return ret;
+}
+
+void kapi_cache_unmap_user(struct inode *inode, kapi_u64 start, kapi_u64 end)
+{
+	unmap_mapping_pages(inode->i_mapping, start, end - start, false);
+}
+
+int kapi_cache_unused(struct inode *inode, kapi_u64 start, kapi_u64 end, kapi_u64 *at)
+{
+	XA_STATE(xas, &inode->i_mapping->i_pages, start);
+	struct folio *folio;
+	int ret = 0;
+
+	lockdep_assert_held_write(&inode->i_mapping->invalidate_lock);
+	/* Nobody takes pages out; who puts them in are guests, which hold none for long. */
+	rcu_read_lock();
+	xas_for_each(&xas, folio, end - 1) {
+		if (xas_retry(&xas, folio))
+			continue;
+		if (folio_ref_count(folio) != 1) {
+			*at = xas.xa_index;
+			ret = -EAGAIN;
+			break;
+		}
+		if (need_resched()) {
+			xas_pause(&xas);
+			cond_resched_rcu();
+		}
+	}
+	rcu_read_unlock();
 	return ret;
 }
 

@@ -12,6 +12,7 @@
 #include <linux/mount.h>
 #include <linux/pagemap.h>
 #include <linux/pseudo_fs.h>
+#include <linux/slab.h>
 #include <linux/statfs.h>
 #include <linux/uaccess.h>
 
@@ -20,6 +21,12 @@
 #include "files.h"
 #include "kapi.h"
 #include "stats.h"
+
+/* What the boundary keeps of an inode, as its mapping's private data. */
+struct gmem_mapping {
+	struct mem_cgroup *memcg; /* the creator's pays, whoever touches first (kapi/cache.c) */
+	struct shared_policy *policies; /* NULL if it cannot be mapped */
+};
 
 /* As guest_memfd's own file system of later kernels ("GMEM"). */
 #define GUEST_MEMFD_MAGIC 0x474d454d
@@ -62,6 +69,7 @@ static long gmem_fop_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		struct gmem_launch_populate populate;
 		struct gmem_launch_finish finish;
 		struct gmem_launch_measurement measurement;
+		struct kvm_memory_attributes2 attributes;
 	} args;
 	long ret;
 
@@ -70,8 +78,14 @@ static long gmem_fop_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 	memset(&args, 0, sizeof(args));
 	if (_IOC_DIR(cmd) & _IOC_WRITE && copy_from_user(&args, user, _IOC_SIZE(cmd)))
 		return -EFAULT;
+	/* Nothing is done that could not be told. */
+	if (cmd == KVM_SET_MEMORY_ATTRIBUTES2 && copy_to_user(user, &args, _IOC_SIZE(cmd)))
+		return -EFAULT;
 
 	switch (cmd) {
+	case KVM_SET_MEMORY_ATTRIBUTES2:
+		ret = gmem_file_convert(file->private_data, &args.attributes);
+		break;
 	case GMEM_POPULATE:
 		ret = gmem_file_populate(file, file->private_data, &args.populate);
 		break;
@@ -98,6 +112,7 @@ static const struct file_operations gmem_fops = {
 	.open		= generic_file_open,
 	.release	= gmem_fop_release,
 	.fallocate	= gmem_fop_fallocate,
+	.mmap		= gmem_fop_mmap,
 	.unlocked_ioctl	= gmem_fop_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 	.show_fdinfo	= gmem_fop_show_fdinfo,
@@ -153,13 +168,48 @@ bool gmem_folio_is_ours(struct folio *folio)
 	return mapping && mapping->a_ops == &gmem_aops;
 }
 
+struct mem_cgroup *gmem_inode_memcg(struct inode *inode)
+{
+	return ((struct gmem_mapping *)inode->i_mapping->i_private_data)->memcg;
+}
+
+struct shared_policy *gmem_inode_policies(struct inode *inode)
+{
+	return ((struct gmem_mapping *)inode->i_mapping->i_private_data)->policies;
+}
+
+static struct gmem_mapping *mapping_new(bool mappable)
+{
+	struct gmem_mapping *const mapping = kzalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT);
+
+	if (!mapping)
+		return NULL;
+	if (mappable) {
+		mapping->policies = gmem_policies_new();
+		if (!mapping->policies) {
+			kfree(mapping);
+			return NULL;
+		}
+	}
+	mapping->memcg = get_mem_cgroup_from_mm(current->mm);
+	return mapping;
+}
+
+static void mapping_free(struct gmem_mapping *mapping)
+{
+	mem_cgroup_put(mapping->memcg);
+	gmem_policies_free(mapping->policies);
+	kfree(mapping);
+}
+
 static void gmem_sop_evict_inode(struct inode *inode)
 {
 	if (inode->i_private)
 		gmem_inode_evict(inode->i_private);
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
-	mem_cgroup_put(inode->i_mapping->i_private_data);
+	if (inode->i_mapping->i_private_data)
+		mapping_free(inode->i_mapping->i_private_data);
 }
 
 static const struct super_operations gmem_sops = {
@@ -184,8 +234,8 @@ static struct file_system_type gmem_fs = {
 	.kill_sb		= kill_anon_super,
 };
 
-int kapi_file_create(kapi_u64 size, void *core_inode, void *core_file, struct file **file,
-		     struct inode **inode_out)
+int kapi_file_create(kapi_u64 size, bool mappable, void *core_inode, void *core_file,
+		     struct file **file, struct inode **inode_out)
 {
 	struct inode *inode;
 	int ret;
@@ -199,6 +249,12 @@ int kapi_file_create(kapi_u64 size, void *core_inode, void *core_file, struct fi
 		ret = PTR_ERR(inode);
 		goto err_fs;
 	}
+	inode->i_mapping->i_private_data = mapping_new(mappable);
+	if (!inode->i_mapping->i_private_data) {
+		ret = -ENOMEM;
+		iput(inode);
+		goto err_fs;
+	}
 	inode->i_op = &gmem_iops;
 	inode->i_mapping->a_ops = &gmem_aops;
 	inode->i_mode |= S_IFREG;
@@ -206,8 +262,8 @@ int kapi_file_create(kapi_u64 size, void *core_inode, void *core_file, struct fi
 	mapping_set_gfp_mask(inode->i_mapping, GFP_HIGHUSER);
 	mapping_set_inaccessible(inode->i_mapping);
 	mapping_set_release_always(inode->i_mapping);
-	/* The creator's cgroup pays, whoever touches first (kapi/cache.c). */
-	inode->i_mapping->i_private_data = get_mem_cgroup_from_mm(current->mm);
+	/* Open for writing, for good: no huge pages of the page cache's own, which are copies. */
+	atomic_inc(&inode->i_writecount);
 	/* Unmovable mappings are supposed to be marked unevictable as well. */
 	WARN_ON_ONCE(!mapping_unevictable(inode->i_mapping));
 

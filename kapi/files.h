@@ -7,9 +7,28 @@
 
 #include <linux/types.h>
 
+struct file;
 struct folio;
+struct inode;
+struct mem_cgroup;
+struct mempolicy;
+struct shared_policy;
+struct vm_area_struct;
 
 /* Whether the folio is in the cache of an inode of ours; it is locked. */
 bool gmem_folio_is_ours(struct folio *folio);
+/* Whom the inode's pages are charged to. */
+struct mem_cgroup *gmem_inode_memcg(struct inode *inode);
+/* NUMA policies of a file that can be mapped; NULL for others. */
+struct shared_policy *gmem_inode_policies(struct inode *inode);
+
+/* ---- kapi/mmap.c -------------------------------------------------------------- */
+
+/* -ENODEV: the file cannot be mapped; -EINVAL: not MAP_SHARED. */
+int gmem_fop_mmap(struct file *file, struct vm_area_struct *vma);
+/* The policy for one page, with a reference, or NULL. */
+struct mempolicy *gmem_inode_policy(struct inode *inode, pgoff_t index);
+struct shared_policy *gmem_policies_new(void); /* NULL without memory */
+void gmem_policies_free(struct shared_policy *policies);
 
 #endif /* GMEM_KAPI_FILES_H */

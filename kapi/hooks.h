@@ -21,8 +21,6 @@ int gmem_attach(bool stock_backend);
 /* Gives them back and waits until no call is inside the module any more. */
 void gmem_detach(void);
 const char *gmem_entry_name(enum kapi_entry entry);
-/* Whether KVM's calls of it land in us. */
-bool gmem_entry_attached(enum kapi_entry entry);
 
 /* How many calls are between enter and leave. */
 long gmem_calls_inside(void);

@@ -35,6 +35,7 @@ struct gmem_launch_populate;
 struct inode;
 struct kvm;
 struct kvm_create_guest_memfd;
+struct kvm_memory_attributes2;
 struct kvm_memory_slot;
 struct kvm_vcpu;
 struct page;
@@ -68,9 +69,17 @@ void kapi_inode_lock_shared(struct inode *inode);
 void kapi_inode_unlock_shared(struct inode *inode);
 void kapi_inode_assert_locked(struct inode *inode);
 
+/*
+ * Exclusive, of one of several inodes whose locks a task takes with @kvm's
+ * slots_lock held, in the order of their addresses.
+ */
+void kapi_inode_lock_among(struct inode *inode, struct kvm *kvm);
+
 /* Busy-wait free helpers around the current task. */
 bool kapi_signal_pending(void);
 void kapi_cond_resched(void);
+/* Gives up the CPU for @ms milliseconds, or a little longer. Sleeps. */
+void kapi_sleep(unsigned int ms);
 
 /* ---- background work (kapi/work.c) ------------------------------------------ */
 
@@ -124,6 +133,8 @@ void kapi_xa_erase_range(struct kapi_xarray *xa, kapi_u64 first, kapi_u64 last);
  * up early instead of reclaiming hard. Sleeps.
  */
 struct page *kapi_pages_alloc(unsigned int order);
+/* The same from the NUMA nodes that the policy for @index of @inode names. */
+struct page *kapi_pages_alloc_at(struct inode *inode, kapi_u64 index, unsigned int order);
 /*
  * How many blocks of 1 GiB (order 18) are set aside for kapi_pages_alloc(), which
  * has them from nowhere else.
@@ -137,6 +148,8 @@ struct page *kapi_page_nth(struct page *first, kapi_u64 n);
 kapi_u64 kapi_page_pfn(struct page *page);
 bool kapi_page_poisoned(struct page *page);
 void kapi_page_get(struct page *page);
+/* A page of zeros that is nobody's, with a reference. */
+struct page *kapi_page_zero(void);
 void kapi_page_put(struct page *page);
 /* Drops one reference of each of @count neighbours. */
 void kapi_pages_put(struct page *first, kapi_u64 count);
@@ -151,6 +164,9 @@ void kapi_pages_free_frozen(struct page *first, kapi_u64 count);
 void kapi_page_leak_frozen(struct page *page);
 /* Waits until nobody holds the page's lock. Sleeps. */
 void kapi_page_wait_unlocked(struct page *page);
+bool kapi_page_trylock(struct page *page);
+/* Puts back what the kernel holds in batches of its own, on every CPU. Sleeps. */
+void kapi_drain_batches(void);
 
 /* ---- page cache (kapi/cache.c) --------------------------------------------- */
 
@@ -188,6 +204,16 @@ bool kapi_cache_take_run(struct inode *inode, kapi_u64 index, struct page *first
  */
 int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *block,
 			   unsigned int order);
+/*
+ * Takes [start, end) out of all user mappings of the inode. They come back by
+ * faults, which the inode lock held exclusively keeps away. Sleeps.
+ */
+void kapi_cache_unmap_user(struct inode *inode, kapi_u64 start, kapi_u64 end);
+/*
+ * Whether nobody has a reference of the pages in [start, end) beside the cache: 0,
+ * or -EAGAIN and the first page in *at. The inode lock is held exclusively.
+ */
+int kapi_cache_unused(struct inode *inode, kapi_u64 start, kapi_u64 end, kapi_u64 *at);
 /* Index of a page that is in a cache and cannot leave it. */
 kapi_u64 kapi_cache_index(struct page *page);
 
@@ -195,10 +221,10 @@ kapi_u64 kapi_cache_index(struct page *page);
 
 /*
  * Makes an inode of @size bytes on the module's pseudo file system and a file
- * for it. @core_inode and @core_file come back in the calls below. The file is
+ * for it, which user space can map if @mappable. @core_inode and @core_file come back in the calls below. The file is
  * not yet in a descriptor table. -ENOMEM, -ENFILE. Sleeps.
  */
-int kapi_file_create(kapi_u64 size, void *core_inode, void *core_file, struct file **file,
+int kapi_file_create(kapi_u64 size, bool mappable, void *core_inode, void *core_file, struct file **file,
 		     struct inode **inode);
 /* A free descriptor (-EMFILE), to be installed or cancelled. */
 int kapi_fd_reserve(void);
@@ -237,19 +263,102 @@ void kapi_mmu_begin(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
 /* Zaps private mappings of [start, end) of @slot and flushes; sleeps. */
 void kapi_mmu_unmap(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start, kapi_u64 end);
 void kapi_mmu_end(struct kvm *kvm);
+/*
+ * Splits huge mappings that lie across the ends of [start, end), so that unmapping
+ * it leaves their rest. What cannot be split is left for unmapping as a whole. Sleeps.
+ */
+void kapi_mmu_split(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start, kapi_u64 end);
+/*
+ * A fault of @kvm at @gfn that has asked for its page will not be mapped, but
+ * tried again by the vCPU.
+ */
+void kapi_mmu_make_stale(struct kvm *kvm, kapi_u64 gfn);
+
+/* ---- KVM's attributes (kapi/attributes.c) ------------------------------------------ */
+
+/* Gfns; slots_lock held but for the first. */
+
+/*
+ * Reads the argument of KVM_SET_MEMORY_ATTRIBUTES. -ENOTTY: @ioctl is another;
+ * -EINVAL: KVM would refuse it; -EFAULT. Sleeps.
+ */
+int kapi_attributes_read(struct kvm *kvm, kapi_u64 *start, kapi_u64 *end, bool *to_private,
+			 unsigned int ioctl, unsigned long arg);
+/* What kapi_attributes_set() of [start, end) to private needs; 0 or -ENOMEM. Sleeps. */
+int kapi_attributes_reserve(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
+/* Makes the attributes of [start, end) private or none. Cannot fail. Sleeps. */
+void kapi_attributes_set(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private);
+/*
+ * Tells KVM's MMU that those of [start, end), in @slot, have changed. Between begin
+ * and end of an invalidation.
+ */
+void kapi_attributes_changed(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start,
+			     kapi_u64 end, bool to_private);
+/*
+ * As KVM_SET_MEMORY_ATTRIBUTES of KVM itself does it, for gfns that show no file
+ * of ours; reserved before, so it cannot fail. Sleeps.
+ */
+void kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private);
 
 /* Fields of a memslot. */
 kapi_u64 kapi_slot_base_gfn(struct kvm_memory_slot *slot);
 kapi_u64 kapi_slot_npages(struct kvm_memory_slot *slot);
 kapi_u64 kapi_slot_pgoff(struct kvm_memory_slot *slot);
-bool kapi_slot_has_gmem(struct kvm_memory_slot *slot);
+/* NULL and slots that are on their way out have not. */
+bool kapi_slot_has_gmem(const struct kvm_memory_slot *slot);
 /* The slot's file, whatever its state; slots_lock keeps what it points to. */
 struct file *kapi_slot_file(struct kvm_memory_slot *slot);
 /* The slot's file with a reference, NULL if there is none or it is dying. */
 struct file *kapi_slot_file_get(struct kvm_memory_slot *slot);
 void kapi_slot_set_file(struct kvm_memory_slot *slot, struct file *file, kapi_u64 pgoff);
 struct kvm_memory_slot *kapi_kvm_slot_of(struct kvm *kvm, kapi_u64 gfn); /* slots_lock or SRCU */
+/* The first slot with a gfn in [start, end), NULL if none. slots_lock. */
+struct kvm_memory_slot *kapi_kvm_next_slot(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
+/* Makes a slot that is not in use yet one with guest_memfd, or not. */
+void kapi_slot_mark_gmem(struct kvm_memory_slot *slot, bool gmem);
+/* The answer of KVM's own functions in place of a pfn. */
+kapi_u64 kapi_pfn_error(int error);
+/* The address of @gfn in user space, which may be none. */
+unsigned long kapi_slot_hva(const struct kvm_memory_slot *slot, kapi_u64 gfn);
 void kapi_kvm_assert_slots_lock(struct kvm *kvm);
+
+/* ---- requests for memslots (kapi/slots.c) ------------------------------------------- */
+
+/* What KVM_SET_USER_MEMORY_REGION and KVM_SET_USER_MEMORY_REGION2 have in common. */
+struct kapi_region {
+	unsigned int slot;
+	unsigned int flags;
+	kapi_u64 gpa;
+	kapi_u64 size;
+	kapi_u64 user_addr;
+};
+
+/* What only the second has. */
+struct kapi_region_gmem {
+	kapi_u64 offset;
+	unsigned int fd;
+};
+
+/* The VM behind the file that KVM_CREATE_VM made. */
+struct kvm *kapi_file_vm(struct file *file);
+/* Reads the argument of @ioctl. -ENOTTY: it is another one; -EFAULT. Sleeps. */
+int kapi_region_read(struct kapi_region *region, unsigned int ioctl, unsigned long arg);
+/* The rest of the argument of KVM_SET_USER_MEMORY_REGION2. -EFAULT. Sleeps. */
+int kapi_region_read_gmem(struct kapi_region_gmem *gmem, unsigned long arg);
+/*
+ * KVM's own answer to the request, but for guest_memfd; of which @region has all that
+ * is not zero. slots_lock held. Sleeps.
+ */
+int kapi_region_set(struct kvm *kvm, const struct kapi_region *region);
+/*
+ * The same; meanwhile @core is what kapi_region_pending() of @kvm answers.
+ */
+int kapi_region_set_with(struct kvm *kvm, const struct kapi_region *region, void *core);
+void *kapi_region_pending(struct kvm *kvm); /* slots_lock; else NULL */
+/* Whether the current task may change the VM: it has its memory, and KVM has not given it up. */
+bool kapi_kvm_usable(struct kvm *kvm);
+/* The live memslot of number @slot as in a request, or NULL. slots_lock held. */
+struct kvm_memory_slot *kapi_kvm_slot_by_id(struct kvm *kvm, unsigned int slot);
 
 /* ---- KVM's arch hooks for confidential memory (kapi/kvm.c) ----------------------- */
 
@@ -326,6 +435,14 @@ int kapi_stock_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, v
 			  int insn_len);
 
 int kapi_stock_memory_failure(unsigned long pfn, int flags);
+long kapi_stock_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg);
+int kapi_stock_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
+			    struct kvm_memory_slot *slot, int change);
+kapi_u64 kapi_stock_slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, bool atomic,
+			     bool interruptible, bool *async, bool write, bool *writable,
+			     unsigned long *hva);
+int kapi_stock_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, kapi_u64 gfn,
+			     int max_level, bool is_private);
 
 /* ---- hardware poison (kapi/poison.c) ------------------------------------------------ */
 
@@ -349,9 +466,14 @@ enum kapi_entry {
 	KAPI_ENTRY_INIT_VM,
 	KAPI_ENTRY_CHECK_EXTENSION,
 	KAPI_ENTRY_VM_IOCTL,
+	KAPI_ENTRY_SLOT_PFN,
+	KAPI_ENTRY_MAPPING_LEVEL,
+	KAPI_ENTRY_PREPARE_SLOT,
 	KAPI_ENTRIES,
 };
 
+/* Whether KVM's calls of it land in us: some are optional. */
+bool kapi_entry_attached(enum kapi_entry entry);
 /* Brackets every entry: unloading waits until no one is between the two. */
 void kapi_entry_enter(enum kapi_entry entry);
 /* @served: the module answered itself; else the stock body did. */
@@ -402,6 +524,10 @@ __attribute__((noreturn)) void kapi_panic(const char *what);
 
 /* ==== the core's entries, called by kapi/files.c ============================================ */
 
+/* Page @index for a user mapping; see File::user_page(), whose errors it has. */
+int gmem_file_fault(void *core_file, kapi_u64 index, struct page **page);
+/* KVM_SET_MEMORY_ATTRIBUTES2 of include/uapi/gmem.h. */
+long gmem_file_convert(void *core_file, struct kvm_memory_attributes2 *args);
 long gmem_file_fallocate(void *core_file, bool punch, kapi_u64 offset, kapi_u64 len);
 void gmem_file_release(void *core_file);
 /* One statistic of the file's inode. */
@@ -426,6 +552,17 @@ int gmem_kvm_check_extension(struct kvm *kvm, long extension);
 int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, void *insn,
 			int insn_len);
 int gmem_memory_failure(unsigned long pfn, int flags);
+/* Those of its ioctls that kapi/takeover.c names. */
+long gmem_kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg);
+int gmem_kvm_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
+			  struct kvm_memory_slot *slot, int change);
+/* The host frame of a shared @gfn; @async, @writable and @hva may be NULL. */
+kapi_u64 gmem_kvm_slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, bool atomic,
+			   bool interruptible, bool *async, bool write, bool *writable,
+			   unsigned long *hva);
+/* How large a mapping at @gfn may be: 1 is 4 KiB, 2 is 2 MiB. mmu_lock held. */
+int gmem_kvm_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, kapi_u64 gfn,
+			   int max_level, bool is_private);
 
 #ifdef __cplusplus
 }

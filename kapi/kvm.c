@@ -97,13 +97,34 @@ void kapi_mmu_unmap(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 star
 		.end = end,
 		.slot = slot,
 		.may_block = true,
-		.attr_filter = KVM_FILTER_PRIVATE,
+		.attr_filter = KVM_FILTER_PRIVATE | KVM_FILTER_SHARED,
 	};
 
 	write_lock(&kvm->mmu_lock);
 	if (gmem_mmu_unmap_gfn_range(kvm, &range))
 		gmem_flush_remote_tlbs_range(kvm, start, end - start);
 	write_unlock(&kvm->mmu_lock);
+}
+
+void kapi_mmu_split(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start, kapi_u64 end)
+{
+	const kapi_u64 pages = KVM_PAGES_PER_HPAGE(PG_LEVEL_2M);
+
+	if (!kvm->arch.tdp_mmu_roots.next)
+		return;
+	/* A mapping that lies wholly inside goes as it is. */
+	write_lock(&kvm->mmu_lock);
+	if (!IS_ALIGNED(start, pages))
+		gmem_tdp_mmu_try_split_huge_pages(kvm, slot, start, start + 1, PG_LEVEL_4K);
+	if (!IS_ALIGNED(end, pages))
+		gmem_tdp_mmu_try_split_huge_pages(kvm, slot, end - 1, end, PG_LEVEL_4K);
+	write_unlock(&kvm->mmu_lock);
+}
+
+void kapi_mmu_make_stale(struct kvm *kvm, kapi_u64 gfn)
+{
+	kapi_mmu_begin(kvm, gfn, gfn + 1);
+	kapi_mmu_end(kvm);
 }
 
 void kapi_mmu_end(struct kvm *kvm)
@@ -128,9 +149,9 @@ kapi_u64 kapi_slot_pgoff(struct kvm_memory_slot *slot)
 	return slot->gmem.pgoff;
 }
 
-bool kapi_slot_has_gmem(struct kvm_memory_slot *slot)
+bool kapi_slot_has_gmem(const struct kvm_memory_slot *slot)
 {
-	return kvm_slot_can_be_private(slot);
+	return slot && !(slot->flags & KVM_MEMSLOT_INVALID) && kvm_slot_can_be_private(slot);
 }
 
 struct file *kapi_slot_file(struct kvm_memory_slot *slot)
@@ -147,6 +168,34 @@ void kapi_slot_set_file(struct kvm_memory_slot *slot, struct file *file, kapi_u6
 {
 	slot->gmem.pgoff = pgoff;
 	WRITE_ONCE(slot->gmem.file, file);
+}
+
+struct kvm_memory_slot *kapi_kvm_next_slot(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
+{
+	struct kvm_memslot_iter iter;
+
+	lockdep_assert_held(&kvm->slots_lock);
+	kvm_for_each_memslot_in_gfn_range(&iter, kvm_memslots(kvm), start, end)
+		return iter.slot;
+	return NULL;
+}
+
+void kapi_slot_mark_gmem(struct kvm_memory_slot *slot, bool gmem)
+{
+	if (gmem)
+		slot->flags |= KVM_MEM_GUEST_MEMFD;
+	else
+		slot->flags &= ~KVM_MEM_GUEST_MEMFD;
+}
+
+unsigned long kapi_slot_hva(const struct kvm_memory_slot *slot, kapi_u64 gfn)
+{
+	return __gfn_to_hva_memslot(slot, gfn);
+}
+
+kapi_u64 kapi_pfn_error(int error)
+{
+	return error == -EHWPOISON ? KVM_PFN_ERR_HWPOISON : KVM_PFN_ERR_FAULT;
 }
 
 struct kvm_memory_slot *kapi_kvm_slot_of(struct kvm *kvm, kapi_u64 gfn)

@@ -3,7 +3,9 @@
  * Locks and scheduling: <linux/mutex.h>, the inode's invalidation lock of
  * <linux/pagemap.h>, signals.
  */
+#include <linux/delay.h>
 #include <linux/fs.h>
+#include <linux/kvm_host.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
 
@@ -43,6 +45,11 @@ void kapi_inode_lock(struct inode *inode)
 	filemap_invalidate_lock(inode->i_mapping);
 }
 
+void kapi_inode_lock_among(struct inode *inode, struct kvm *kvm)
+{
+	down_write_nest_lock(&inode->i_mapping->invalidate_lock, &kvm->slots_lock);
+}
+
 void kapi_inode_unlock(struct inode *inode)
 {
 	filemap_invalidate_unlock(inode->i_mapping);
@@ -71,4 +78,9 @@ bool kapi_signal_pending(void)
 void kapi_cond_resched(void)
 {
 	cond_resched();
+}
+
+void kapi_sleep(unsigned int ms)
+{
+	msleep(ms);
 }

@@ -12,6 +12,7 @@
 #include <linux/pagevec.h>
 
 #include "kapi.h"
+#include "files.h"
 #include "reserve.h"
 #include "symbols.h"
 
@@ -25,6 +26,24 @@ struct page *kapi_pages_alloc(unsigned int order)
 	if (order)
 		gfp |= __GFP_NORETRY | __GFP_NOWARN;
 	page = alloc_pages(gfp, order);
+	if (page && order)
+		split_page(page, order);
+	return page;
+}
+
+struct page *kapi_pages_alloc_at(struct inode *inode, kapi_u64 index, unsigned int order)
+{
+	struct mempolicy *const mpol = gmem_inode_policy(inode, index);
+	gfp_t gfp = GFP_HIGHUSER;
+	struct page *page;
+
+	if (!mpol)
+		return kapi_pages_alloc(order);
+	if (order)
+		gfp |= __GFP_NORETRY | __GFP_NOWARN;
+	/* Interleaving counts blocks of that order. */
+	page = gmem_alloc_pages_mpol(gfp, order, mpol, index >> order);
+	gmem_mpol_put(mpol);
 	if (page && order)
 		split_page(page, order);
 	return page;
@@ -61,6 +80,12 @@ bool kapi_page_poisoned(struct page *page)
 void kapi_page_get(struct page *page)
 {
 	get_page(page);
+}
+
+struct page *kapi_page_zero(void)
+{
+	get_page(ZERO_PAGE(0));
+	return ZERO_PAGE(0);
 }
 
 void kapi_page_put(struct page *page)
@@ -106,6 +131,16 @@ void kapi_pages_free_frozen(struct page *first, kapi_u64 count)
 void kapi_page_leak_frozen(struct page *page)
 {
 	set_page_count(page, 1);
+}
+
+bool kapi_page_trylock(struct page *page)
+{
+	return trylock_page(page);
+}
+
+void kapi_drain_batches(void)
+{
+	gmem_lru_add_drain_all();
 }
 
 void kapi_page_wait_unlocked(struct page *page)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * PCI holes: the 2 MiB of all ones and the mapping of them that KVM's memslots
- * point to (<linux/mm.h>), requests for memslots, and an object that goes with
+ * point to (<linux/mm.h>), and an object that goes with
  * a VM (<linux/kvm_host.h>). What is asked for, and where, is mmu/pci_hole.cc.
  */
 #include <linux/anon_inodes.h>
@@ -26,62 +26,11 @@
 static_assert(!(KVM_MEM_PCI_HOLE & (KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY |
 				    KVM_MEM_GUEST_MEMFD | KVM_MEMSLOT_INVALID)));
 
-/* ---- requests for memslots --------------------------------------------------- */
-
-struct kvm *kapi_file_vm(struct file *file)
-{
-	return file->private_data;
-}
-
-int kapi_region_read(struct kapi_region *region, unsigned long arg)
-{
-	struct kvm_userspace_memory_region user;
-
-	if (copy_from_user(&user, (void __user *)arg, sizeof(user)))
-		return -EFAULT;
-	*region = (struct kapi_region){
-		.slot = user.slot,
-		.flags = user.flags,
-		.gpa = user.guest_phys_addr,
-		.size = user.memory_size,
-		.user_addr = user.userspace_addr,
-	};
-	return 0;
-}
-
-int kapi_region_set(struct kvm *kvm, const struct kapi_region *region)
-{
-	const struct kvm_userspace_memory_region2 mem = {
-		.slot = region->slot,
-		.flags = region->flags,
-		.guest_phys_addr = region->gpa,
-		.memory_size = region->size,
-		.userspace_addr = region->user_addr,
-	};
-
-	/* Beyond are memslots of KVM's own. */
-	if ((u16)region->slot >= KVM_USER_MEM_SLOTS)
-		return -EINVAL;
-	return __kvm_set_memory_region(kvm, &mem);
-}
-
-bool kapi_kvm_usable(struct kvm *kvm)
-{
-	return kvm->mm == current->mm && !kvm->vm_dead;
-}
+/* ---- memslots ------------------------------------------------------------------ */
 
 bool kapi_kvm_has_readonly(struct kvm *kvm)
 {
 	return kvm_arch_has_readonly_mem(kvm);
-}
-
-struct kvm_memory_slot *kapi_kvm_slot_by_id(struct kvm *kvm, unsigned int slot)
-{
-	const int as_id = slot >> 16;
-
-	if (as_id >= kvm_arch_nr_memslot_as_ids(kvm))
-		return NULL;
-	return id_to_memslot(__kvm_memslots(kvm, as_id), (u16)slot);
 }
 
 bool kapi_slot_is_hole(struct kvm_memory_slot *slot)
@@ -328,7 +277,7 @@ int kapi_vm_holes_attach(struct kvm *kvm, void *core, void **present)
 
 bool kapi_holes_possible(void)
 {
-	return gmem_entry_attached(KAPI_ENTRY_VM_IOCTL);
+	return kapi_entry_attached(KAPI_ENTRY_VM_IOCTL);
 }
 
 void gmem_pci_hole_exit(void)

@@ -34,6 +34,10 @@ unsigned long gmem_symbol_address(const char *name)
 	X(kvm_flush_remote_tlbs_range, void, (struct kvm *, gfn_t, u64))                  \
 	X(kvm_range_has_memory_attributes, bool,                                          \
 	  (struct kvm *, gfn_t, gfn_t, unsigned long, unsigned long))                     \
+	X(kvm_arch_pre_set_memory_attributes, bool, (struct kvm *, struct kvm_gfn_range *)) \
+	X(kvm_arch_post_set_memory_attributes, bool, (struct kvm *, struct kvm_gfn_range *)) \
+	X(kvm_tdp_mmu_try_split_huge_pages, void,                                         \
+	  (struct kvm *, const struct kvm_memory_slot *, gfn_t, gfn_t, int, bool))        \
 	X(kvm_arch_gmem_prepare, int, (struct kvm *, gfn_t, kvm_pfn_t, int))              \
 	X(kvm_arch_gmem_invalidate, void, (kvm_pfn_t, kvm_pfn_t))                         \
 	X(try_charge_memcg, int, (struct mem_cgroup *, gfp_t, unsigned int))              \
@@ -41,7 +45,15 @@ unsigned long gmem_symbol_address(const char *name)
 	X(__mem_cgroup_uncharge_folios, void, (struct folio_batch *))                     \
 	X(alloc_contig_pages_noprof, struct page *,                                       \
 	  (unsigned long, gfp_t, int, nodemask_t *))                                      \
-	X(lru_add_drain_all, void, (void))
+	X(lru_add_drain_all, void, (void))                                                \
+	X(mpol_shared_policy_init, void, (struct shared_policy *, struct mempolicy *))    \
+	X(mpol_shared_policy_lookup, struct mempolicy *, (struct shared_policy *, pgoff_t)) \
+	X(mpol_set_shared_policy, int,                                                    \
+	  (struct shared_policy *, struct vm_area_struct *, struct mempolicy *))          \
+	X(mpol_free_shared_policy, void, (struct shared_policy *))                        \
+	X(__mpol_put, void, (struct mempolicy *))                                         \
+	X(alloc_pages_mpol_noprof, struct page *,                                         \
+	  (gfp_t, unsigned int, struct mempolicy *, pgoff_t, int))
 
 #define DEFINE_CALL(name, ret, args)        \
 	typedef ret name##_fn args;         \
@@ -96,6 +108,22 @@ bool gmem_range_has_memory_attributes(struct kvm *kvm, gfn_t start, gfn_t end, u
 	return CALL(kvm_range_has_memory_attributes)(kvm, start, end, mask, attrs);
 }
 
+bool gmem_arch_pre_set_attributes(struct kvm *kvm, struct kvm_gfn_range *range)
+{
+	return CALL(kvm_arch_pre_set_memory_attributes)(kvm, range);
+}
+
+bool gmem_arch_post_set_attributes(struct kvm *kvm, struct kvm_gfn_range *range)
+{
+	return CALL(kvm_arch_post_set_memory_attributes)(kvm, range);
+}
+
+void gmem_tdp_mmu_try_split_huge_pages(struct kvm *kvm, const struct kvm_memory_slot *slot,
+				       gfn_t start, gfn_t end, int level)
+{
+	CALL(kvm_tdp_mmu_try_split_huge_pages)(kvm, slot, start, end, level, false);
+}
+
 int gmem_arch_prepare(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn, int max_order)
 {
 	return CALL(kvm_arch_gmem_prepare)(kvm, gfn, pfn, max_order);
@@ -128,6 +156,38 @@ void gmem_mem_cgroup_uncharge_folios(struct folio_batch *folios)
 void gmem_lru_add_drain_all(void)
 {
 	CALL(lru_add_drain_all)();
+}
+
+void gmem_mpol_shared_policy_init(struct shared_policy *policy)
+{
+	CALL(mpol_shared_policy_init)(policy, NULL);
+}
+
+struct mempolicy *gmem_mpol_shared_policy_lookup(struct shared_policy *policy, pgoff_t index)
+{
+	return CALL(mpol_shared_policy_lookup)(policy, index);
+}
+
+int gmem_mpol_set_shared_policy(struct shared_policy *policy, struct vm_area_struct *vma,
+				struct mempolicy *mpol)
+{
+	return CALL(mpol_set_shared_policy)(policy, vma, mpol);
+}
+
+void gmem_mpol_free_shared_policy(struct shared_policy *policy)
+{
+	CALL(mpol_free_shared_policy)(policy);
+}
+
+void gmem_mpol_put(struct mempolicy *mpol)
+{
+	CALL(__mpol_put)(mpol);
+}
+
+struct page *gmem_alloc_pages_mpol(gfp_t gfp, unsigned int order, struct mempolicy *mpol,
+				   pgoff_t ilx)
+{
+	return CALL(alloc_pages_mpol_noprof)(gfp, order, mpol, ilx, numa_node_id());
 }
 
 struct page *gmem_alloc_contig_pages(unsigned long nr_pages, gfp_t gfp)

@@ -9,6 +9,7 @@
 
 #include <linux/kvm_host.h>
 #include <linux/memcontrol.h>
+#include <linux/mempolicy.h>
 #include <linux/pagevec.h>
 
 /*
@@ -30,6 +31,12 @@ bool gmem_mmu_unmap_gfn_range(struct kvm *kvm, struct kvm_gfn_range *range);
 void gmem_flush_remote_tlbs_range(struct kvm *kvm, gfn_t gfn, u64 nr_pages);
 bool gmem_range_has_memory_attributes(struct kvm *kvm, gfn_t start, gfn_t end, unsigned long mask,
 				      unsigned long attrs);
+/* Of KVM_SET_MEMORY_ATTRIBUTES, with mmu_lock held for writing; whether to flush. */
+bool gmem_arch_pre_set_attributes(struct kvm *kvm, struct kvm_gfn_range *range);
+bool gmem_arch_post_set_attributes(struct kvm *kvm, struct kvm_gfn_range *range);
+/* mmu_lock is held for writing, and may be dropped in between. */
+void gmem_tdp_mmu_try_split_huge_pages(struct kvm *kvm, const struct kvm_memory_slot *slot,
+				       gfn_t start, gfn_t end, int level);
 int gmem_arch_prepare(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn, int max_order);
 void gmem_arch_invalidate(kvm_pfn_t start, kvm_pfn_t end);
 /* Counts @nr_pages as used by the cgroup; 0 or -ENOMEM. Sleeps. */
@@ -37,6 +44,16 @@ int gmem_mem_cgroup_try_charge(struct mem_cgroup *memcg, gfp_t gfp, unsigned int
 /* Makes the folio one of those counted; freeing it counts it out. */
 void gmem_mem_cgroup_commit_charge(struct folio *folio, struct mem_cgroup *memcg);
 void gmem_mem_cgroup_uncharge_folios(struct folio_batch *folios);
+/* NUMA policies of a file's ranges; mm/mempolicy.c. */
+void gmem_mpol_shared_policy_init(struct shared_policy *policy);
+/* With a reference, NULL if there is none for @index. */
+struct mempolicy *gmem_mpol_shared_policy_lookup(struct shared_policy *policy, pgoff_t index);
+int gmem_mpol_set_shared_policy(struct shared_policy *policy, struct vm_area_struct *vma,
+				struct mempolicy *mpol);
+void gmem_mpol_free_shared_policy(struct shared_policy *policy);
+void gmem_mpol_put(struct mempolicy *mpol);
+struct page *gmem_alloc_pages_mpol(gfp_t gfp, unsigned int order, struct mempolicy *mpol,
+				   pgoff_t ilx);
 /* @nr_pages contiguous, aligned pages, each counted by itself; NULL. Sleeps. */
 struct page *gmem_alloc_contig_pages(unsigned long nr_pages, gfp_t gfp);
 /* Empties every CPU's batches of pages on their way to an LRU. Sleeps. */

@@ -19,7 +19,6 @@
 #include <gmem/gmem.h>
 
 #include "hooks.h"
-#include "pci_hole.h"
 #include "symbols.h"
 
 struct hook {
@@ -54,6 +53,9 @@ DEFINE_BODY(kvm_vm_ioctl_check_extension, gmem_kvm_check_extension)
 DEFINE_BODY(kvm_mmu_page_fault, gmem_kvm_page_fault)
 DEFINE_BODY(memory_failure, gmem_memory_failure)
 DEFINE_BODY(kvm_vm_ioctl, gmem_kvm_vm_ioctl)
+DEFINE_BODY(__gfn_to_pfn_memslot, gmem_kvm_slot_pfn)
+DEFINE_BODY(__kvm_mmu_max_mapping_level, gmem_kvm_mapping_level)
+DEFINE_BODY(kvm_arch_prepare_memory_region, gmem_kvm_prepare_slot)
 
 static void notrace redirect(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 			     struct ftrace_regs *fregs)
@@ -64,12 +66,13 @@ static void notrace redirect(unsigned long ip, unsigned long parent_ip, struct f
 }
 
 /* Only the ioctls that we look at: all others go on as if nobody had looked. */
-static void notrace redirect_regions(unsigned long ip, unsigned long parent_ip,
+static void notrace redirect_ioctls(unsigned long ip, unsigned long parent_ip,
 				     struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
 	switch ((unsigned int)ftrace_regs_get_argument(fregs, 1)) {
 	case KVM_SET_USER_MEMORY_REGION:
 	case KVM_SET_USER_MEMORY_REGION2:
+	case KVM_SET_MEMORY_ATTRIBUTES:
 		redirect(ip, parent_ip, ops, fregs);
 	}
 }
@@ -97,8 +100,15 @@ static struct hook hooks[KAPI_ENTRIES] = {
 	[KAPI_ENTRY_INIT_VM]	= { HOOK(kvm_arch_init_vm, gmem_kvm_init_vm), .vm_type = true },
 	[KAPI_ENTRY_CHECK_EXTENSION] = {
 		HOOK(kvm_vm_ioctl_check_extension, gmem_kvm_check_extension), .vm_type = true },
-	[KAPI_ENTRY_VM_IOCTL]	= { HOOK_BY(redirect_regions, kvm_vm_ioctl, gmem_kvm_vm_ioctl),
+	[KAPI_ENTRY_VM_IOCTL]	= { HOOK_BY(redirect_ioctls, kvm_vm_ioctl, gmem_kvm_vm_ioctl),
 				    .vm_type = true, .optional = true },
+	/* Without any of these files cannot be mapped (mmu/entry.cc). */
+	[KAPI_ENTRY_SLOT_PFN]	= { HOOK(__gfn_to_pfn_memslot, gmem_kvm_slot_pfn),
+				    .optional = true },
+	[KAPI_ENTRY_MAPPING_LEVEL] = {
+		HOOK(__kvm_mmu_max_mapping_level, gmem_kvm_mapping_level), .optional = true },
+	[KAPI_ENTRY_PREPARE_SLOT] = {
+		HOOK(kvm_arch_prepare_memory_region, gmem_kvm_prepare_slot), .optional = true },
 };
 
 const char *gmem_entry_name(enum kapi_entry entry)
@@ -106,7 +116,7 @@ const char *gmem_entry_name(enum kapi_entry entry)
 	return hooks[entry].name;
 }
 
-bool gmem_entry_attached(enum kapi_entry entry)
+bool kapi_entry_attached(enum kapi_entry entry)
 {
 	return hooks[entry].attached;
 }
@@ -252,4 +262,24 @@ int kapi_stock_memory_failure(unsigned long pfn, int flags)
 long kapi_stock_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 {
 	return static_call(body_kvm_vm_ioctl)(file, ioctl, arg);
+}
+
+int kapi_stock_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
+			    struct kvm_memory_slot *slot, int change)
+{
+	return static_call(body_kvm_arch_prepare_memory_region)(kvm, old, slot, change);
+}
+
+kapi_u64 kapi_stock_slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, bool atomic,
+			     bool interruptible, bool *async, bool write, bool *writable,
+			     unsigned long *hva)
+{
+	return static_call(body___gfn_to_pfn_memslot)(slot, gfn, atomic, interruptible, async,
+						      write, writable, hva);
+}
+
+int kapi_stock_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, kapi_u64 gfn,
+			     int max_level, bool is_private)
+{
+	return static_call(body___kvm_mmu_max_mapping_level)(kvm, slot, gfn, max_level, is_private);
 }

@@ -9,9 +9,12 @@
 
 #include "arch/x86/platforms.h"
 #include "gmem/file.h"
+#include "mmu/attributes.h"
+#include "mmu/guards.h"
 #include "mmu/memslot.h"
 #include "mmu/pci_hole.h"
 #include "mmu/populate.h"
+#include "mmu/slots.h"
 
 namespace
 {
@@ -34,29 +37,40 @@ class Entry {
 	bool served_ = true;
 };
 
-class FileRef {
-    public:
-	/* Takes over a reference that the caller holds. */
-	explicit FileRef(struct file *file) : file_(file) {}
-	~FileRef()
-	{
-		if (file_)
-			kapi_file_put(file_);
-	}
-	FileRef(const FileRef &) = delete;
-	FileRef &operator=(const FileRef &) = delete;
+/* KVM_X86_DEFAULT_VM and KVM_X86_SW_PROTECTED_VM of <asm/kvm.h>. */
+constexpr unsigned long kDefaultVm = 0, kSwProtectedVm = 1;
 
-	struct file *get() const { return file_; }
-	explicit operator bool() const { return file_ != nullptr; }
-
-    private:
-	struct file *file_;
-};
-
-/* Flags that a file can be created with. */
-std::uint64_t known_flags()
+/* Whether all is there that files need which user space can map. */
+bool files_can_be_mappable()
 {
-	return kapi_setting_huge() == KAPI_HUGE_ADVISE ? GMEM_FLAG_HUGE : 0;
+	return kapi_entry_attached(KAPI_ENTRY_VM_IOCTL) &&
+	       kapi_entry_attached(KAPI_ENTRY_SLOT_PFN) &&
+	       kapi_entry_attached(KAPI_ENTRY_MAPPING_LEVEL) &&
+	       kapi_entry_attached(KAPI_ENTRY_PREPARE_SLOT);
+}
+
+/* Flags that a file of @kvm can be created with; all that there are without one. */
+std::uint64_t known_flags(struct kvm *kvm)
+{
+	std::uint64_t flags = 0;
+
+	if (kapi_setting_huge() == KAPI_HUGE_ADVISE)
+		flags |= GMEM_FLAG_HUGE;
+	if (files_can_be_mappable()) {
+		flags |= GUEST_MEMFD_FLAG_MMAP;
+		/* What the hardware has encrypted for a guest cannot have begun as shared. */
+		if (!kvm || kapi_kvm_type(kvm) <= kSwProtectedVm)
+			flags |= GUEST_MEMFD_FLAG_INIT_SHARED;
+	}
+	return flags;
+}
+
+/* The mappable file of @slot, or NULL; @handle keeps it. */
+File *mappable_file(const FileRef &handle)
+{
+	File *const file = handle ? File::of(handle.get()) : nullptr;
+
+	return file && file->inode().store().kind().mappable ? file : nullptr;
 }
 
 } /* namespace */
@@ -67,19 +81,24 @@ int gmem_create(struct kvm *kvm, struct kvm_create_guest_memfd *args)
 	std::uint64_t size, flags;
 
 	kapi_create_args(args, &size, &flags);
-	if (flags & ~known_flags())
+	if (flags & ~known_flags(kvm))
 		return -EINVAL;
 	/* Sizes are loff_t to the kernel: the top bit makes them negative. */
 	if (size == 0 || size >> 63 || size % kPageSize)
 		return -EINVAL;
 
-	const bool huge = kapi_setting_huge() == KAPI_HUGE_ALWAYS || flags & GMEM_FLAG_HUGE;
+	const FileKind kind{
+		.huge = kapi_setting_huge() == KAPI_HUGE_ALWAYS || flags & GMEM_FLAG_HUGE,
+		.mappable = (flags & GUEST_MEMFD_FLAG_MMAP) != 0,
+		/* Nobody could tell, of a file that only serves private faults. */
+		.shared = flags & GUEST_MEMFD_FLAG_INIT_SHARED && flags & GUEST_MEMFD_FLAG_MMAP,
+	};
 	const Result<Platform *> platform = platform_for(kvm);
 
 	if (!platform.ok())
 		return platform.status().code();
 
-	const Result<int> fd = File::create(kvm, *platform.value(), size, huge);
+	const Result<int> fd = File::create(kvm, *platform.value(), size, kind);
 
 	platform.value()->drop(); /* the inode has its own use */
 	return fd.ok() ? fd.value() : fd.status().code();
@@ -140,8 +159,12 @@ int gmem_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, gmem_u64 gfn, gm
 		return kapi_stock_get_pfn(kvm, slot, gfn, pfn, max_order);
 	}
 
-	Result<Backing> backing = memslot_page(*file, kvm, slot, Gfn{ gfn });
+	Result<Backing> backing = memslot_page(*file, kvm, slot, Gfn{ gfn }, Share::kPrivate);
 
+	if (backing.status() == error(EAGAIN)) {
+		memslot_wait(*file, kvm, Gfn{ gfn });
+		backing = Backing{ PageRef{ kapi_page_zero() }, 0 };
+	}
 	if (!backing.ok())
 		return backing.status().code();
 	*pfn = kapi_page_pfn(backing.value().page.get());
@@ -183,8 +206,6 @@ long gmem_populate(struct kvm *kvm, gmem_u64 gfn, void *src, long npages, gmem_p
 int gmem_kvm_init_vm(struct kvm *kvm, unsigned long type)
 {
 	Entry entry{ KAPI_ENTRY_INIT_VM };
-	/* KVM_X86_DEFAULT_VM and KVM_X86_SW_PROTECTED_VM of <asm/kvm.h>. */
-	constexpr unsigned long kDefaultVm = 0, kSwProtectedVm = 1;
 
 	int ret = kapi_stock_init_vm(kvm, type);
 
@@ -202,8 +223,8 @@ int gmem_kvm_init_vm(struct kvm *kvm, unsigned long type)
 int gmem_kvm_check_extension(struct kvm *kvm, long extension)
 {
 	Entry entry{ KAPI_ENTRY_CHECK_EXTENSION };
-	/* KVM_CAP_VM_TYPES of <linux/kvm.h>. */
-	constexpr long kCapVmTypes = 235;
+	/* KVM_CAP_GUEST_MEMFD and KVM_CAP_VM_TYPES of <linux/kvm.h>. */
+	constexpr long kCapGuestMemfd = 234, kCapVmTypes = 235;
 	constexpr int kSwProtectedBit = 1 << 1;
 
 	const int ret = kapi_stock_check_extension(kvm, extension);
@@ -211,10 +232,16 @@ int gmem_kvm_check_extension(struct kvm *kvm, long extension)
 	switch (extension) {
 	case kCapVmTypes:
 		return ret | kSwProtectedBit;
-	case KVM_CAP_GUEST_MEMFD_FLAGS:
-		if (kapi_setting_backend_stock() || (kvm && !kapi_kvm_has_private_mem(kvm)))
+	case kCapGuestMemfd:
+		if (!files_can_be_mappable())
 			break;
-		return static_cast<int>(known_flags());
+		return 1;
+	case KVM_CAP_GUEST_MEMFD_FLAGS:
+		if (kapi_setting_backend_stock())
+			break;
+		return static_cast<int>(known_flags(kvm));
+	case KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES:
+		return files_can_be_mappable() && (!kvm || kapi_kvm_has_private_mem(kvm));
 	case KVM_CAP_PCI_HOLE_MEM:
 		return holes_possible(kvm);
 	}
@@ -250,12 +277,102 @@ int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, gmem_u64 gpa, gmem_u64 error, voi
 long gmem_kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 {
 	Entry entry{ KAPI_ENTRY_VM_IOCTL };
+	struct kvm *const kvm = kapi_file_vm(file);
 	struct kapi_region region;
+	GfnRange gfns;
+	bool to_private;
 
-	if (kapi_region_read(&region, arg) == 0 && region.flags & KVM_MEM_PCI_HOLE)
-		return set_hole(kapi_file_vm(file), region).code();
+	if (kapi_region_read(&region, ioctl, arg) == 0) {
+		struct kapi_region_gmem gmem;
+
+		if (region.flags & KVM_MEM_PCI_HOLE)
+			return set_hole(kvm, region).code();
+		if (files_can_be_mappable() && wants_shared_slot(kvm, ioctl, region)) {
+			if (kapi_region_read_gmem(&gmem, arg) != 0)
+				return -EFAULT;
+			return set_shared_slot(kvm, region, gmem).code();
+		}
+	} else if (kapi_attributes_read(kvm, &gfns.start.value, &gfns.end.value, &to_private, ioctl,
+					arg) == 0 &&
+		   kapi_kvm_usable(kvm)) {
+		const SlotsLock lock{ kvm };
+
+		if (has_converting_slot(kvm, gfns))
+			return convert_gfns(kvm, gfns, to_private).code();
+	}
 	entry.stock();
 	return kapi_stock_vm_ioctl(file, ioctl, arg);
+}
+
+int gmem_kvm_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
+			  struct kvm_memory_slot *slot, int change)
+{
+	Entry entry{ KAPI_ENTRY_PREPARE_SLOT };
+
+	if (making_shared_slot(kvm))
+		return prepare_shared_slot(kvm, old, slot, change).code();
+	entry.stock();
+	return kapi_stock_prepare_slot(kvm, old, slot, change);
+}
+
+gmem_u64 gmem_kvm_slot_pfn(const struct kvm_memory_slot *slot, gmem_u64 gfn, bool atomic,
+			   bool interruptible, bool *async, bool write, bool *writable,
+			   unsigned long *hva)
+{
+	Entry entry{ KAPI_ENTRY_SLOT_PFN };
+	struct kvm_memory_slot *const ours = kapi_slot_has_gmem(slot)
+						     ? const_cast<struct kvm_memory_slot *>(slot)
+						     : nullptr;
+	const FileRef handle{ ours ? kapi_slot_file_get(ours) : nullptr };
+	File *const file = mappable_file(handle);
+
+	if (!file) {
+		entry.stock();
+		return kapi_stock_slot_pfn(slot, gfn, atomic, interruptible, async, write, writable,
+					   hva);
+	}
+	if (writable)
+		*writable = true;
+	if (hva)
+		*hva = kapi_slot_hva(slot, gfn);
+	/* There is always something to sleep for. */
+	if (atomic)
+		return kapi_pfn_error(-EFAULT);
+
+	const Share share = file->converts() ? Share::kShared : Share::kEither;
+	Result<Backing> backing = memslot_page(*file, file->vm(), ours, Gfn{ gfn }, share);
+
+	/* Faults, which are tried again, ask for the address as well. */
+	if (backing.status() == error(EAGAIN) && hva) {
+		memslot_wait(*file, file->vm(), Gfn{ gfn });
+		backing = Backing{ PageRef{ kapi_page_zero() }, 0 };
+	}
+	if (!backing.ok())
+		return kapi_pfn_error(backing.status().code());
+	return kapi_page_pfn(backing.value().page.release());
+}
+
+int gmem_kvm_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, gmem_u64 gfn,
+			   int max_level, bool is_private)
+{
+	Entry entry{ KAPI_ENTRY_MAPPING_LEVEL };
+	/* PG_LEVEL_4K and PG_LEVEL_2M of <asm/pgtable_types.h>. */
+	constexpr int k4K = 1, k2M = 2;
+
+	if (!is_private && kapi_slot_has_gmem(slot)) {
+		struct kvm_memory_slot *const ours = const_cast<struct kvm_memory_slot *>(slot);
+		const FileRef handle{ kapi_slot_file_get(ours) };
+
+		if (File *const file = mappable_file(handle)) {
+			const int level = memslot_shared_order(*file, ours, Gfn{ gfn }) ? k2M : k4K;
+
+			/* As for private memory: not by how user space has it mapped. */
+			return std::min(level,
+					kapi_stock_mapping_level(kvm, slot, gfn, max_level, true));
+		}
+	}
+	entry.stock();
+	return kapi_stock_mapping_level(kvm, slot, gfn, max_level, is_private);
 }
 
 int gmem_memory_failure(unsigned long pfn, int flags)

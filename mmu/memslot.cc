@@ -12,8 +12,11 @@ namespace gmem
 
 SlotMap MemslotBinding::map_of(struct kvm_memory_slot *slot)
 {
-	const PageIndex start{ kapi_slot_pgoff(slot) };
+	return map_for(slot, PageIndex{ kapi_slot_pgoff(slot) });
+}
 
+SlotMap MemslotBinding::map_for(struct kvm_memory_slot *slot, PageIndex start)
+{
 	return { Gfn{ kapi_slot_base_gfn(slot) }, { start, start + kapi_slot_npages(slot) } };
 }
 
@@ -28,7 +31,26 @@ void MemslotBinding::unmap(IndexRange range)
 {
 	const GfnRange gfns = map_.gfns_of(range);
 
+	if (range != range.round_out(kRunOrder))
+		kapi_mmu_split(kvm_, slot_, gfns.start.value, gfns.end.value);
 	kapi_mmu_unmap(kvm_, slot_, gfns.start.value, gfns.end.value);
+}
+
+Status MemslotBinding::prepare(IndexRange range, bool to_private)
+{
+	const GfnRange gfns = map_.gfns_of(range);
+
+	if (!to_private)
+		return Status{};
+	return Status{ kapi_attributes_reserve(kvm_, gfns.start.value, gfns.end.value) };
+}
+
+void MemslotBinding::converted(IndexRange range, bool to_private)
+{
+	const GfnRange gfns = map_.gfns_of(range);
+
+	kapi_attributes_set(kvm_, gfns.start.value, gfns.end.value, to_private);
+	kapi_attributes_changed(kvm_, slot_, gfns.start.value, gfns.end.value, to_private);
 }
 
 void MemslotBinding::end(IndexRange)
@@ -45,6 +67,37 @@ void MemslotBinding::orphan()
 void MemslotBinding::destroy()
 {
 	Destroy{}(this);
+}
+
+/*
+ * KVM's attributes of a slot that is new agree with the state of the file. No guest
+ * can have reached these gfns as memory.
+ */
+static Status tell_attributes(File &file, struct kvm *kvm, const SlotMap &map)
+{
+	const auto each = [&](bool shared, auto fn) {
+		IndexRange rest = map.range();
+
+		for (;;) {
+			const IndexRange part = file.inode().store().next_shared(rest, shared);
+
+			if (part.empty())
+				return Status{};
+			GMEM_CHECK(fn(map.gfns_of(part)));
+			rest.start = part.end;
+		}
+	};
+
+	GMEM_CHECK(each(false, [&](GfnRange gfns) {
+		return Status{ kapi_attributes_reserve(kvm, gfns.start.value, gfns.end.value) };
+	}));
+	for (const bool shared : { false, true }) {
+		GMEM_CHECK(each(shared, [&](GfnRange gfns) {
+			kapi_attributes_set(kvm, gfns.start.value, gfns.end.value, !shared);
+			return Status{};
+		}));
+	}
+	return Status{};
 }
 
 Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm_memory_slot *slot,
@@ -69,6 +122,15 @@ Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm
 	if (status == error(EEXIST))
 		return Status{ kapi_kvm_overlap_error() };
 	GMEM_CHECK(status);
+	if (file.converts()) {
+		const Status told = tell_attributes(file, kvm,
+						    MemslotBinding::map_for(slot, start));
+
+		if (!told.ok()) {
+			file.bindings().remove(*binding);
+			return told;
+		}
+	}
 	kapi_slot_set_file(slot, handle, start.value);
 	binding.release();
 	return Status{};
@@ -86,17 +148,18 @@ void unbind_memslot(File &file, struct kvm_memory_slot *slot)
 	binding->destroy();
 }
 
-Access memslot_access(File &file, struct kvm *kvm, const SlotMap &map, Gfn gfn)
+Access memslot_access(File &file, struct kvm *kvm, const SlotMap &map, Gfn gfn, Share share)
 {
 	const PageIndex index = map.index_of(gfn);
 	const unsigned fit = map.fits(index, kGiantOrder) ? kGiantOrder
 			     : map.fits(index, kRunOrder) ? kRunOrder
 							  : 0;
 
-	return { file.inode().platform(), kvm, gfn, fit };
+	return { file.inode().platform(), kvm, gfn, fit, share };
 }
 
-Result<Backing> memslot_page(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn)
+Result<Backing> memslot_page(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn,
+			     Share share)
 {
 	const SlotMap map = MemslotBinding::map_of(slot);
 	const PageIndex index = map.index_of(gfn);
@@ -108,7 +171,23 @@ Result<Backing> memslot_page(File &file, struct kvm *kvm, struct kvm_memory_slot
 		return error(EIO);
 	}
 
-	return file.inode().page(index, memslot_access(file, kvm, map, gfn));
+	return file.inode().page(index, memslot_access(file, kvm, map, gfn, share));
+}
+
+void memslot_wait(File &file, struct kvm *kvm, Gfn gfn)
+{
+	{
+		SharedInodeLock lock{ file.inode().handle() };
+	}
+	kapi_mmu_make_stale(kvm, gfn.value);
+}
+
+unsigned memslot_shared_order(File &file, struct kvm_memory_slot *slot, Gfn gfn)
+{
+	const SlotMap map = MemslotBinding::map_of(slot);
+	const PageIndex index = map.index_of(gfn);
+
+	return map.fits(index, kRunOrder) && file.inode().store().huge_at(index) ? kRunOrder : 0;
 }
 
 } /* namespace gmem */

@@ -22,11 +22,15 @@ class MemslotBinding final : public Binding {
 
 	/* Where @slot shows its part of the file it is bound to. */
 	static SlotMap map_of(struct kvm_memory_slot *slot);
+	/* Where it will, bound from @start on. */
+	static SlotMap map_for(struct kvm_memory_slot *slot, PageIndex start);
 
 	struct kvm_memory_slot *slot() const { return slot_; }
 
+	Status prepare(IndexRange range, bool to_private) override;
 	void begin(IndexRange reach) override;
 	void unmap(IndexRange range) override;
+	void converted(IndexRange range, bool to_private) override;
 	void end(IndexRange reach) override;
 	void orphan() override;
 	void destroy() override;
@@ -48,10 +52,24 @@ Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm
 void unbind_memslot(File &file, struct kvm_memory_slot *slot);
 
 /* How the page of @gfn, which @map shows, is asked for on behalf of @kvm. */
-Access memslot_access(File &file, struct kvm *kvm, const SlotMap &map, Gfn gfn);
+Access memslot_access(File &file, struct kvm *kvm, const SlotMap &map, Gfn gfn, Share share);
 
-/* The page behind @gfn of @slot; the caller holds @file's reference and kvm->srcu. Sleeps. */
-Result<Backing> memslot_page(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn);
+/*
+ * The page behind @gfn of @slot for a guest's access of that kind; the caller holds
+ * @file's reference and kvm->srcu. -EAGAIN: it is being converted. Sleeps.
+ */
+Result<Backing> memslot_page(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn,
+			     Share share);
+/*
+ * The page of @gfn is being converted, and the guest's access came too early or too
+ * late: waits for it, and sees to it that KVM has the vCPU try again. Sleeps.
+ */
+void memslot_wait(File &file, struct kvm *kvm, Gfn gfn);
+/*
+ * The largest order of a mapping of the shared page behind @gfn, which memslot_page()
+ * has given out. No lock but mmu_lock; any context.
+ */
+unsigned memslot_shared_order(File &file, struct kvm_memory_slot *slot, Gfn gfn);
 
 } /* namespace gmem */
 

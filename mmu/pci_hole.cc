@@ -9,6 +9,8 @@
 
 #include <uapi/gmem.h>
 
+#include "mmu/guards.h"
+
 namespace gmem
 {
 
@@ -27,17 +29,6 @@ constexpr std::uint64_t kGuestFinal = 1ull << 32;
 
 /* Mappings made around the first one, a power of two of them. */
 constexpr unsigned kAheadOrder = 4;
-
-class SlotsLock {
-    public:
-	explicit SlotsLock(struct kvm *kvm) : kvm_(kvm) { kapi_kvm_slots_lock(kvm_); }
-	~SlotsLock() { kapi_kvm_slots_unlock(kvm_); }
-	SlotsLock(const SlotsLock &) = delete;
-	SlotsLock &operator=(const SlotsLock &) = delete;
-
-    private:
-	struct kvm *const kvm_;
-};
 
 /* The order of the mapping that KVM makes at @gfn of @hole, whose bytes are at @addr. */
 unsigned mapping_order(GfnRange hole, std::uint64_t addr, Gfn gfn)

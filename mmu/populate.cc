@@ -52,7 +52,7 @@ Status populate_page(File &file, const PopulateRequest &request, const SlotMap &
 	const PageIndex index = map.index_of(gfn);
 	/* A huge mapping may show the page already, for a neighbour's sake. */
 	Invalidation invalidation{ file.inode(), { index, index + 1 } };
-	const Access access = memslot_access(file, request.kvm, map, gfn);
+	const Access access = memslot_access(file, request.kvm, map, gfn, Share::kPrivate);
 
 	invalidation.unmap();
 	return file.inode().store().populate(index, access, [&](Pfn pfn) {

@@ -120,7 +120,7 @@ void check_files()
 
 using namespace fake;
 
-int kapi_file_create(kapi_u64 size, void *core_inode, void *core_file, struct file **file,
+int kapi_file_create(kapi_u64 size, bool, void *core_inode, void *core_file, struct file **file,
 		     struct inode **inode)
 {
 	might_sleep("kapi_file_create");

@@ -280,9 +280,9 @@ kapi_u64 kapi_slot_pgoff(struct kvm_memory_slot *slot)
 	return slot->pgoff;
 }
 
-bool kapi_slot_has_gmem(struct kvm_memory_slot *slot)
+bool kapi_slot_has_gmem(const struct kvm_memory_slot *slot)
 {
-	return slot->has_gmem;
+	return slot && slot->has_gmem;
 }
 
 struct file *kapi_slot_file(struct kvm_memory_slot *slot)

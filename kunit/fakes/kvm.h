@@ -52,6 +52,8 @@ class GuestTables {
 	void map(std::uint64_t gfn, struct page *page, unsigned order);
 	/* Takes out every mapping that overlaps [start, end). */
 	void zap(std::uint64_t start, std::uint64_t end);
+	/* A leaf around @gfn becomes small ones. */
+	void split(std::uint64_t gfn);
 	/* The page behind @gfn and the order it is mapped with; NULL: none. */
 	struct page *lookup(std::uint64_t gfn, unsigned *order) const;
 	bool empty() const { return blocks_.empty(); }
@@ -178,7 +180,7 @@ bool map_from_vendor(struct kvm *kvm, std::uint64_t gfn, std::uint64_t pfn);
 /* What the stock bodies were called for, and what they answer. */
 struct Stock {
 	unsigned long create, bind, unbind, get_pfn, populate, init_vm, check_extension, page_fault,
-		memory_failure;
+		memory_failure, slot_pfn;
 	std::uint64_t last_error; /* of page_fault */
 	unsigned long last_type; /* of init_vm */
 	int answer;

@@ -8,6 +8,7 @@
 #include <new>
 
 #include "kunit/fakes/files.h"
+#include "kunit/fakes/kvm.h"
 #include "kunit/fakes/sched.h"
 
 namespace fake
@@ -220,6 +221,13 @@ void kapi_mutex_unlock(struct kapi_mutex *m)
 
 void kapi_inode_lock(struct inode *inode)
 {
+	inode->invalidate_lock.lock();
+}
+
+void kapi_inode_lock_among(struct inode *inode, struct kvm *kvm)
+{
+	if (!kvm->slots_lock.held_exclusively())
+		fake::bug("several inodes are locked without slots_lock");
 	inode->invalidate_lock.lock();
 }
 

@@ -13,6 +13,7 @@
 
 #include "kunit/fakes/files.h"
 #include "kunit/fakes/pages.h"
+#include "kunit/fakes/share.h"
 #include "kunit/fakes/sched.h"
 
 namespace fake
@@ -116,6 +117,15 @@ void GuestTables::zap(std::uint64_t start, std::uint64_t end)
 		}
 		it = block.count ? std::next(it) : blocks_.erase(it);
 	}
+}
+
+void GuestTables::split(std::uint64_t gfn)
+{
+	const auto it = blocks_.find(gfn / 512);
+
+	giants_.erase(gfn >> 18);
+	if (it != blocks_.end())
+		it->second.huge = false;
 }
 
 struct page *GuestTables::lookup(std::uint64_t gfn, unsigned *order) const
@@ -268,6 +278,13 @@ MmuCalls mmu_calls()
 	return calls;
 }
 
+void mmu_zap(struct kvm *kvm, std::uint64_t start, std::uint64_t end)
+{
+	Spin guard{ kvm };
+
+	kvm->tables.zap(start, end);
+}
+
 void set_private(struct kvm *kvm, std::uint64_t start, std::uint64_t end, bool is_private)
 {
 	kvm->slots_lock.lock();
@@ -349,4 +366,21 @@ void kapi_mmu_end(struct kvm *kvm)
 	const std::lock_guard counts{ calls_mutex };
 
 	calls.ends++;
+}
+
+void kapi_mmu_split(struct kvm *kvm, struct kvm_memory_slot *, kapi_u64 start, kapi_u64 end)
+{
+	might_sleep("kapi_mmu_split");
+	Spin guard{ kvm };
+
+	for (const kapi_u64 edge : { start, end }) {
+		if (edge % 512)
+			kvm->tables.split(edge);
+	}
+}
+
+void kapi_mmu_make_stale(struct kvm *kvm, kapi_u64 gfn)
+{
+	kapi_mmu_begin(kvm, gfn, gfn + 1);
+	kapi_mmu_end(kvm);
 }

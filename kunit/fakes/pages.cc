@@ -34,6 +34,7 @@ struct Arena {
 	bool no_blocks = false;
 	unsigned giants = 0, giants_taken = 0;
 	page pages[kFrames + kGiantPages];
+	page zero; /* the kernel's, of zeros */
 };
 
 std::atomic<bool> come_zeroed;
@@ -302,6 +303,22 @@ struct page *kapi_pages_alloc(unsigned int order)
 	for (unsigned i = 0; i < 1u << order; i++)
 		fake::hand_out(frame + i);
 	return &fake::arena.pages[frame];
+}
+
+struct page *kapi_pages_alloc_at(struct inode *, kapi_u64, unsigned int order)
+{
+	return kapi_pages_alloc(order);
+}
+
+struct page *kapi_page_zero(void)
+{
+	fake::arena.zero.refs++;
+	return &fake::arena.zero;
+}
+
+bool kapi_page_trylock(struct page *page)
+{
+	return fake::page_trylock(page);
 }
 
 bool kapi_pages_come_zeroed(void)

@@ -22,6 +22,8 @@ struct page {
 	std::atomic<bool> charged{ false };
 	/* How many guest mappings show it. */
 	std::atomic<int> mapped{ 0 };
+	/* How many user mappings show it; each has a reference. */
+	std::atomic<int> user_mapped{ 0 };
 	/* Whether kapi_arch_prepare() has made it a guest's. */
 	std::atomic<bool> owned{ false };
 	std::atomic<std::uint64_t> content{ 0 };

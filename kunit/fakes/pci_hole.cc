@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "kunit/fakes/locks.h"
+#include "kunit/fakes/share.h"
 
 namespace fake
 {
@@ -113,7 +114,7 @@ int set_region(struct kvm *kvm, const struct kapi_region &r)
 long request_region(struct kvm *kvm, const struct kapi_region &region)
 {
 	/* Only ever a name to the core. */
-	const long ret = gmem_kvm_vm_ioctl(reinterpret_cast<struct file *>(kvm), 0,
+	const long ret = gmem_kvm_vm_ioctl(reinterpret_cast<struct file *>(kvm), kSetRegion,
 					   reinterpret_cast<unsigned long>(&region));
 
 	return_to_user();
@@ -230,13 +231,28 @@ struct kvm *kapi_file_vm(struct file *file)
 	return reinterpret_cast<struct kvm *>(file);
 }
 
-int kapi_region_read(struct kapi_region *region, unsigned long arg)
+int kapi_region_read(struct kapi_region *region, unsigned int ioctl, unsigned long arg)
 {
 	might_sleep("kapi_region_read");
 	if (!arg)
 		return -EFAULT;
 	*region = *reinterpret_cast<const struct kapi_region *>(arg);
 	return 0;
+}
+
+int kapi_region_read_gmem(struct kapi_region_gmem *, unsigned long)
+{
+	return -EFAULT;
+}
+
+int kapi_region_set_with(struct kvm *kvm, const struct kapi_region *region, void *)
+{
+	return kapi_region_set(kvm, region);
+}
+
+void *kapi_region_pending(struct kvm *)
+{
+	return nullptr;
 }
 
 int kapi_region_set(struct kvm *kvm, const struct kapi_region *region)

@@ -103,6 +103,25 @@ bool kapi_poison_expose(unsigned long)
 	return noted.exposed;
 }
 
+int kapi_stock_prepare_slot(struct kvm *, const struct kvm_memory_slot *, struct kvm_memory_slot *,
+			    int)
+{
+	return noted.answer;
+}
+
+kapi_u64 kapi_stock_slot_pfn(const struct kvm_memory_slot *, kapi_u64, bool, bool, bool *, bool,
+			     bool *, unsigned long *)
+{
+	noted.slot_pfn++;
+	return noted.answer;
+}
+
+int kapi_stock_mapping_level(struct kvm *, const struct kvm_memory_slot *, kapi_u64, int max_level,
+			     bool)
+{
+	return max_level;
+}
+
 void kapi_entry_enter(enum kapi_entry)
 {
 	fake::inside++;

@@ -3,8 +3,9 @@
  * The entries around KVM's own functions (mmu/entry.cc): what they change on the
  * way in and out, and who is counted as having served.
  */
-#include "kapi/kapi.h"
+#include <uapi/gmem.h>
 
+#include "kapi/kapi.h"
 #include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
@@ -86,12 +87,12 @@ void extensions()
 	EXPECT_EQ(gmem_kvm_check_extension(vm, kOther), 1);
 	EXPECT_EQ(served.stock(), 1u);
 	fake::stock().answer = 0;
-	/* Flags of create: known only where huge pages are by advice. */
-	EXPECT_EQ(gmem_kvm_check_extension(vm, kFlags), 0);
+	/* Flags of create: one is known only where huge pages are by advice. */
+	EXPECT_EQ(gmem_kvm_check_extension(vm, kFlags), 3);
 	fake::set_huge(KAPI_HUGE_ADVISE);
-	EXPECT(gmem_kvm_check_extension(vm, kFlags) != 0);
+	EXPECT_EQ(gmem_kvm_check_extension(vm, kFlags), 3 | GMEM_FLAG_HUGE);
 	EXPECT_EQ(gmem_kvm_check_extension(nullptr, kFlags), gmem_kvm_check_extension(vm, kFlags));
-	EXPECT_EQ(gmem_kvm_check_extension(plain, kFlags), 0);
+	EXPECT_EQ(gmem_kvm_check_extension(plain, kFlags), gmem_kvm_check_extension(vm, kFlags));
 	fake::set_backend_stock(true);
 	EXPECT_EQ(gmem_kvm_check_extension(vm, kFlags), 0);
 	fake::set_backend_stock(false);
@@ -104,8 +105,7 @@ void huge_by_advice()
 	fake::set_huge(KAPI_HUGE_ADVISE);
 	{
 		struct kvm *const vm = fake::vm_create();
-		const int flags = gmem_kvm_check_extension(vm, 244);
-		const int advised = world_create(vm, 4 << 20, flags);
+		const int advised = world_create(vm, 4 << 20, GMEM_FLAG_HUGE);
 		const int plain = world_create(vm, 4 << 20, 0);
 		struct kvm_memory_slot *slots[2];
 		unsigned order;

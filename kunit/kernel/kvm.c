@@ -194,7 +194,7 @@ u64 kapi_slot_pgoff(struct kvm_memory_slot *slot)
 	return slot->pgoff;
 }
 
-bool kapi_slot_has_gmem(struct kvm_memory_slot *slot)
+bool kapi_slot_has_gmem(const struct kvm_memory_slot *slot)
 {
 	return slot->has_gmem;
 }

@@ -12,7 +12,7 @@ struct kvm *kapi_file_vm(struct file *file)
 	return NULL;
 }
 
-int kapi_region_read(struct kapi_region *region, unsigned long arg)
+int kapi_region_read(struct kapi_region *region, unsigned int ioctl, unsigned long arg)
 {
 	return -EFAULT;
 }

@@ -93,7 +93,7 @@ void small_where_a_block_does_not_fit()
 void small_by_policy()
 {
 	NotedPlatform platform{ kRunOrder, true };
-	const TestFile file{ 1024, platform, false };
+	const TestFile file{ 1024, platform, FileKind{} };
 	REQUIRE(file);
 
 	EXPECT_EQ(get(file, 100).order, 0u);

@@ -108,9 +108,10 @@ class TestFile {
 	{
 		take_handle();
 	}
-	TestFile(std::uint64_t npages, Platform &platform, bool huge = true) : vm(world_vm(1))
+	TestFile(std::uint64_t npages, Platform &platform, FileKind kind = { .huge = true })
+		: vm(world_vm(1))
 	{
-		const Result<int> made = File::create(vm, platform, npages * kPageSize, huge);
+		const Result<int> made = File::create(vm, platform, npages * kPageSize, kind);
 
 		fd = made.ok() ? made.value() : made.status().code();
 		take_handle();

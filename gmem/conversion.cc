@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Conversion (conversion.h).
+ *
+ * A page made private must not be in anybody's hands. User mappings are taken out
+ * and cannot come back while the inode is locked, and a vCPU's mapping holds no
+ * reference; so when a page's only reference is the cache's, it stays so. What is
+ * in the hands of the kernel for a moment (a fault under way, a batch of pages
+ * being unlocked) is waited for; what stays is a pin.
+ */
+#include "gmem/conversion.h"
+
+#include "gmem/file.h"
+#include "gmem/invalidation.h"
+
+namespace gmem
+{
+
+namespace
+{
+
+/* So often, so long apart, before a page in use is somebody's pin. */
+constexpr unsigned kTries = 40;
+constexpr unsigned kTryMs = 5;
+/* This many tries later it may be in one of the kernel's own batches. */
+constexpr unsigned kDrainAt = 1;
+
+} /* namespace */
+
+/* Calls @fn for every stretch that is not yet as wanted, until it fails. */
+template <class Fn> Status Conversion::for_each_change(Fn fn)
+{
+	IndexRange rest = range_;
+
+	for (;;) {
+		const IndexRange change = inode_.store().next_shared(rest, to_private_);
+
+		if (change.empty())
+			return Status{};
+		GMEM_CHECK(fn(change));
+		rest.start = change.end;
+	}
+}
+
+Status Conversion::ask_consumers(IndexRange change, PageIndex &at)
+{
+	Status status;
+
+	for (File *file = inode_.files(); file; file = inode_.next(*file)) {
+		file->bindings().for_each_overlapping(change, [&](Binding &binding) {
+			const IndexRange part = binding.range().intersect(change);
+
+			if (status.ok()) {
+				at = part.start;
+				status = binding.prepare(part, to_private_);
+			}
+		});
+	}
+	return status;
+}
+
+Status Conversion::wait_until_unused(IndexRange change, PageIndex &at)
+{
+	for (unsigned tries = 0;; tries++) {
+		kapi_cache_unmap_user(inode_.handle(), change.start.value, change.end.value);
+
+		const Status status{ kapi_cache_unused(inode_.handle(), change.start.value,
+						       change.end.value, &at.value) };
+
+		if (status.ok() || tries == kTries)
+			return status;
+		if (kapi_signal_pending())
+			return error(EINTR);
+		if (tries == kDrainAt)
+			kapi_drain_batches();
+		else
+			kapi_sleep(kTryMs);
+	}
+}
+
+Status Conversion::prepare(PageIndex &at)
+{
+	PageStore &store = inode_.store();
+
+	at = range_.start;
+	GMEM_CHECK(for_each_change(
+		[&](IndexRange change) { return store.prepare_convert(change, at); }));
+	GMEM_CHECK(for_each_change([&](IndexRange change) { return ask_consumers(change, at); }));
+	/* Private pages are nobody's but the guest's. */
+	if (!to_private_)
+		return Status{};
+	return for_each_change([&](IndexRange change) { return wait_until_unused(change, at); });
+}
+
+void Conversion::commit()
+{
+	PageStore &store = inode_.store();
+	const IndexRange first = store.next_shared(range_, to_private_);
+
+	if (first.empty())
+		return;
+
+	Invalidation invalidation{ inode_, { first.start, range_.end } };
+
+	for (IndexRange change = first; !change.empty();
+	     change = store.next_shared({ change.end, range_.end }, to_private_)) {
+		invalidation.unmap(change);
+		store.convert(change, to_private_, inode_.platform());
+		invalidation.converted(change, to_private_);
+	}
+}
+
+} /* namespace gmem */

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A conversion: a range of a file becomes private, or shared, where it lies. In
+ * two phases, so that there is nothing to undo: prepare() does all that can fail
+ * and changes nothing that anybody sees; commit() cannot fail. Pages that are
+ * already as wanted are not touched.
+ */
+#ifndef GMEM_CONVERSION_H
+#define GMEM_CONVERSION_H
+
+#include "gmem/inode.h"
+
+namespace gmem
+{
+
+class Conversion {
+    public:
+	/* The inode lock is held exclusively as long as this lives. */
+	Conversion(Inode &inode, IndexRange range, bool to_private)
+		: inode_(inode), range_(range), to_private_(to_private)
+	{
+	}
+
+	/*
+	 * -EAGAIN: somebody uses the page at @at; -EHWPOISON: it is lost; what a
+	 * consumer said of @at; -EINTR, -ENOMEM. Mappings of user space may be gone,
+	 * and come back when touched. Sleeps.
+	 */
+	Status prepare(PageIndex &at);
+	/* After prepare() said so. Sleeps. */
+	void commit();
+
+    private:
+	template <class Fn> Status for_each_change(Fn fn);
+	Status ask_consumers(IndexRange change, PageIndex &at);
+	Status wait_until_unused(IndexRange change, PageIndex &at);
+
+	Inode &inode_;
+	const IndexRange range_;
+	const bool to_private_;
+};
+
+} /* namespace gmem */
+
+#endif /* GMEM_CONVERSION_H */

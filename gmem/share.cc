@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which pages of an inode are shared and which private (store.h). The state is a
+ * bit of the run's record; a run without a record is as the file was made. What
+ * must happen around a change is in gmem/conversion.h.
+ */
+#include "gmem/store.h"
+
+namespace gmem
+{
+
+IndexRange PageStore::next_shared(IndexRange range, bool shared) const
+{
+	IndexRange found{ range.end, range.end };
+
+	for (PageIndex index = range.start; index < range.end;) {
+		std::uint64_t number = run_number(index);
+		Run *const run = runs_.find(number, run_number(range.end - 1));
+		const PageIndex known = run ? std::max(index, PageIndex{ number << kRunOrder })
+					    : range.end;
+
+		/* Up to the next record everything is as the file was made. */
+		if (index < known) {
+			if (kind_.shared != shared && !found.empty())
+				return found;
+			if (kind_.shared == shared && found.empty())
+				found.start = index;
+			if (kind_.shared == shared)
+				found.end = known;
+			index = known;
+			continue;
+		}
+
+		MutexGuard guard{ run->lock };
+		const IndexRange block = block_around(index, kRunOrder);
+		const IndexRange part = range.intersect(block);
+
+		while (index < part.end) {
+			const unsigned slot = Run::slot_of(index);
+			const bool is = run->shared.test(slot);
+			const unsigned to = is ? run->shared.next_clear(slot)
+					       : run->shared.next_set(slot);
+			const PageIndex next = std::min(block.start + to, part.end);
+
+			if (is != shared && !found.empty())
+				return found;
+			if (is == shared && found.empty())
+				found.start = index;
+			if (is == shared)
+				found.end = next;
+			index = next;
+		}
+	}
+	return found;
+}
+
+Status PageStore::prepare_convert(IndexRange range, PageIndex &at)
+{
+	for (PageIndex index = range.start; index < range.end;) {
+		const IndexRange part = range.intersect(block_around(index, kRunOrder));
+
+		at = index;
+		if (kapi_signal_pending())
+			return error(EINTR);
+		GMEM_TRY(run, obtain(index));
+		MutexGuard guard{ run->lock };
+
+		for (; index < part.end; index = index + 1) {
+			const unsigned slot = Run::slot_of(index);
+
+			at = index;
+			if (run->present.test(slot) &&
+			    (run->unsafe.test(slot) || kapi_page_poisoned(page_at(*run, index))))
+				return error(EHWPOISON);
+		}
+		kapi_cond_resched();
+	}
+	return Status{};
+}
+
+/*
+ * Makes a page the host's where the platform does not leave its content alone, and
+ * the content nobody's. One that the platform keeps is lost.
+ */
+void PageStore::give_back(Run &run, unsigned slot, struct page *page, bool split,
+			  Platform &platform)
+{
+	const bool owned = run.prepared.test(slot) && !run.shared.test(slot);
+	const Pfn pfn{ kapi_page_pfn(page) };
+
+	if (owned && !(split && platform.reclaim(pfn, 1).ok()) && !platform.is_hosts(pfn)) {
+		run.lost.set(slot);
+		run.unsafe.set(slot);
+		return;
+	}
+	kapi_pages_clear(page, 1);
+	run.prepared.reset(slot);
+	run.claimed.reset(slot);
+}
+
+void PageStore::convert(IndexRange range, bool to_private, Platform &platform)
+{
+	for (PageIndex index = range.start; index < range.end;) {
+		const IndexRange part = range.intersect(block_around(index, kRunOrder));
+		Run *const run = runs_.load(run_number(index));
+		MutexGuard guard{ run->lock };
+		const bool split = !run->as_one ||
+				   platform.split(Pfn{ kapi_page_pfn(run->block) }).ok();
+
+		if (split)
+			run->as_one = false;
+		run->huge.store(false);
+		for (; index < part.end; index = index + 1) {
+			const unsigned slot = Run::slot_of(index);
+
+			if (!platform.keeps_content() && run->prepared.test(slot) &&
+			    !run->unsafe.test(slot))
+				give_back(*run, slot, page_at(*run, index), split, platform);
+			if (to_private)
+				run->shared.reset(slot);
+			else
+				run->shared.set(slot);
+		}
+		kapi_cond_resched();
+	}
+}
+
+} /* namespace gmem */

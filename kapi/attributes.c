@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM's memory attributes: the array per VM (<linux/kvm_host.h>, <linux/xarray.h>)
+ * and what KVM's MMU keeps of it in its memslots. Entries are one per gfn, as KVM's
+ * own ioctl stores them: it may store over any of them later.
+ */
+#include <linux/kvm_host.h>
+#include <linux/uaccess.h>
+
+#include "kapi.h"
+#include "symbols.h"
+
+/* Entries stored under one hold of the array's lock. */
+#define BATCH 1024
+
+int kapi_attributes_read(struct kvm *kvm, kapi_u64 *start, kapi_u64 *end, bool *to_private,
+			 unsigned int ioctl, unsigned long arg)
+{
+	struct kvm_memory_attributes user;
+
+	if (ioctl != KVM_SET_MEMORY_ATTRIBUTES)
+		return -ENOTTY;
+	if (copy_from_user(&user, (void __user *)arg, sizeof(user)))
+		return -EFAULT;
+	if (user.flags || user.attributes & ~KVM_MEMORY_ATTRIBUTE_PRIVATE ||
+	    !kvm_arch_has_private_mem(kvm) || !user.size ||
+	    user.address + user.size < user.address || !PAGE_ALIGNED(user.address) ||
+	    !PAGE_ALIGNED(user.size))
+		return -EINVAL;
+	*start = gpa_to_gfn(user.address);
+	*end = gpa_to_gfn(user.address + user.size);
+	*to_private = user.attributes & KVM_MEMORY_ATTRIBUTE_PRIVATE;
+	return 0;
+}
+
+/* To the entry behind: stepping is cheap inside a node, a new one needs a walk. */
+static void advance(struct xa_state *xas, kapi_u64 index)
+{
+	if (index & XA_CHUNK_MASK)
+		xas_next(xas);
+	else
+		xas_set(xas, index);
+}
+
+int kapi_attributes_reserve(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
+{
+	XA_STATE(xas, &kvm->mem_attr_array, start);
+
+	lockdep_assert_held(&kvm->slots_lock);
+	while (start < end) {
+		const kapi_u64 stop = min(end, start + BATCH);
+
+		do {
+			xas_lock(&xas);
+			xas_set(&xas, start);
+			while (start < stop) {
+				/* What a reservation is to an xarray: an entry that reads as none. */
+				if (!xas_load(&xas))
+					xas_store(&xas, XA_ZERO_ENTRY);
+				if (xas_error(&xas))
+					break;
+				advance(&xas, ++start);
+			}
+			xas_unlock(&xas);
+		} while (xas_nomem(&xas, GFP_KERNEL_ACCOUNT));
+		if (xas_error(&xas))
+			return xas_error(&xas);
+		cond_resched();
+	}
+	return 0;
+}
+
+static void store_private(struct xa_state *xas, kapi_u64 start, kapi_u64 end)
+{
+	xas_set(xas, start);
+	while (start < end) {
+		/* Over an entry that is there: nothing is allocated. */
+		xas_store(xas, xa_mk_value(KVM_MEMORY_ATTRIBUTE_PRIVATE));
+		WARN_ON_ONCE(xas_error(xas));
+		advance(xas, ++start);
+	}
+}
+
+static void store_none(struct xa_state *xas, kapi_u64 start, kapi_u64 end)
+{
+	void *entry;
+
+	xas_set(xas, start);
+	xas_for_each(xas, entry, end - 1) xas_store(xas, NULL);
+}
+
+void kapi_attributes_set(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private)
+{
+	XA_STATE(xas, &kvm->mem_attr_array, start);
+
+	lockdep_assert_held(&kvm->slots_lock);
+	while (start < end) {
+		const kapi_u64 stop = min(end, start + BATCH);
+
+		xas_lock(&xas);
+		if (to_private)
+			store_private(&xas, start, stop);
+		else
+			store_none(&xas, start, stop);
+		xas_unlock(&xas);
+		start = stop;
+		cond_resched();
+	}
+}
+
+static struct kvm_gfn_range attribute_range(kapi_u64 start, kapi_u64 end, bool to_private)
+{
+	return (struct kvm_gfn_range){
+		.start = start,
+		.end = end,
+		.arg.attributes = to_private ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0,
+		.may_block = true,
+	};
+}
+
+void kapi_attributes_changed(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start,
+			     kapi_u64 end, bool to_private)
+{
+	struct kvm_gfn_range range = attribute_range(start, end, to_private);
+
+	range.slot = slot;
+	write_lock(&kvm->mmu_lock);
+	gmem_arch_post_set_attributes(kvm, &range);
+	write_unlock(&kvm->mmu_lock);
+}
+
+/* Calls @fn for what [start, end) has in each memslot, under the MMU's lock. */
+static bool for_each_slot(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private,
+			  bool (*fn)(struct kvm *kvm, struct kvm_gfn_range *range))
+{
+	struct kvm_memslot_iter iter;
+	bool flush = false;
+
+	for (int i = 0; i < kvm_arch_nr_memslot_as_ids(kvm); i++) {
+		kvm_for_each_memslot_in_gfn_range(&iter, __kvm_memslots(kvm, i), start, end)
+		{
+			struct kvm_memory_slot *const slot = iter.slot;
+			struct kvm_gfn_range range = attribute_range(
+				max(start, slot->base_gfn), min(end, slot->base_gfn + slot->npages),
+				to_private);
+
+			range.slot = slot;
+			flush |= fn(kvm, &range);
+		}
+	}
+	return flush;
+}
+
+void kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private)
+{
+	write_lock(&kvm->mmu_lock);
+	gmem_mmu_invalidate_begin(kvm);
+	gmem_mmu_invalidate_range_add(kvm, start, end);
+	if (for_each_slot(kvm, start, end, to_private, gmem_arch_pre_set_attributes))
+		gmem_flush_remote_tlbs_range(kvm, start, end - start);
+	write_unlock(&kvm->mmu_lock);
+
+	kapi_attributes_set(kvm, start, end, to_private);
+
+	write_lock(&kvm->mmu_lock);
+	for_each_slot(kvm, start, end, to_private, gmem_arch_post_set_attributes);
+	gmem_mmu_invalidate_end(kvm);
+	write_unlock(&kvm->mmu_lock);
+}

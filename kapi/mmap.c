@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A file in user space: mappings of its shared pages (<linux/mm.h>) and the NUMA
+ * policy of its ranges (<linux/mempolicy.h>), which mbind() of a mapping sets. Which
+ * pages user space may see is the core's to say.
+ */
+#include <linux/fs.h>
+#include <linux/mempolicy.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "files.h"
+#include "kapi.h"
+#include "symbols.h"
+
+static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
+{
+	struct file *const file = vmf->vma->vm_file;
+
+	switch (gmem_file_fault(file->private_data, vmf->pgoff, &vmf->page)) {
+	case 0:
+		return VM_FAULT_LOCKED;
+	case -ENOMEM:
+		return VM_FAULT_OOM;
+	case -EHWPOISON:
+		return VM_FAULT_HWPOISON;
+	default:
+		return VM_FAULT_SIGBUS;
+	}
+}
+
+static int gmem_vm_set_policy(struct vm_area_struct *vma, struct mempolicy *mpol)
+{
+	return gmem_mpol_set_shared_policy(gmem_inode_policies(file_inode(vma->vm_file)), vma,
+					   mpol);
+}
+
+static struct mempolicy *gmem_vm_get_policy(struct vm_area_struct *vma, unsigned long addr,
+					    pgoff_t *ilx)
+{
+	const pgoff_t index = vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT);
+
+	*ilx = index;
+	return gmem_inode_policy(file_inode(vma->vm_file), index);
+}
+
+static const struct vm_operations_struct gmem_vm_ops = {
+	.fault = gmem_vm_fault,
+	.set_policy = gmem_vm_set_policy,
+	.get_policy = gmem_vm_get_policy,
+};
+
+int gmem_fop_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	if (!gmem_inode_policies(file_inode(file)))
+		return -ENODEV;
+	/* A private mapping would be a copy that no conversion could take back. */
+	if (!(vma->vm_flags & VM_SHARED) || !(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+	vma->vm_ops = &gmem_vm_ops;
+	return 0;
+}
+
+struct mempolicy *gmem_inode_policy(struct inode *inode, pgoff_t index)
+{
+	struct shared_policy *const policies = gmem_inode_policies(inode);
+
+	return policies ? gmem_mpol_shared_policy_lookup(policies, index) : NULL;
+}
+
+struct shared_policy *gmem_policies_new(void)
+{
+	struct shared_policy *const policies = kzalloc(sizeof(*policies), GFP_KERNEL_ACCOUNT);
+
+	if (policies)
+		gmem_mpol_shared_policy_init(policies);
+	return policies;
+}
+
+void gmem_policies_free(struct shared_policy *policies)
+{
+	if (!policies)
+		return;
+	gmem_mpol_free_shared_policy(policies);
+	kfree(policies);
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Requests for memslots (<linux/kvm_host.h>), and what the core wants done to one
+ * between KVM's checks of the request and the moment vCPUs see it.
+ */
+#include <linux/kvm_host.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/uaccess.h>
+
+#include "kapi.h"
+
+struct kvm *kapi_file_vm(struct file *file)
+{
+	return file->private_data;
+}
+
+int kapi_region_read(struct kapi_region *region, unsigned int ioctl, unsigned long arg)
+{
+	struct kvm_userspace_memory_region user;
+
+	if (ioctl != KVM_SET_USER_MEMORY_REGION && ioctl != KVM_SET_USER_MEMORY_REGION2)
+		return -ENOTTY;
+	if (copy_from_user(&user, (void __user *)arg, sizeof(user)))
+		return -EFAULT;
+	*region = (struct kapi_region){
+		.slot = user.slot,
+		.flags = user.flags,
+		.gpa = user.guest_phys_addr,
+		.size = user.memory_size,
+		.user_addr = user.userspace_addr,
+	};
+	return 0;
+}
+
+int kapi_region_read_gmem(struct kapi_region_gmem *gmem, unsigned long arg)
+{
+	struct kvm_userspace_memory_region2 user;
+
+	if (copy_from_user(&user, (void __user *)arg, sizeof(user)))
+		return -EFAULT;
+	gmem->offset = user.guest_memfd_offset;
+	gmem->fd = user.guest_memfd;
+	return 0;
+}
+
+int kapi_region_set(struct kvm *kvm, const struct kapi_region *region)
+{
+	const struct kvm_userspace_memory_region2 mem = {
+		.slot = region->slot,
+		.flags = region->flags,
+		.guest_phys_addr = region->gpa,
+		.memory_size = region->size,
+		.userspace_addr = region->user_addr,
+	};
+
+	/* Beyond are memslots of KVM's own. */
+	if ((u16)region->slot >= KVM_USER_MEM_SLOTS)
+		return -EINVAL;
+	return __kvm_set_memory_region(kvm, &mem);
+}
+
+bool kapi_kvm_usable(struct kvm *kvm)
+{
+	return kvm->mm == current->mm && !kvm->vm_dead;
+}
+
+struct kvm_memory_slot *kapi_kvm_slot_by_id(struct kvm *kvm, unsigned int slot)
+{
+	const int as_id = slot >> 16;
+
+	if (as_id >= kvm_arch_nr_memslot_as_ids(kvm))
+		return NULL;
+	return id_to_memslot(__kvm_memslots(kvm, as_id), (u16)slot);
+}
+
+struct pending {
+	struct list_head link;
+	struct kvm *kvm;
+	void *core;
+};
+
+static LIST_HEAD(pendings);
+static DEFINE_SPINLOCK(pendings_lock);
+
+int kapi_region_set_with(struct kvm *kvm, const struct kapi_region *region, void *core)
+{
+	struct pending pending = { .kvm = kvm, .core = core };
+	int ret;
+
+	spin_lock(&pendings_lock);
+	list_add(&pending.link, &pendings);
+	spin_unlock(&pendings_lock);
+	ret = kapi_region_set(kvm, region);
+	spin_lock(&pendings_lock);
+	list_del(&pending.link);
+	spin_unlock(&pendings_lock);
+	return ret;
+}
+
+void *kapi_region_pending(struct kvm *kvm)
+{
+	struct pending *pending;
+	void *core = NULL;
+
+	lockdep_assert_held(&kvm->slots_lock);
+	if (list_empty_careful(&pendings))
+		return NULL;
+	spin_lock(&pendings_lock);
+	list_for_each_entry(pending, &pendings, link)
+	{
+		if (pending->kvm == kvm)
+			core = pending->core;
+	}
+	spin_unlock(&pendings_lock);
+	return core;
+}

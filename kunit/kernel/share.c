@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What of the boundary conversion and mappable files need of KVM, where there is
+ * none: files cannot be mapped, attributes are those of the stub of a VM.
+ */
+#include <linux/bitmap.h>
+#include <linux/errno.h>
+
+#include "kvm.h"
+
+void kapi_mmu_split(struct kvm *kvm, struct kvm_memory_slot *slot, u64 start, u64 end) {}
+
+void kapi_mmu_make_stale(struct kvm *kvm, u64 gfn)
+{
+	kapi_mmu_begin(kvm, gfn, gfn + 1);
+	kapi_mmu_end(kvm);
+}
+
+int kapi_attributes_read(struct kvm *kvm, u64 *start, u64 *end, bool *to_private,
+			 unsigned int ioctl, unsigned long arg)
+{
+	return -ENOTTY;
+}
+
+int kapi_attributes_reserve(struct kvm *kvm, u64 start, u64 end)
+{
+	return 0;
+}
+
+void kapi_attributes_set(struct kvm *kvm, u64 start, u64 end, bool to_private)
+{
+	world_set_private(kvm, start, end, to_private);
+}
+
+void kapi_attributes_changed(struct kvm *kvm, struct kvm_memory_slot *slot, u64 start, u64 end,
+			     bool to_private)
+{
+}
+
+void kapi_attributes_convert(struct kvm *kvm, u64 start, u64 end, bool to_private)
+{
+	world_set_private(kvm, start, end, to_private);
+}
+
+struct kvm_memory_slot *kapi_kvm_next_slot(struct kvm *kvm, u64 start, u64 end)
+{
+	return NULL;
+}
+
+void kapi_slot_mark_gmem(struct kvm_memory_slot *slot, bool gmem)
+{
+	slot->has_gmem = gmem;
+}
+
+unsigned long kapi_slot_hva(const struct kvm_memory_slot *slot, u64 gfn)
+{
+	return 0;
+}
+
+u64 kapi_pfn_error(int error)
+{
+	return error;
+}
+
+int kapi_region_read_gmem(struct kapi_region_gmem *gmem, unsigned long arg)
+{
+	return -EFAULT;
+}
+
+int kapi_region_set_with(struct kvm *kvm, const struct kapi_region *region, void *core)
+{
+	return -EINVAL;
+}
+
+void *kapi_region_pending(struct kvm *kvm)
+{
+	return NULL;
+}
+
+bool kapi_entry_attached(enum kapi_entry entry)
+{
+	return false;
+}
+
+int kapi_stock_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
+			    struct kvm_memory_slot *slot, int change)
+{
+	return 0;
+}
+
+u64 kapi_stock_slot_pfn(const struct kvm_memory_slot *slot, u64 gfn, bool atomic,
+			bool interruptible, bool *async, bool write, bool *writable,
+			unsigned long *hva)
+{
+	return 0;
+}
+
+int kapi_stock_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, u64 gfn,
+			     int max_level, bool is_private)
+{
+	return max_level;
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Converting gfns (attributes.h) over any number of memslots: each piece on a file
+ * of ours is prepared, memory for the attributes of the rest is set aside, and only
+ * then is anything changed.
+ */
+#include "mmu/attributes.h"
+
+#include <uapi/gmem.h>
+
+#include "gmem/conversion.h"
+#include "gmem/file.h"
+#include "mmu/guards.h"
+#include "mmu/memslot.h"
+
+namespace gmem
+{
+
+namespace
+{
+
+/* Exclusive locks of several inodes: each once, in the order of their addresses. */
+class InodeLocks {
+    public:
+	InodeLocks() = default;
+	~InodeLocks()
+	{
+		while (first_) {
+			kapi_inode_unlock(first_->inode);
+			first_ = std::move(first_->next);
+		}
+	}
+	InodeLocks(const InodeLocks &) = delete;
+	InodeLocks &operator=(const InodeLocks &) = delete;
+
+	Status add(struct inode *inode)
+	{
+		Own<Node> *link = &first_;
+
+		while (*link && (*link)->inode < inode)
+			link = &(*link)->next;
+		if (*link && (*link)->inode == inode)
+			return Status{};
+		GMEM_TRY(node, make<Node>());
+		node->inode = inode;
+		node->next = std::move(*link);
+		*link = std::move(node);
+		return Status{};
+	}
+
+	/* After all are in. */
+	void lock(struct kvm *kvm)
+	{
+		for (Node *node = first_.get(); node; node = node->next.get())
+			kapi_inode_lock_among(node->inode, kvm);
+		locked_ = true;
+	}
+
+	/* Leaves nothing to unlock, before lock(). */
+	void drop()
+	{
+		while (!locked_ && first_)
+			first_ = std::move(first_->next);
+	}
+
+    private:
+	struct Node {
+		struct inode *inode = nullptr;
+		Own<Node> next;
+	};
+
+	Own<Node> first_;
+	bool locked_ = false;
+};
+
+/* A part of a memslot on a converting file, or gfns on none of them. */
+struct Piece {
+	File *file; /* NULL: on none */
+	SlotMap map;
+	GfnRange gfns;
+
+	IndexRange indices() const
+	{
+		const PageIndex start = map.index_of(gfns.start);
+
+		return { start, start + gfns.size() };
+	}
+};
+
+/* The piece at the start of @gfns. */
+Piece first_piece(struct kvm *kvm, GfnRange gfns)
+{
+	GfnRange rest = gfns;
+
+	while (struct kvm_memory_slot *const slot = kapi_kvm_next_slot(kvm, rest.start.value,
+								       rest.end.value)) {
+		const GfnRange in{ Gfn{ kapi_slot_base_gfn(slot) },
+				   Gfn{ kapi_slot_base_gfn(slot) + kapi_slot_npages(slot) } };
+		/* With slots_lock the file cannot finish its release. */
+		struct file *const handle = kapi_slot_has_gmem(slot) ? kapi_slot_file(slot)
+								     : nullptr;
+		File *const file = handle ? File::of(handle) : nullptr;
+
+		if (file && file->converts()) {
+			if (in.start <= gfns.start)
+				return { file, MemslotBinding::map_of(slot), gfns.intersect(in) };
+			return { nullptr, {}, { gfns.start, in.start } };
+		}
+		rest.start = in.end;
+		if (rest.empty())
+			break;
+	}
+	return { nullptr, {}, gfns };
+}
+
+template <class Fn> Status for_each_piece(struct kvm *kvm, GfnRange gfns, Fn fn)
+{
+	while (!gfns.empty()) {
+		const Piece piece = first_piece(kvm, gfns);
+
+		GMEM_CHECK(fn(piece));
+		gfns.start = piece.gfns.end;
+	}
+	return Status{};
+}
+
+} /* namespace */
+
+bool has_converting_slot(struct kvm *kvm, GfnRange gfns)
+{
+	const Piece piece = first_piece(kvm, gfns);
+
+	return piece.file || piece.gfns.end < gfns.end;
+}
+
+Status convert_gfns(struct kvm *kvm, GfnRange gfns, bool to_private)
+{
+	InodeLocks locks;
+	const Status listed = for_each_piece(kvm, gfns, [&](const Piece &piece) {
+		return piece.file ? locks.add(piece.file->inode().handle()) : Status{};
+	});
+
+	if (!listed.ok()) {
+		locks.drop();
+		return listed;
+	}
+	locks.lock(kvm);
+
+	GMEM_CHECK(for_each_piece(kvm, gfns, [&](const Piece &piece) {
+		PageIndex at;
+
+		if (piece.file)
+			return Conversion{ piece.file->inode(), piece.indices(), to_private }
+				.prepare(at);
+		if (!to_private)
+			return Status{};
+		return Status{ kapi_attributes_reserve(kvm, piece.gfns.start.value,
+						       piece.gfns.end.value) };
+	}));
+	return for_each_piece(kvm, gfns, [&](const Piece &piece) {
+		if (piece.file)
+			Conversion{ piece.file->inode(), piece.indices(), to_private }.commit();
+		else
+			kapi_attributes_convert(kvm, piece.gfns.start.value, piece.gfns.end.value,
+						to_private);
+		return Status{};
+	});
+}
+
+} /* namespace gmem */
+
+long gmem_file_convert(void *core_file, struct kvm_memory_attributes2 *args)
+{
+	using namespace gmem;
+
+	/* KVM_MEMORY_ATTRIBUTE_PRIVATE of <linux/kvm.h>. */
+	constexpr std::uint64_t kPrivate = 1ull << 3;
+	File &file = *static_cast<File *>(core_file);
+	const std::uint64_t size = kapi_inode_size(file.inode().handle());
+	std::uint64_t reserved = 0;
+
+	if (!file.inode().store().kind().mappable)
+		return -ENOTTY;
+	for (const std::uint64_t value : args->reserved)
+		reserved |= value;
+	if (args->flags || reserved || args->attributes & ~kPrivate)
+		return -EINVAL;
+	if (args->size == 0 || (args->offset | args->size) % kPageSize ||
+	    args->offset + args->size < args->offset || args->offset + args->size > size)
+		return -EINVAL;
+	if (!file.converts())
+		return -EINVAL;
+
+	const PageIndex start{ args->offset >> kPageShift };
+	PageIndex at = start;
+	const SlotsLock lock{ file.vm() };
+	const Status status = file.inode().convert({ start, start + (args->size >> kPageShift) },
+						   args->attributes & kPrivate, at);
+
+	if (!status.ok())
+		args->error_offset = at.value << kPageShift;
+	return status.code();
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * KVM_SET_MEMORY_ATTRIBUTES where memslots are on files that convert in place: the
+ * files convert, and KVM's attributes with them.
+ */
+#ifndef GMEM_MMU_ATTRIBUTES_H
+#define GMEM_MMU_ATTRIBUTES_H
+
+#include "gmem/result.h"
+#include "gmem/types.h"
+#include "kapi/kapi.h"
+
+namespace gmem
+{
+
+/* Whether a memslot in [start, end) is on such a file. slots_lock held. */
+bool has_converting_slot(struct kvm *kvm, GfnRange gfns);
+
+/*
+ * Makes all of @gfns private or shared, or nothing. Errors as KVM_SET_MEMORY_ATTRIBUTES2
+ * (include/uapi/gmem.h). slots_lock held; sleeps.
+ */
+Status convert_gfns(struct kvm *kvm, GfnRange gfns, bool to_private);
+
+} /* namespace gmem */
+
+#endif /* GMEM_MMU_ATTRIBUTES_H */

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What an entry holds as long as it needs it: a VM's slots_lock, a file.
+ */
+#ifndef GMEM_MMU_GUARDS_H
+#define GMEM_MMU_GUARDS_H
+
+#include "kapi/kapi.h"
+
+namespace gmem
+{
+
+class SlotsLock {
+    public:
+	explicit SlotsLock(struct kvm *kvm) : kvm_(kvm) { kapi_kvm_slots_lock(kvm_); }
+	~SlotsLock() { kapi_kvm_slots_unlock(kvm_); }
+	SlotsLock(const SlotsLock &) = delete;
+	SlotsLock &operator=(const SlotsLock &) = delete;
+
+    private:
+	struct kvm *const kvm_;
+};
+
+class FileRef {
+    public:
+	/* Takes over a reference that the caller holds. */
+	explicit FileRef(struct file *file) : file_(file) {}
+	~FileRef()
+	{
+		if (file_)
+			kapi_file_put(file_);
+	}
+	FileRef(const FileRef &) = delete;
+	FileRef &operator=(const FileRef &) = delete;
+
+	struct file *get() const { return file_; }
+	explicit operator bool() const { return file_ != nullptr; }
+
+    private:
+	struct file *file_;
+};
+
+} /* namespace gmem */
+
+#endif /* GMEM_MMU_GUARDS_H */

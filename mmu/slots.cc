@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memslots of VMs without private memory on mappable files (slots.h). KVM makes an
+ * ordinary memslot of the request; before vCPUs see it, it becomes one with
+ * guest_memfd.
+ */
+#include "mmu/slots.h"
+
+#include "mmu/guards.h"
+#include "mmu/memslot.h"
+
+namespace gmem
+{
+
+namespace
+{
+
+/* KVM_MEM_GUEST_MEMFD and KVM_SET_USER_MEMORY_REGION2 of <linux/kvm.h>. */
+constexpr unsigned kGuestMemfd = 1u << 2, kSetRegion2 = 0x40a0ae49;
+struct Pending {
+	File &file;
+	struct file *handle;
+	std::uint64_t offset;
+};
+
+} /* namespace */
+
+bool wants_shared_slot(struct kvm *kvm, unsigned int ioctl, const struct kapi_region &region)
+{
+	return ioctl == kSetRegion2 && region.flags == kGuestMemfd &&
+	       !kapi_kvm_has_private_mem(kvm);
+}
+
+Status set_shared_slot(struct kvm *kvm, const struct kapi_region &region,
+		       const struct kapi_region_gmem &gmem)
+{
+	if (!kapi_kvm_usable(kvm))
+		return error(EIO);
+
+	struct kapi_region plain = region;
+	const SlotsLock lock{ kvm };
+
+	plain.flags = 0;
+	if (region.size == 0)
+		return Status{ kapi_region_set(kvm, &plain) };
+	if (gmem.offset % kPageSize || gmem.offset + region.size < gmem.offset)
+		return error(EINVAL);
+	/* Such memslots can only be made and deleted. */
+	if (kapi_kvm_slot_by_id(kvm, region.slot))
+		return error(EINVAL);
+
+	const FileRef handle{ kapi_file_from_fd(gmem.fd) };
+
+	if (!handle)
+		return error(EBADF);
+
+	File *const file = File::of(handle.get());
+
+	if (!file || !file->inode().store().kind().mappable)
+		return error(EINVAL);
+
+	Pending pending{ *file, handle.get(), gmem.offset };
+
+	return Status{ kapi_region_set_with(kvm, &plain, &pending) };
+}
+
+bool making_shared_slot(struct kvm *kvm)
+{
+	return kapi_region_pending(kvm) != nullptr;
+}
+
+Status prepare_shared_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
+			   struct kvm_memory_slot *slot, int change)
+{
+	const Pending &pending = *static_cast<Pending *>(kapi_region_pending(kvm));
+
+	kapi_slot_mark_gmem(slot, true);
+
+	Status status = bind_memslot(pending.file, pending.handle, kvm, slot,
+				     static_cast<long long>(pending.offset));
+
+	if (status.ok()) {
+		status = Status{ kapi_stock_prepare_slot(kvm, old, slot, change) };
+		if (!status.ok())
+			unbind_memslot(pending.file, slot);
+	}
+	if (!status.ok())
+		kapi_slot_mark_gmem(slot, false);
+	return status;
+}
+
+} /* namespace gmem */
