@@ -12,6 +12,7 @@
 #include "arch/x86/snp_platform.h"
 #include "arch/x86/tdx_platform.h"
 #include "kunit/fakes/pages.h"
+#include "kunit/fakes/platform.h"
 #include "kunit/fakes/work.h"
 #include "kunit/suites/patterns.h"
 #include "kunit/suites/support.h"
@@ -193,14 +194,15 @@ template <class Kind, class Arm, class Disarm>
 unsigned each_call(Noticed noticed, Arm arm, Disarm disarm)
 {
 	unsigned n = 0;
+	Life clean;
 
 	others.clear();
 	fake::for_each_used(note_other);
+	clean.live([](Platform &) {});
 	for (bool struck = true; struck; n++) {
 		const long leaked = fake::stat_total(KAPI_STAT_LEAKED);
-		Life clean, life;
+		Life life;
 
-		clean.live([](Platform &) {});
 		fake::set_free_check(check_freed<Kind>);
 		arm(n, nullptr);
 		life.live([&](Platform &platform) { arm(n, &platform); });
@@ -384,7 +386,31 @@ void tdx_memory()
 	no_memory<Tdx>();
 }
 
+/* A line on what is wrong, and one for each of the page's last transitions. */
+template <class Kind> void broken_rule()
+{
+	const Keeper<Kind> keeper;
+	const TestFile file{ 512, 1 };
+	REQUIRE(keeper.good() && file);
+	Platform &platform = file.inode().platform();
+
+	REQUIRE(file.store().get(PageIndex{ 0 }, file.access(kGfn)).status().ok());
+	const Pfn pfn{ kapi_page_pfn(file.cached(0)) };
+
+	(void)fake::reports();
+	EXPECT(platform.admit(Gfn{ kGfn + 1 }, pfn, 0) == error(EIO));
+	EXPECT(fake::reports() >= 2);
+	EXPECT(platform.prepare(file.vm, Gfn{ kGfn }, pfn, 0) == error(EIO));
+	EXPECT(fake::reports() >= 2);
+}
+
+void reports_tell_the_history()
+{
+	broken_rule<Snp>();
+	broken_rule<Tdx>();
+}
+
 } /* namespace */
 
 GMEM_SUITE(transitions, CASE(snp_update), CASE(snp_psmash), CASE(snp_firmware), CASE(tdx_calls),
-	   CASE(snp_memory), CASE(tdx_memory));
+	   CASE(snp_memory), CASE(tdx_memory), CASE(reports_tell_the_history));
