@@ -90,12 +90,14 @@ static vm_fault_t ones_fault(struct vm_fault *vmf)
 {
 	const struct vm_area_struct *const vma = vmf->vma;
 	const unsigned long block = vmf->address & PMD_MASK;
+	const pmd_t pmd = pmdp_get_lockless(vmf->pmd);
 
 	/*
 	 * Not left to ->huge_fault(), which is not called where transparent huge
 	 * pages are off: these are no such pages, nothing is ever split or freed.
+	 * Another fault may have put the huge entry there since this one began.
 	 */
-	if (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) && pmd_none(*vmf->pmd) &&
+	if (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) && (pmd_none(pmd) || pmd_leaf(pmd)) &&
 	    block >= vma->vm_start && block + PMD_SIZE <= vma->vm_end)
 		return vmf_insert_pfn_pmd(vmf, page_to_pfn_t(ones), false);
 	return vmf_insert_pfn(vmf->vma, vmf->address,

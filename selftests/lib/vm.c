@@ -44,7 +44,7 @@ bool kvm_has_vm_type(unsigned long type)
 	       kvm_check(KVM_CAP_VM_TYPES) & (1 << type);
 }
 
-struct vm *vm_create(unsigned long type, unsigned int nr_vcpus)
+static struct vm *create(unsigned long type, unsigned int nr_vcpus, bool irqchip)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 	unsigned int i;
@@ -57,6 +57,8 @@ struct vm *vm_create(unsigned long type, unsigned int nr_vcpus)
 	vm->type = type;
 	vm->fd = ioctl(kvm, KVM_CREATE_VM, type);
 	CHECK(vm->fd >= 0, "KVM_CREATE_VM: %m");
+	if (irqchip)
+		CHECK_OK(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0));
 	if (nr_vcpus) {
 		CHECK(nr_vcpus <= AGENT_MAX_VCPUS, "too many vCPUs");
 		vm->nr_vcpus = nr_vcpus;
@@ -69,6 +71,16 @@ struct vm *vm_create(unsigned long type, unsigned int nr_vcpus)
 	}
 	close(kvm);
 	return vm;
+}
+
+struct vm *vm_create(unsigned long type, unsigned int nr_vcpus)
+{
+	return create(type, nr_vcpus, false);
+}
+
+struct vm *vm_create_with_apic(unsigned int nr_vcpus)
+{
+	return create(KVM_X86_DEFAULT_VM, nr_vcpus, true);
 }
 
 struct vm *vm_create_private(unsigned int nr_vcpus)
