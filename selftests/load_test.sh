@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The module comes and goes beside running VMs (busybox sh, inside the VM):
 #   load_test.sh [ROUNDS]
-# Needs gmem.ko, gmem_test.ko and stress beside it in /add, and gmem.ko not loaded. A VM that
-# started before the first load keeps running through all of them. Where the
+# Needs gmem.ko (not loaded), gmem_test.ko, stress and pci_hole_vmm_test beside it in
+# /add. A VM that started before the first load keeps running through all of them. Where the
 # kernel has software-protected VMs of its own (the debug kernel), that VM and
 # its files are the stock backend's; elsewhere it is a default VM.
 here=$(dirname "$0")
@@ -73,7 +73,7 @@ load_and_unload()
 }
 
 echo "TAP version 13"
-echo "1..24"
+echo "1..29"
 ok kvm_runs_before start_stress
 first=$stress
 ok "load_and_unload_${rounds}_times" load_and_unload
@@ -118,6 +118,19 @@ ok the_function_is_free_again rmmod gmem_test
 ok bad_parameter_is_refused refused insmod "$here/gmem.ko" backend=none
 ok load_after_refusals insmod "$here/gmem.ko"
 ok unload_after_refusals rmmod gmem
+
+# One that is optional: its feature is refused, and says so.
+no_holes()
+{
+	dmesg | grep -q 'gmem: .*kvm_vm_ioctl.*going without' &&
+		"$here/pci_hole_vmm_test" | grep -q '^ok 1 test_capability$'
+}
+
+ok an_optional_function_is_occupied occupied kvm_vm_ioctl
+ok load_without_it insmod "$here/gmem.ko"
+ok no_holes_then no_holes
+ok unload_without_it rmmod gmem
+ok the_optional_function_is_free_again rmmod gmem_test
 
 # Its needs are exported by KVM itself.
 ok kvm_unloads rmmod kvm_amd kvm
