@@ -71,20 +71,32 @@ class PageStore {
 	Result<Backing> get(PageIndex index, const Access &access);
 
 	/*
-	 * Gives the page at @index its content by @fill(Pfn) -> Status, which
-	 * also makes it the platform's. -EEXIST: it has been prepared before;
-	 * -EHWPOISON, -ENOMEM; or what @fill said, the page is then as new.
+	 * Gives the pages of @range, in one run, their content in turn by @fill(Gfn,
+	 * Pfn) -> Status, which also makes each the platform's; @access is of the
+	 * first. Stops where one fails, @done pages later: -EEXIST, it has been
+	 * prepared before; -EHWPOISON, -ENOMEM, -EINTR; or what @fill said, the page
+	 * is then as new. No guest comes by a page of the run meanwhile.
 	 */
-	template <class Fill> Status populate(PageIndex index, const Access &access, Fill fill)
+	template <class Fill>
+	Status populate(IndexRange range, Access access, std::uint64_t &done, Fill fill)
 	{
-		GMEM_TRY(run, obtain(index));
+		done = 0;
+		GMEM_TRY(run, obtain(range.start));
 		MutexGuard guard{ run->lock };
-		GMEM_TRY(page, populatable(*run, index, access));
 
-		const Status status = fill(Pfn{ kapi_page_pfn(page) });
+		for (; done < range.size(); done++, access.gfn = access.gfn + 1) {
+			const PageIndex index = range.start + done;
 
-		settle_populate(*run, index, page, status);
-		return status;
+			if (kapi_signal_pending())
+				return error(EINTR);
+			GMEM_TRY(page, populatable(*run, index, access));
+
+			const Status status = fill(access.gfn, Pfn{ kapi_page_pfn(page) });
+
+			settle_populate(*run, index, page, status);
+			GMEM_CHECK(status);
+		}
+		return Status{};
 	}
 
 	/* Pages for all of @range, unprepared. -EINTR, -ENOMEM: some may be there. */

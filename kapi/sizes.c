@@ -19,6 +19,6 @@ int main(void)
 	DEFINE(KAPI_MUTEX_WORDS, WORDS(struct mutex));
 	DEFINE(KAPI_XARRAY_WORDS, WORDS(struct xarray));
 	DEFINE(KAPI_WORK_WORDS, WORDS(struct gmem_work));
-	DEFINE(KAPI_PINS_MAX, 32);
+	DEFINE(KAPI_PINS_MAX, 64);
 	return 0;
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Populate (populate.h). Source pages are pinned in small batches before any of
- * our locks is taken: faulting them in takes mmap_lock, which comes first where
- * guest memory can be mapped by user space. KVM's callbacks of 6.12 copy from
- * the user address themselves, so they run with page faults off; a page that
- * was unmapped in between makes them fail, and is pinned again.
+ * Populate (populate.h). KVM's callbacks of 6.12 copy from the user address
+ * themselves, under our locks, so they run with page faults off: faulting source
+ * pages in takes mmap_lock, which comes first where guest memory can be mapped by
+ * user space. Where a source page is not there the callback fails, and the pages
+ * from it on are pinned, with none of our locks held, before it is tried again;
+ * so is each batch from then on. A page may still be unmapped in between.
  */
 #include "mmu/populate.h"
 
@@ -20,6 +21,9 @@ namespace
 
 /* How often a source page may vanish between pin and copy. */
 constexpr int kSourceRetries = 16;
+
+/* Pages populated under one hold of the locks. */
+constexpr std::uint64_t kBatch = KAPI_PINS_MAX;
 
 class Pins {
     public:
@@ -40,26 +44,49 @@ class Pins {
 	kapi_pins pins_{};
 };
 
-Status populate_page(File &file, const PopulateRequest &request, const SlotMap &map, Gfn gfn,
-		     void *src)
+/* How many pages from @gfn on, @max at most, are private. */
+std::uint64_t leading_private(struct kvm *kvm, Gfn gfn, std::uint64_t max)
 {
-	if (!kapi_kvm_range_private(request.kvm, gfn.value, gfn.value + 1))
+	std::uint64_t count = 0;
+
+	if (kapi_kvm_range_private(kvm, gfn.value, gfn.value + max))
+		return max;
+	while (kapi_kvm_range_private(kvm, gfn.value + count, gfn.value + count + 1))
+		count++;
+	return count;
+}
+
+/*
+ * Populates up to @count pages from @gfn on, those that lie in one run, until one
+ * fails; @done is how many came before it. The locks are taken, and mappings taken
+ * away, once for all.
+ */
+Status populate_batch(File &file, const PopulateRequest &request, const SlotMap &map, Gfn gfn,
+		      std::byte *src, std::uint64_t count, std::uint64_t &done)
+{
+	/* KVM changes attributes under slots_lock, which the caller has. */
+	count = leading_private(request.kvm, gfn, count);
+	if (!count)
 		return error(EINVAL);
 
 	/* Exclusive: the callbacks of later kernels assert it. */
 	ExclusiveInodeLock lock{ file.inode().handle() };
 
 	const PageIndex index = map.index_of(gfn);
-	/* A huge mapping may show the page already, for a neighbour's sake. */
-	Invalidation invalidation{ file.inode(), { index, index + 1 } };
+	const IndexRange range =
+		IndexRange{ index, index + count }.intersect(block_around(index, kRunOrder));
+	/* A huge mapping may show a page already, for a neighbour's sake. */
+	Invalidation invalidation{ file.inode(), range };
 	const Access access = memslot_access(file, request.kvm, map, gfn, Share::kPrivate);
 
 	invalidation.unmap();
-	return file.inode().store().populate(index, access, [&](Pfn pfn) {
+	return file.inode().store().populate(range, access, done, [&](Gfn to, Pfn pfn) {
+		std::byte *const from = src ? src + (to - gfn) * kPageSize : nullptr;
+
 		/* TDX's callback maps the page by a fault of its own, which must not wait. */
 		invalidation.finish();
-		return Status{ kapi_populate_call(request.callback, request.kvm, gfn.value,
-						  pfn.value, src, request.opaque) };
+		return Status{ kapi_populate_call(request.callback, request.kvm, to.value,
+						  pfn.value, from, request.opaque) };
 	});
 }
 
@@ -72,35 +99,34 @@ long populate_memslot(File &file, const PopulateRequest &request)
 							     map.gfns().end - request.gfn);
 	auto *const src = static_cast<std::byte *>(request.src);
 	Pins pins;
-	std::uint64_t done = 0, pinned_to = 0;
+	bool pin = false;
+	std::uint64_t done = 0;
 	int retries = 0;
 	Status status;
 
 	while (done < npages) {
-		void *const from = src ? src + done * kPageSize : nullptr;
+		std::byte *const from = src ? src + done * kPageSize : nullptr;
+		const Gfn gfn = request.gfn + done;
+		std::uint64_t count = std::min(npages - done, kBatch), came = 0;
 
-		if (kapi_signal_pending()) {
-			status = error(EINTR);
-			break;
-		}
-		if (src && done == pinned_to) {
-			const Result<unsigned> taken = pins.take(from, npages - done);
+		if (pin) {
+			const Result<unsigned> taken = pins.take(from, count);
 
 			status = taken.status();
 			if (!status.ok())
 				break;
-			pinned_to = done + taken.value();
+			count = taken.value();
 		}
-		status = populate_page(file, request, map, request.gfn + done, from);
-		if (status.ok()) {
-			done++;
+		status = populate_batch(file, request, map, gfn, from, count, came);
+		done += came;
+		if (came)
 			retries = 0;
+		if (status.ok())
 			kapi_cond_resched();
-		} else if (src && status == error(EFAULT) && retries++ < kSourceRetries) {
-			pinned_to = done;
-		} else {
+		else if (src && status == error(EFAULT) && retries++ < kSourceRetries)
+			pin = true;
+		else
 			break;
-		}
 	}
 	return done || status.ok() ? static_cast<long>(done) : status.code();
 }

@@ -44,8 +44,9 @@ class SnpFile {
 			std::uint64_t *firmware_error = nullptr) const
 	{
 		PageContent content{ .type = type, .pages = 1, .measure = false };
+		std::uint64_t done;
 		const Status status = file.store().populate(
-			PageIndex{ index }, file.access(kGfn + index), [&](Pfn at) {
+			pages(index, index + 1), file.access(kGfn + index), done, [&](Gfn, Pfn at) {
 				std::copy(bytes.begin(), bytes.end(),
 					  static_cast<std::uint8_t *>(kapi_frame(at.value)));
 				return platform().populate(Gfn{ kGfn + index }, at, content);

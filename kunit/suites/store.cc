@@ -29,9 +29,11 @@ Got get(const TestFile &file, std::uint64_t index, unsigned fit = kRunOrder)
 int populate(const TestFile &file, std::uint64_t index, int answer, std::uint64_t content,
 	     unsigned fit = kRunOrder)
 {
+	std::uint64_t done;
+
 	return file.store()
-		.populate(PageIndex{ index }, file.access(index, fit),
-			  [&](Pfn pfn) {
+		.populate(pages(index, index + 1), file.access(index, fit), done,
+			  [&](Gfn, Pfn pfn) {
 				  world_page_write(world_page(pfn.value), content);
 				  return Status{ answer };
 			  })

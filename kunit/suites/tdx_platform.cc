@@ -47,10 +47,11 @@ class TdxFile {
 	int populate(std::uint64_t index, const test::PageBytes &bytes, unsigned type = 1) const
 	{
 		PageContent content{ .type = type, .pages = 1, .measure = true };
+		std::uint64_t done;
 
 		return file.store()
-			.populate(PageIndex{ index }, file.access(kGfn + index),
-				  [&](Pfn at) {
+			.populate(pages(index, index + 1), file.access(kGfn + index), done,
+				  [&](Gfn, Pfn at) {
 					  std::copy(bytes.begin(), bytes.end(),
 						    static_cast<std::uint8_t *>(
 							    kapi_frame(at.value)));
