@@ -1,106 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Benchmarks: each row measured in turn on the stock backend, on ours, and on
- * ours without huge runs, in one boot of one kernel. Prints raw samples, a line
- * each: ROW BACKEND VALUE UNIT; scripts/bench makes tables of them. No test:
- * nothing here asserts a time.
+ * ours without huge runs, in one boot of one kernel. Prints raw samples
+ * (lib/bench.h); scripts/bench makes tables of them. No test: nothing here
+ * asserts a time.
  *
- *   bench GMEM.KO [ROUNDS [MIB]]
+ *   bench [-i] [-r ROUNDS] [-m MIB] [-g GROUP,...] [-b BACKEND,...] GMEM.KO GMEM_TEST.KO
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "guest.h"
-#include "vm.h"
+#include "kmod/gmem_test_abi.h"
 
-static const struct backend {
-	const char *name;
-	const char *args;
-} backends[] = {
+#define POPULATED (256 * SZ_1M)
+/* A size at which two threads have something to do for longer than they take to start. */
+#define PUNCHED (1024 * SZ_1M)
+#define MANY_SLOTS 30000
+#define FEW_SLOTS 100
+#define HOLES 1000
+
+static const struct backend backends[] = {
 	{ "stock", "backend=stock" },
 	{ "gmem", "huge=always" },
 	{ "gmem-4k", "huge=never" },
 };
 
-static const struct backend *backend;
 static size_t mib = 128;
 
-static double now_us(void)
+static int test_module(void)
 {
-	struct timespec t;
+	int fd = open(GMEM_TEST_PATH, O_RDWR | O_CLOEXEC);
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1e6 + t.tv_nsec / 1e3;
+	if (fd < 0)
+		tap_bail_out("%s: %m", GMEM_TEST_PATH);
+	return fd;
 }
 
-static void sample(const char *row, double value, const char *unit)
-{
-	printf("%s %s %.3f %s\n", row, backend->name, value, unit);
-	fflush(stdout);
-}
-
-static void load(const char *module)
-{
-	int fd = open(module, O_RDONLY | O_CLOEXEC);
-
-	if (syscall(SYS_finit_module, fd, backend->args, 0))
-		tap_bail_out("insmod %s %s: %m", module, backend->args);
-	close(fd);
-}
-
-/* Files are freed a little after they are closed. */
-static void unload(void)
-{
-	for (int i = 0; i < 100; i++) {
-		if (!syscall(SYS_delete_module, "gmem", 0))
-			return;
-		usleep(20000);
-	}
-	tap_bail_out("rmmod gmem: %m");
-}
-
-/* Private faults that KVM has taken: the module counts them for every backend. */
-static long private_faults(void)
-{
-	FILE *f = fopen("/sys/kernel/debug/gmem/calls", "re");
-	char line[200];
-	long n = -1;
-
-	while (f && fgets(line, sizeof(line), f))
-		sscanf(line, "kvm_mmu_page_fault served %ld", &n);
-	if (f)
-		fclose(f);
-	return n;
-}
-
-/* A field of /proc/meminfo in KiB. */
-static long meminfo(const char *field)
-{
-	FILE *f = fopen("/proc/meminfo", "re");
-	char line[200], name[100];
-	long value, found = -1;
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%99[^:]: %ld", name, &value) == 2 && !strcmp(name, field))
-			found = value;
-	if (f)
-		fclose(f);
-	return found;
-}
-
-/* Kernel memory that holding and mapping pages costs: tree nodes, page tables. In KiB. */
-static long beside_pages(void)
-{
-	return meminfo("Slab") + meminfo("SecPageTables") + meminfo("PageTables");
-}
-
-static void touch_all(struct vcpu *vcpu, size_t size)
+static void touch_all(struct vcpu *vcpu, u64 size)
 {
 	MUST(guest_touch_write(vcpu, TEST_GPA, 8, PAGE_SIZE, size / PAGE_SIZE, 1));
 }
@@ -108,118 +52,214 @@ static void touch_all(struct vcpu *vcpu, size_t size)
 /* Life of private memory: first touch, punch, allocation, touch after it, close. */
 static void bench_pages(void)
 {
-	const size_t size = mib << 20;
+	const u64 size = mib << 20;
 	struct vm *vm = vm_create_private(1);
 	struct vcpu *vcpu = &vm->vcpus[0];
-	long before = beside_pages(), faults = private_faults();
 	int fd = vm_add_private(vm, size);
-	double t = now_us();
+	long before = bench_kernel_memory(), faults = bench_private_faults();
+	double t = bench_now();
 
 	touch_all(vcpu, size);
-	sample("first_touch", (now_us() - t) / mib, "us/MiB");
-	sample("first_touch_faults", (double)(private_faults() - faults) / mib, "faults/MiB");
-	sample("memory_beside_pages", (beside_pages() - before) * 1024.0 / mib, "KiB/GiB");
+	bench_time("first_touch", t, mib, "MiB");
+	bench_value("first_touch_faults", (double)(bench_private_faults() - faults) / mib,
+		    "faults/MiB");
+	bench_value("memory_beside_pages", (bench_kernel_memory() - before) * 1024.0 / mib,
+		    "KiB/GiB");
 
-	t = now_us();
+	t = bench_now();
 	touch_all(vcpu, size);
-	sample("second_touch", (now_us() - t) / mib, "us/MiB");
+	bench_time("second_touch", t, mib, "MiB");
 
-	t = now_us();
+	t = bench_now();
 	MUST(gmem_punch(fd, 0, size));
-	sample("punch", (now_us() - t) / mib, "us/MiB");
+	bench_time("punch", t, mib, "MiB");
 
-	t = now_us();
+	t = bench_now();
 	MUST(gmem_alloc(fd, 0, size));
-	sample("fallocate", (now_us() - t) / mib, "us/MiB");
+	bench_time("fallocate", t, mib, "MiB");
 
-	t = now_us();
+	t = bench_now();
 	touch_all(vcpu, size);
-	sample("touch_after_fallocate", (now_us() - t) / mib, "us/MiB");
+	bench_time("touch_after_fallocate", t, mib, "MiB");
 
 	vm_delete_slot(vm, TEST_SLOT);
-	t = now_us();
+	t = bench_now();
 	close(fd);
-	sample("close", (now_us() - t) / mib, "us/MiB");
+	bench_time("close", t, mib, "MiB");
 	vm_free(vm);
 }
 
-/* What zeroing the same memory costs the kernel, without anything else. */
-static void bench_clearing(void)
+static void *source_pages(u64 size)
 {
-	const size_t size = 64 * SZ_1M;
-	void *buf = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
-	double t = now_us();
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
-	CHECK(read(zero, buf, size) == (ssize_t)size, "reading zeroes: %m");
-	sample("clearing", (now_us() - t) / 64, "us/MiB");
-	close(zero);
-	munmap(buf, size);
+	CHECK(p != MAP_FAILED, "mmap: %m");
+	return p;
 }
 
-/* Slots of 4 KiB on one file: bind, unbind and a hole of one page. */
-static void bench_slots(unsigned int nr, const char *suffix)
+/*
+ * What no backend can do without: blocks of 2 MiB from the allocator and back, the
+ * same memory cleared and copied to, in the kernel and with nothing else.
+ */
+static void bench_yardsticks(void)
+{
+	void *source = source_pages(SZ_2M);
+	struct gmem_test_yardsticks req = { .blocks = mib / 2, .source = (u64)source };
+	const double us_per_mib = 1000.0 * mib;
+	int test = test_module();
+
+	CHECK_OK(ioctl(test, GMEM_TEST_YARDSTICKS, &req));
+	bench_time_of("kernel_alloc", req.alloc_ns / us_per_mib, "MiB");
+	bench_time_of("kernel_clear", req.clear_ns / us_per_mib, "MiB");
+	bench_time_of("kernel_copy", req.copy_ns / us_per_mib, "MiB");
+	bench_time_of("kernel_free", req.free_ns / us_per_mib, "MiB");
+	close(test);
+	munmap(source, SZ_2M);
+}
+
+static void bench_populate(void)
 {
 	struct vm *vm = vm_create_private(0);
-	int fd = vm_gmem(vm, (u64)nr * PAGE_SIZE);
-	char *hva = vm_reserve(TEST_GPA, (u64)nr * PAGE_SIZE);
-	char row[64];
-	unsigned int i;
-	double t = now_us();
+	int fd = vm_add_private(vm, POPULATED), test = test_module();
+	void *source = source_pages(POPULATED);
+	struct gmem_test_populate req = {
+		.gfn = TEST_GPA / PAGE_SIZE,
+		.source = (u64)source,
+		.npages = POPULATED / PAGE_SIZE,
+		.fail_gfn = ~0ULL,
+		.vm_fd = vm->fd,
+	};
+	double t = bench_now();
 
-	for (i = 0; i < nr; i++)
-		MUST(vm_set_region2(vm, i, KVM_MEM_GUEST_MEMFD, TEST_GPA + i * PAGE_SIZE, PAGE_SIZE,
-				    hva + i * PAGE_SIZE, fd, i * PAGE_SIZE));
-	snprintf(row, sizeof(row), "bind_%s", suffix);
-	sample(row, (now_us() - t) / nr, "us/slot");
-
-	t = now_us();
-	for (i = 0; i < 1000; i++)
-		MUST(gmem_punch(fd, (u64)(i * 7919 % nr) * PAGE_SIZE, PAGE_SIZE));
-	snprintf(row, sizeof(row), "punch_4k_%s", suffix);
-	sample(row, (now_us() - t) / 1000, "us");
-
-	t = now_us();
-	for (i = 0; i < nr; i++)
-		vm_delete_slot(vm, i);
-	snprintf(row, sizeof(row), "unbind_%s", suffix);
-	sample(row, (now_us() - t) / nr, "us/slot");
+	CHECK_EQ(ioctl(test, GMEM_TEST_POPULATE, &req), POPULATED / PAGE_SIZE);
+	bench_time("populate_256m", t, POPULATED / SZ_1M, "MiB");
+	munmap(source, POPULATED);
+	close(test);
 	close(fd);
 	vm_free(vm);
-	vm_unreserve(hva, (u64)nr * PAGE_SIZE);
 }
+
+static void named_time(const char *name, const char *suffix, double t, double count,
+		       const char *per)
+{
+	char row[64];
+
+	snprintf(row, sizeof(row), "%s_%s", name, suffix);
+	bench_time(row, t, count, per);
+}
+
+/* Slots of 4 KiB on one file: bind, a hole of one page the guest has, unbind. */
+static void bench_slots(unsigned int nr, const char *suffix)
+{
+	const u64 size = (u64)nr * PAGE_SIZE;
+	struct vm *vm = vm_create_private(1);
+	int fd = vm_gmem(vm, size);
+	char *hva = vm_reserve(TEST_GPA, size);
+	unsigned int i;
+	double t = bench_now();
+
+	for (i = 0; i < nr; i++)
+		MUST(vm_set_region2(vm, TEST_SLOT + i, KVM_MEM_GUEST_MEMFD,
+				    TEST_GPA + i * PAGE_SIZE, PAGE_SIZE, hva + i * PAGE_SIZE, fd,
+				    i * PAGE_SIZE));
+	named_time("bind", suffix, t, nr, "slot");
+
+	if (nr == MANY_SLOTS) {
+		vm_make_private(vm, TEST_GPA, size);
+		touch_all(&vm->vcpus[0], size);
+		t = bench_now();
+		for (i = 0; i < HOLES; i++)
+			MUST(gmem_punch(fd, (u64)(i * 7919 % nr) * PAGE_SIZE, PAGE_SIZE));
+		named_time("punch_4k", suffix, t, HOLES, "hole");
+	}
+
+	t = bench_now();
+	for (i = 0; i < nr; i++)
+		vm_delete_slot(vm, TEST_SLOT + i);
+	named_time("unbind", suffix, t, nr, "slot");
+	close(fd);
+	vm_free(vm);
+	vm_unreserve(hva, size);
+}
+
+/*
+ * The same holes in one slot. It lies a page off in the guest, so that its pages
+ * are small and mapped small like those of many slots.
+ */
+static void bench_punch_in_one_slot(void)
+{
+	const u64 size = (u64)MANY_SLOTS * PAGE_SIZE;
+	struct vm *vm = vm_create_private(1);
+	int fd = vm_gmem(vm, size + PAGE_SIZE);
+	double t;
+
+	vm_add_slot(vm, TEST_SLOT, TEST_GPA, size, fd, PAGE_SIZE);
+	vm_make_private(vm, TEST_GPA, size);
+	touch_all(&vm->vcpus[0], size);
+	t = bench_now();
+	for (unsigned int i = 0; i < HOLES; i++)
+		MUST(gmem_punch(fd, (u64)(1 + i * 7919 % MANY_SLOTS) * PAGE_SIZE, PAGE_SIZE));
+	bench_time("punch_4k_1_slot", t, HOLES, "hole");
+	close(fd);
+	vm_free(vm);
+}
+
+static void bench_few_slots(void)
+{
+	bench_slots(FEW_SLOTS, "100_slots");
+	bench_punch_in_one_slot();
+}
+
+static void bench_many_slots(void)
+{
+	bench_slots(MANY_SLOTS, "30000_slots");
+}
+
+struct part {
+	pthread_barrier_t *start;
+	int fd;
+	u64 offset, size;
+};
 
 static void *punch_part(void *arg)
 {
-	u64 *part = arg;
+	struct part *part = arg;
 
-	MUST(gmem_punch(part[0], part[1], part[2]));
+	pthread_barrier_wait(part->start);
+	MUST(gmem_punch(part->fd, part->offset, part->size));
 	return NULL;
 }
 
-/* One thread punching all of a file against two punching half of it each. */
-static void bench_parallel_punch(void)
+/* All of an allocated file punched by @nr threads, each its part. */
+static void punch_in_threads(const char *row, int fd, unsigned int nr)
 {
-	const u64 size = mib << 20;
-	struct vm *vm = vm_create_private(0);
-	int fd = vm_gmem(vm, size);
-	u64 halves[2][3] = { { fd, 0, size / 2 }, { fd, size / 2, size / 2 } };
+	struct part parts[2];
 	pthread_t threads[2];
+	pthread_barrier_t start;
 	double t;
 
-	MUST(gmem_alloc(fd, 0, size));
-	t = now_us();
-	MUST(gmem_punch(fd, 0, size));
-	sample("punch_one_thread", (now_us() - t) / mib, "us/MiB");
-
-	MUST(gmem_alloc(fd, 0, size));
-	t = now_us();
-	for (int i = 0; i < 2; i++)
-		threads[i] = thread_start(punch_part, halves[i]);
-	for (int i = 0; i < 2; i++)
+	MUST(gmem_alloc(fd, 0, PUNCHED));
+	pthread_barrier_init(&start, NULL, nr + 1);
+	for (unsigned int i = 0; i < nr; i++) {
+		parts[i] = (struct part){ &start, fd, i * (PUNCHED / nr), PUNCHED / nr };
+		threads[i] = thread_start(punch_part, &parts[i]);
+	}
+	pthread_barrier_wait(&start);
+	t = bench_now();
+	for (unsigned int i = 0; i < nr; i++)
 		thread_join(threads[i]);
-	sample("punch_two_threads", (now_us() - t) / mib, "us/MiB");
+	bench_time(row, t, PUNCHED / SZ_1M, "MiB");
+	pthread_barrier_destroy(&start);
+}
+
+static void bench_parallel_punch(void)
+{
+	struct vm *vm = vm_create_private(0);
+	int fd = vm_gmem(vm, PUNCHED);
+
+	punch_in_threads("punch_one_thread", fd, 1);
+	punch_in_threads("punch_two_threads", fd, 2);
 	close(fd);
 	vm_free(vm);
 }
@@ -232,38 +272,94 @@ static void bench_convert(void)
 	double t;
 
 	touch_all(&vm->vcpus[0], SZ_2M * 8);
-	t = now_us();
+	t = bench_now();
 	for (int i = 0; i < 10; i++) {
 		vm_make_shared(vm, TEST_GPA, SZ_2M);
 		MUST(gmem_punch(fd, 0, SZ_2M));
 		vm_make_private(vm, TEST_GPA, SZ_2M);
 		MUST(gmem_alloc(fd, 0, SZ_2M));
 	}
-	sample("convert_2m", (now_us() - t) / 10, "us");
+	bench_time("convert_2m", t, 10, "conversion");
 	close(fd);
 	vm_free(vm);
 }
 
+static const struct group {
+	const char *name;
+	void (*run)(void);
+	/* It has nothing to do with huge runs, and takes long. */
+	bool not_4k;
+} groups[] = {
+	{ "pages", bench_pages, false },
+	{ "yardsticks", bench_yardsticks, true },
+	{ "populate", bench_populate, false },
+	{ "convert", bench_convert, false },
+	{ "parallel", bench_parallel_punch, false },
+	{ "few_slots", bench_few_slots, true },
+	{ "many_slots", bench_many_slots, true },
+};
+
+/* Whether the list @chosen, of names between commas, has @name; all are in none. */
+static bool is_chosen(const char *chosen, const char *name)
+{
+	const size_t len = strlen(name);
+
+	if (!chosen)
+		return true;
+	for (const char *at = chosen; (at = strstr(at, name)); at += len)
+		if ((at == chosen || at[-1] == ',') && (!at[len] || at[len] == ','))
+			return true;
+	return false;
+}
+
+static void load_test_module(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (syscall(SYS_finit_module, fd, "", 0))
+		tap_bail_out("insmod %s: %m", path);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
-	const char *module = argc > 1 ? argv[1] : "/gmem.ko";
-	const int rounds = argc > 2 ? atoi(argv[2]) : 5;
+	const char *chosen_groups = NULL, *chosen_backends = NULL;
+	int rounds = 5, option;
 
-	if (argc > 3)
-		mib = strtoul(argv[3], NULL, 0);
+	while ((option = getopt(argc, argv, "ir:m:g:b:")) > 0) {
+		switch (option) {
+		case 'i':
+			bench_counts_instructions = true;
+			break;
+		case 'r':
+			rounds = atoi(optarg);
+			break;
+		case 'm':
+			mib = strtoul(optarg, NULL, 0);
+			break;
+		case 'g':
+			chosen_groups = optarg;
+			break;
+		case 'b':
+			chosen_backends = optarg;
+			break;
+		default:
+			return 2;
+		}
+	}
+	if (argc - optind != 2 || !mib || mib % 2)
+		tap_bail_out("usage: see %s.c", argv[0]);
+	load_test_module(argv[optind + 1]);
 	for (int round = 0; round < rounds; round++) {
 		for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
-			backend = &backends[i];
-			load(module);
-			bench_pages();
-			bench_clearing();
-			bench_parallel_punch();
-			bench_convert();
-			bench_slots(1, "1");
-			bench_slots(100, "100");
-			if (round == 0)
-				bench_slots(30000, "30000");
-			unload();
+			if (!is_chosen(chosen_backends, backends[i].name))
+				continue;
+			bench_load(argv[optind], &backends[i]);
+			for (size_t g = 0; g < ARRAY_SIZE(groups); g++)
+				if (is_chosen(chosen_groups, groups[g].name) &&
+				    !(groups[g].not_4k && i == 2))
+					groups[g].run();
+			bench_unload();
 		}
 	}
 	return 0;

@@ -241,6 +241,76 @@ static long guest(void __user *arg)
 	return ret;
 }
 
+#define BLOCK_ORDER 9
+#define BLOCK_PAGES BIT(BLOCK_ORDER)
+
+static int copy_block(struct page *block, const void __user *source)
+{
+	for (unsigned int i = 0; i < BLOCK_PAGES; i++) {
+		void *const to = kmap_local_page(block + i);
+		const unsigned long left = copy_from_user(to, source + i * PAGE_SIZE, PAGE_SIZE);
+
+		kunmap_local(to);
+		if (left)
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/* Clears and copies to the blocks, a page at a time as backends do. */
+static int use_blocks(struct gmem_test_yardsticks *req, struct page **blocks)
+{
+	u64 start = ktime_get_ns();
+	int ret = 0;
+
+	for (u64 i = 0; i < req->blocks; i++) {
+		for (unsigned int k = 0; k < BLOCK_PAGES; k++)
+			clear_highpage(blocks[i] + k);
+		cond_resched();
+	}
+	req->clear_ns = ktime_get_ns() - start;
+	start = ktime_get_ns();
+	for (u64 i = 0; i < req->blocks && !ret; i++) {
+		ret = copy_block(blocks[i], u64_to_user_ptr(req->source));
+		cond_resched();
+	}
+	req->copy_ns = ktime_get_ns() - start;
+	return ret;
+}
+
+static long yardsticks(void __user *arg)
+{
+	struct gmem_test_yardsticks req;
+	struct page **blocks;
+	u64 start, nr;
+	long ret = 0;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return -EFAULT;
+	blocks = kvmalloc_array(req.blocks, sizeof(*blocks), GFP_KERNEL);
+	if (!blocks)
+		return -ENOMEM;
+	start = ktime_get_ns();
+	for (nr = 0; nr < req.blocks; nr++) {
+		blocks[nr] = alloc_pages(GFP_HIGHUSER | __GFP_NORETRY | __GFP_NOWARN, BLOCK_ORDER);
+		if (!blocks[nr]) {
+			ret = -ENOMEM;
+			break;
+		}
+	}
+	req.alloc_ns = ktime_get_ns() - start;
+	if (!ret)
+		ret = use_blocks(&req, blocks);
+	start = ktime_get_ns();
+	while (nr)
+		__free_pages(blocks[--nr], BLOCK_ORDER);
+	req.free_ns = ktime_get_ns() - start;
+	kvfree(blocks);
+	if (!ret && copy_to_user(arg, &req, sizeof(req)))
+		ret = -EFAULT;
+	return ret;
+}
+
 static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
@@ -258,6 +328,8 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return pin(file, (void __user *)arg);
 	case GMEM_TEST_GUEST:
 		return guest((void __user *)arg);
+	case GMEM_TEST_YARDSTICKS:
+		return yardsticks((void __user *)arg);
 	}
 	return -ENOTTY;
 }

@@ -86,4 +86,18 @@ struct gmem_test_guest {
 };
 #define GMEM_TEST_GUEST _IOW('g', 16, struct gmem_test_guest)
 
+/*
+ * What it takes, in nanoseconds each, to allocate @blocks blocks of 2 MiB, clear
+ * them, copy the 2 MiB at @source to each, and free them. -ENOMEM.
+ */
+struct gmem_test_yardsticks {
+	__u64 blocks;
+	__u64 source;
+	__u64 alloc_ns;
+	__u64 clear_ns;
+	__u64 copy_ns;
+	__u64 free_ns;
+};
+#define GMEM_TEST_YARDSTICKS _IOWR('g', 32, struct gmem_test_yardsticks)
+
 #endif /* GMEM_TEST_ABI_H */
