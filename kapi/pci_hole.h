@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The part of the boundary that PCI holes need (docs/pci-hole.md): the bytes of all ones and where user space has them, and one object
- * of the core's that lives as long as a VM. Plain C; rules as in kapi.h.
+ * The part of the boundary that PCI holes need (docs/pci-hole.md): the bytes of
+ * all ones and where user space has them, and one object of the core's that lives
+ * as long as a VM. Plain C; rules as in kapi.h.
  */
 #ifndef GMEM_KAPI_PCI_HOLE_H
 #define GMEM_KAPI_PCI_HOLE_H

@@ -67,7 +67,7 @@ static void notrace redirect(unsigned long ip, unsigned long parent_ip, struct f
 
 /* Only the ioctls that we look at: all others go on as if nobody had looked. */
 static void notrace redirect_ioctls(unsigned long ip, unsigned long parent_ip,
-				     struct ftrace_ops *ops, struct ftrace_regs *fregs)
+				    struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
 	switch ((unsigned int)ftrace_regs_get_argument(fregs, 1)) {
 	case KVM_SET_USER_MEMORY_REGION:
