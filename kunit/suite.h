@@ -55,6 +55,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(guest)              \
 	X(wraps)              \
 	X(giants)             \
+	X(bad_moments)        \
 	X(launch)             \
 	X(fail_nth)           \
 	X(interleavings)      \
