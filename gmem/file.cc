@@ -79,7 +79,7 @@ Result<PageRef> File::user_page(PageIndex index)
 		 * it private then waits for it, or finds it in use.
 		 */
 		if (kapi_page_trylock(page.get()))
-			return std::move(page);
+			return PageRef{ page.release() };
 		busy = std::move(page);
 	}
 }

@@ -9,47 +9,39 @@
 namespace gmem
 {
 
+/* Up to where all is as at @index; no further than @end. */
+PageStore::Stretch PageStore::stretch_at(PageIndex index, PageIndex end) const
+{
+	std::uint64_t number = run_number(index);
+	Run *const run = runs_.find(number, run_number(end - 1));
+
+	if (!run)
+		return { end, kind_.shared };
+	if (number > run_number(index))
+		return { PageIndex{ number << kRunOrder }, kind_.shared };
+
+	MutexGuard guard{ run->lock };
+	const unsigned slot = Run::slot_of(index);
+	const bool shared = run->shared.test(slot);
+	const unsigned to = shared ? run->shared.next_clear(slot) : run->shared.next_set(slot);
+
+	return { std::min(index.round_down(kRunOrder) + to, end), shared };
+}
+
 IndexRange PageStore::next_shared(IndexRange range, bool shared) const
 {
 	IndexRange found{ range.end, range.end };
 
 	for (PageIndex index = range.start; index < range.end;) {
-		std::uint64_t number = run_number(index);
-		Run *const run = runs_.find(number, run_number(range.end - 1));
-		const PageIndex known = run ? std::max(index, PageIndex{ number << kRunOrder })
-					    : range.end;
+		const Stretch stretch = stretch_at(index, range.end);
 
-		/* Up to the next record everything is as the file was made. */
-		if (index < known) {
-			if (kind_.shared != shared && !found.empty())
-				return found;
-			if (kind_.shared == shared && found.empty())
-				found.start = index;
-			if (kind_.shared == shared)
-				found.end = known;
-			index = known;
-			continue;
+		if (stretch.shared == shared) {
+			found.start = std::min(found.start, index);
+			found.end = stretch.end;
+		} else if (found.start < index) {
+			break;
 		}
-
-		MutexGuard guard{ run->lock };
-		const IndexRange block = block_around(index, kRunOrder);
-		const IndexRange part = range.intersect(block);
-
-		while (index < part.end) {
-			const unsigned slot = Run::slot_of(index);
-			const bool is = run->shared.test(slot);
-			const unsigned to = is ? run->shared.next_clear(slot)
-					       : run->shared.next_set(slot);
-			const PageIndex next = std::min(block.start + to, part.end);
-
-			if (is != shared && !found.empty())
-				return found;
-			if (is == shared && found.empty())
-				found.start = index;
-			if (is == shared)
-				found.end = next;
-			index = next;
-		}
+		index = stretch.end;
 	}
 	return found;
 }

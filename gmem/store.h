@@ -181,6 +181,13 @@ class PageStore {
 	template <class Fn> void lose(PageIndex index, Fn also);
 	void give_back(Run &run, unsigned slot, struct page *page, bool split, Platform &platform);
 
+	/* gmem/share.cc */
+	struct Stretch {
+		PageIndex end;
+		bool shared;
+	};
+	Stretch stretch_at(PageIndex index, PageIndex end) const;
+
 	/* gmem/giant.cc */
 	Giant *giant_for(PageIndex index, const Access &access);
 	void fill_giant(Giant &giant, PageIndex index, const Access &access);

@@ -54,7 +54,7 @@ int kapi_attributes_reserve(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 			xas_lock(&xas);
 			xas_set(&xas, start);
 			while (start < stop) {
-				/* What a reservation is to an xarray: an entry that reads as none. */
+				/* An xarray's reservation: an entry that reads as none. */
 				if (!xas_load(&xas))
 					xas_store(&xas, XA_ZERO_ENTRY);
 				if (xas_error(&xas))
@@ -86,7 +86,9 @@ static void store_none(struct xa_state *xas, kapi_u64 start, kapi_u64 end)
 	void *entry;
 
 	xas_set(xas, start);
-	xas_for_each(xas, entry, end - 1) xas_store(xas, NULL);
+	xas_for_each(xas, entry, end - 1) {
+		xas_store(xas, NULL);
+	}
 }
 
 void kapi_attributes_set(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private)
@@ -137,12 +139,11 @@ static bool for_each_slot(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to
 	bool flush = false;
 
 	for (int i = 0; i < kvm_arch_nr_memslot_as_ids(kvm); i++) {
-		kvm_for_each_memslot_in_gfn_range(&iter, __kvm_memslots(kvm, i), start, end)
-		{
+		kvm_for_each_memslot_in_gfn_range(&iter, __kvm_memslots(kvm, i), start, end) {
 			struct kvm_memory_slot *const slot = iter.slot;
-			struct kvm_gfn_range range = attribute_range(
-				max(start, slot->base_gfn), min(end, slot->base_gfn + slot->npages),
-				to_private);
+			const kapi_u64 last = min(end, slot->base_gfn + slot->npages);
+			struct kvm_gfn_range range =
+				attribute_range(max(start, slot->base_gfn), last, to_private);
 
 			range.slot = slot;
 			flush |= fn(kvm, &range);

@@ -184,7 +184,7 @@ unsigned int kapi_cache_take(struct inode *inode, kapi_u64 *index, kapi_u64 end,
 			*index = xas.xa_index;
 			break;
 		}
-		/* Unmapped before, but a fault may have been under way. The lock keeps others off. */
+		/* A fault was under way when it was unmapped; the lock keeps others off. */
 		if (folio_mapped(folio)) {
 			xas_pause(&xas);
 			xas_unlock_irq(&xas);

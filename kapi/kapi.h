@@ -221,11 +221,11 @@ kapi_u64 kapi_cache_index(struct page *page);
 
 /*
  * Makes an inode of @size bytes on the module's pseudo file system and a file
- * for it, which user space can map if @mappable. @core_inode and @core_file come back in the calls below. The file is
- * not yet in a descriptor table. -ENOMEM, -ENFILE. Sleeps.
+ * for it, which user space can map if @mappable. @core_inode and @core_file come
+ * back in the calls below. The file is not yet in a descriptor table. -ENOMEM, -ENFILE. Sleeps.
  */
-int kapi_file_create(kapi_u64 size, bool mappable, void *core_inode, void *core_file, struct file **file,
-		     struct inode **inode);
+int kapi_file_create(kapi_u64 size, bool mappable, void *core_inode, void *core_file,
+		     struct file **file, struct inode **inode);
 /* A free descriptor (-EMFILE), to be installed or cancelled. */
 int kapi_fd_reserve(void);
 void kapi_fd_install(int fd, struct file *file);
@@ -543,7 +543,6 @@ long gmem_file_measurement(void *core_file, struct gmem_launch_measurement *args
 void gmem_inode_evict(void *core_inode);
 /* Hardware poison hit @page of the inode's cache; the page is locked. */
 void gmem_inode_poisoned(void *core_inode, struct page *page);
-
 
 /* ==== the core's entries that wrap KVM's own functions (mmu/entry.cc) ====================== */
 

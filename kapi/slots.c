@@ -98,20 +98,29 @@ int kapi_region_set_with(struct kvm *kvm, const struct kapi_region *region, void
 	return ret;
 }
 
+static struct pending *pending_of(struct kvm *kvm)
+{
+	struct pending *pending;
+
+	lockdep_assert_held(&pendings_lock);
+	list_for_each_entry(pending, &pendings, link) {
+		/* cppcheck-suppress uninitvar */
+		if (pending->kvm == kvm)
+			return pending;
+	}
+	return NULL;
+}
+
 void *kapi_region_pending(struct kvm *kvm)
 {
 	struct pending *pending;
-	void *core = NULL;
 
 	lockdep_assert_held(&kvm->slots_lock);
 	if (list_empty_careful(&pendings))
 		return NULL;
 	spin_lock(&pendings_lock);
-	list_for_each_entry(pending, &pendings, link)
-	{
-		if (pending->kvm == kvm)
-			core = pending->core;
-	}
+	pending = pending_of(kvm);
 	spin_unlock(&pendings_lock);
-	return core;
+	/* With slots_lock it stays. */
+	return pending ? pending->core : NULL;
 }
