@@ -132,8 +132,8 @@ void kapi_attributes_changed(struct kvm *kvm, struct kvm_memory_slot *slot, kapi
 }
 
 /* Calls @fn for what [start, end) has in each memslot, under the MMU's lock. */
-static bool for_each_slot(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private,
-			  bool (*fn)(struct kvm *kvm, struct kvm_gfn_range *range))
+static bool over_slots(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private,
+		       bool (*fn)(struct kvm *kvm, struct kvm_gfn_range *range))
 {
 	struct kvm_memslot_iter iter;
 	bool flush = false;
@@ -157,14 +157,14 @@ void kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool
 	write_lock(&kvm->mmu_lock);
 	gmem_mmu_invalidate_begin(kvm);
 	gmem_mmu_invalidate_range_add(kvm, start, end);
-	if (for_each_slot(kvm, start, end, to_private, gmem_arch_pre_set_attributes))
+	if (over_slots(kvm, start, end, to_private, gmem_arch_pre_set_attributes))
 		gmem_flush_remote_tlbs_range(kvm, start, end - start);
 	write_unlock(&kvm->mmu_lock);
 
 	kapi_attributes_set(kvm, start, end, to_private);
 
 	write_lock(&kvm->mmu_lock);
-	for_each_slot(kvm, start, end, to_private, gmem_arch_post_set_attributes);
+	over_slots(kvm, start, end, to_private, gmem_arch_post_set_attributes);
 	gmem_mmu_invalidate_end(kvm);
 	write_unlock(&kvm->mmu_lock);
 }
