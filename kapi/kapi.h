@@ -247,6 +247,9 @@ unsigned long kapi_kvm_type(struct kvm *kvm);
 bool kapi_kvm_has_private_mem(struct kvm *kvm);
 /* Whether KVM's attributes say private for all of [start, end). */
 bool kapi_kvm_range_private(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
+struct kvm *kapi_vcpu_kvm(struct kvm_vcpu *vcpu);
+/* KVM_RUN exits to user space for a shared access to the page at @gfn. */
+void kapi_vcpu_exit_shared(struct kvm_vcpu *vcpu, kapi_u64 gfn);
 /* Whether the gfn that @vcpu faulted on is private in a software-protected VM. */
 bool kapi_kvm_sw_private(struct kvm_vcpu *vcpu, kapi_u64 gpa);
 /* Turns a VM that KVM made as a default one into a software-protected one. */
@@ -316,8 +319,11 @@ struct kvm_memory_slot *kapi_kvm_slot_of(struct kvm *kvm, kapi_u64 gfn); /* slot
 struct kvm_memory_slot *kapi_kvm_next_slot(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
 /* Makes a slot that is not in use yet one with guest_memfd, or not. */
 void kapi_slot_mark_gmem(struct kvm_memory_slot *slot, bool gmem);
-/* The answer of KVM's own functions in place of a pfn. */
-kapi_u64 kapi_pfn_error(int error);
+/* From binding on: a slot all of whose accesses are its file's, shared ones, too. */
+void kapi_slot_mark_only(struct kvm_memory_slot *slot);
+bool kapi_slot_only(const struct kvm_memory_slot *slot);
+/* What KVM's own functions answer in place of a pfn for -EFAULT. */
+kapi_u64 kapi_pfn_error(void);
 /* The address of @gfn in user space, which may be none. */
 unsigned long kapi_slot_hva(const struct kvm_memory_slot *slot, kapi_u64 gfn);
 void kapi_kvm_assert_slots_lock(struct kvm *kvm);

@@ -58,6 +58,16 @@ bool kapi_kvm_range_private(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 						KVM_MEMORY_ATTRIBUTE_PRIVATE);
 }
 
+struct kvm *kapi_vcpu_kvm(struct kvm_vcpu *vcpu)
+{
+	return vcpu->kvm;
+}
+
+void kapi_vcpu_exit_shared(struct kvm_vcpu *vcpu, kapi_u64 gfn)
+{
+	kvm_prepare_memory_fault_exit(vcpu, gfn_to_gpa(gfn), PAGE_SIZE, false, false, false);
+}
+
 bool kapi_kvm_sw_private(struct kvm_vcpu *vcpu, kapi_u64 gpa)
 {
 	return vcpu->kvm->arch.vm_type == KVM_X86_SW_PROTECTED_VM &&
@@ -193,9 +203,22 @@ unsigned long kapi_slot_hva(const struct kvm_memory_slot *slot, kapi_u64 gfn)
 	return __gfn_to_hva_memslot(slot, gfn);
 }
 
-kapi_u64 kapi_pfn_error(int error)
+/* A flag of the kernel's own (from bit 16 on), and the one that 7.0 has for it. */
+#define SLOT_ONLY BIT(17)
+
+void kapi_slot_mark_only(struct kvm_memory_slot *slot)
 {
-	return error == -EHWPOISON ? KVM_PFN_ERR_HWPOISON : KVM_PFN_ERR_FAULT;
+	slot->flags |= SLOT_ONLY;
+}
+
+bool kapi_slot_only(const struct kvm_memory_slot *slot)
+{
+	return slot && !(slot->flags & KVM_MEMSLOT_INVALID) && slot->flags & SLOT_ONLY;
+}
+
+kapi_u64 kapi_pfn_error(void)
+{
+	return KVM_PFN_ERR_FAULT;
 }
 
 struct kvm_memory_slot *kapi_kvm_slot_of(struct kvm *kvm, kapi_u64 gfn)

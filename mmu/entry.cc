@@ -65,12 +65,43 @@ std::uint64_t known_flags(struct kvm *kvm)
 	return flags;
 }
 
+/* What a page must be for a shared access. */
+Share share_of_shared(const File &file)
+{
+	return file.converts() ? Share::kShared : Share::kEither;
+}
+
 /* The mappable file of @slot, or NULL; @handle keeps it. */
 File *mappable_file(const FileRef &handle)
 {
 	File *const file = handle ? File::of(handle.get()) : nullptr;
 
 	return file && file->inode().store().kind().mappable ? file : nullptr;
+}
+
+/*
+ * What KVM_RUN returns for a shared fault that KVM calls -EFAULT. This KVM has no exit
+ * for it, and a signal for poison, as if the page were at the slot's user address.
+ */
+int explain_shared_fault(struct kvm_vcpu *vcpu, Gfn gfn)
+{
+	struct kvm *const kvm = kapi_vcpu_kvm(vcpu);
+	struct kvm_memory_slot *const slot = kapi_kvm_slot_of(kvm, gfn.value);
+
+	if (!kapi_slot_only(slot))
+		return -EFAULT;
+
+	const FileRef handle{ kapi_slot_file_get(slot) };
+	File *const file = mappable_file(handle);
+	Status status = error(EFAULT);
+
+	if (file)
+		status = memslot_page(*file, kvm, slot, gfn, share_of_shared(*file)).status();
+	/* It has come, or has become private, meanwhile. */
+	if (status.ok() || status == error(EAGAIN))
+		return kGoOn;
+	kapi_vcpu_exit_shared(vcpu, gfn.value);
+	return status.code();
 }
 
 } /* namespace */
@@ -269,6 +300,8 @@ int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, gmem_u64 gpa, gmem_u64 error, voi
 
 	const int ret = kapi_stock_page_fault(vcpu, gpa, error, insn, insn_len);
 
+	if (ret == -EFAULT && !(error & kPrivateAccess))
+		return explain_shared_fault(vcpu, Gfn{ gpa >> kPageShift });
 	if (ret == kGoOn && !(error & kWrite))
 		map_hole_ahead(vcpu, gpa);
 	return ret;
@@ -320,13 +353,8 @@ gmem_u64 gmem_kvm_slot_pfn(const struct kvm_memory_slot *slot, gmem_u64 gfn, boo
 			   unsigned long *hva)
 {
 	Entry entry{ KAPI_ENTRY_SLOT_PFN };
-	struct kvm_memory_slot *const ours = kapi_slot_has_gmem(slot)
-						     ? const_cast<struct kvm_memory_slot *>(slot)
-						     : nullptr;
-	const FileRef handle{ ours ? kapi_slot_file_get(ours) : nullptr };
-	File *const file = mappable_file(handle);
 
-	if (!file) {
+	if (!kapi_slot_only(slot)) {
 		entry.stock();
 		return kapi_stock_slot_pfn(slot, gfn, atomic, interruptible, async, write, writable,
 					   hva);
@@ -335,12 +363,17 @@ gmem_u64 gmem_kvm_slot_pfn(const struct kvm_memory_slot *slot, gmem_u64 gfn, boo
 		*writable = true;
 	if (hva)
 		*hva = kapi_slot_hva(slot, gfn);
-	/* There is always something to sleep for. */
-	if (atomic)
-		return kapi_pfn_error(-EFAULT);
 
-	const Share share = file->converts() ? Share::kShared : Share::kEither;
-	Result<Backing> backing = memslot_page(*file, file->vm(), ours, Gfn{ gfn }, share);
+	struct kvm_memory_slot *const ours = const_cast<struct kvm_memory_slot *>(slot);
+	const FileRef handle{ kapi_slot_file_get(ours) };
+	File *const file = mappable_file(handle);
+
+	/* The file has gone; or there is always something to sleep for. */
+	if (!file || atomic)
+		return kapi_pfn_error();
+
+	Result<Backing> backing = memslot_page(*file, file->vm(), ours, Gfn{ gfn },
+					       share_of_shared(*file));
 
 	/* Faults, which are tried again, ask for the address as well. */
 	if (backing.status() == error(EAGAIN) && hva) {
@@ -348,7 +381,7 @@ gmem_u64 gmem_kvm_slot_pfn(const struct kvm_memory_slot *slot, gmem_u64 gfn, boo
 		backing = Backing{ PageRef{ kapi_page_zero() }, 0 };
 	}
 	if (!backing.ok())
-		return kapi_pfn_error(backing.status().code());
+		return kapi_pfn_error();
 	return kapi_page_pfn(backing.value().page.release());
 }
 

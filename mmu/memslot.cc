@@ -132,6 +132,8 @@ Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm
 		}
 	}
 	kapi_slot_set_file(slot, handle, start.value);
+	if (file.inode().store().kind().mappable)
+		kapi_slot_mark_only(slot);
 	binding.release();
 	return Status{};
 }

@@ -242,6 +242,16 @@ bool kapi_kvm_range_private(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 	return true;
 }
 
+struct kvm *kapi_vcpu_kvm(struct kvm_vcpu *vcpu)
+{
+	return vcpu->kvm;
+}
+
+void kapi_vcpu_exit_shared(struct kvm_vcpu *vcpu, kapi_u64 gfn)
+{
+	vcpu->exit_gfn = gfn;
+}
+
 bool kapi_kvm_sw_private(struct kvm_vcpu *vcpu, kapi_u64 gpa)
 {
 	return vcpu->kvm->type == kSwProtectedVm &&

@@ -29,12 +29,14 @@ struct kvm_memory_slot {
 	std::uint64_t base_gfn = 0;
 	std::uint64_t npages = 0;
 	bool has_gmem = false;
+	bool only = false; /* shared accesses go to the file, too */
 	std::atomic<std::uint64_t> pgoff{ 0 };
 	std::atomic<struct file *> file{ nullptr };
 };
 
 struct kvm_vcpu {
 	struct kvm *kvm;
+	std::uint64_t exit_gfn = ~0ull; /* of the last exit for a shared access */
 };
 
 namespace fake

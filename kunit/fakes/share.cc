@@ -203,9 +203,19 @@ unsigned long kapi_slot_hva(const struct kvm_memory_slot *slot, kapi_u64 gfn)
 	return (gfn - slot->base_gfn) << 12;
 }
 
-kapi_u64 kapi_pfn_error(int error)
+void kapi_slot_mark_only(struct kvm_memory_slot *slot)
 {
-	return static_cast<kapi_u64>(error);
+	slot->only = true;
+}
+
+bool kapi_slot_only(const struct kvm_memory_slot *slot)
+{
+	return slot && slot->only;
+}
+
+kapi_u64 kapi_pfn_error(void)
+{
+	return static_cast<kapi_u64>(-EFAULT);
 }
 
 bool kapi_entry_attached(enum kapi_entry)

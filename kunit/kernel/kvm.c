@@ -135,6 +135,15 @@ bool kapi_kvm_range_private(struct kvm *kvm, u64 start, u64 end)
 	return find_next_bit(kvm->shared, end, start) >= end;
 }
 
+struct kvm *kapi_vcpu_kvm(struct kvm_vcpu *vcpu)
+{
+	return NULL;
+}
+
+void kapi_vcpu_exit_shared(struct kvm_vcpu *vcpu, u64 gfn)
+{
+}
+
 bool kapi_kvm_sw_private(struct kvm_vcpu *vcpu, u64 gpa)
 {
 	return false;

@@ -57,9 +57,18 @@ unsigned long kapi_slot_hva(const struct kvm_memory_slot *slot, u64 gfn)
 	return 0;
 }
 
-u64 kapi_pfn_error(int error)
+void kapi_slot_mark_only(struct kvm_memory_slot *slot)
 {
-	return error;
+}
+
+bool kapi_slot_only(const struct kvm_memory_slot *slot)
+{
+	return false;
+}
+
+u64 kapi_pfn_error(void)
+{
+	return -EFAULT;
 }
 
 int kapi_region_read_gmem(struct kapi_region_gmem *gmem, unsigned long arg)
