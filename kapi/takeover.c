@@ -70,6 +70,7 @@ static void notrace redirect_ioctls(unsigned long ip, unsigned long parent_ip,
 				    struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
 	switch ((unsigned int)ftrace_regs_get_argument(fregs, 1)) {
+	case KVM_CHECK_EXTENSION:
 	case KVM_SET_USER_MEMORY_REGION:
 	case KVM_SET_USER_MEMORY_REGION2:
 	case KVM_SET_MEMORY_ATTRIBUTES:

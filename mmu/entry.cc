@@ -254,8 +254,8 @@ int gmem_kvm_init_vm(struct kvm *kvm, unsigned long type)
 int gmem_kvm_check_extension(struct kvm *kvm, long extension)
 {
 	Entry entry{ KAPI_ENTRY_CHECK_EXTENSION };
-	/* KVM_CAP_GUEST_MEMFD and KVM_CAP_VM_TYPES of <linux/kvm.h>. */
-	constexpr long kCapGuestMemfd = 234, kCapVmTypes = 235;
+	/* KVM_CAP_VM_TYPES of <linux/kvm.h>. */
+	constexpr long kCapVmTypes = 235;
 	constexpr int kSwProtectedBit = 1 << 1;
 
 	const int ret = kapi_stock_check_extension(kvm, extension);
@@ -263,10 +263,6 @@ int gmem_kvm_check_extension(struct kvm *kvm, long extension)
 	switch (extension) {
 	case kCapVmTypes:
 		return ret | kSwProtectedBit;
-	case kCapGuestMemfd:
-		if (!files_can_be_mappable())
-			break;
-		return 1;
 	case KVM_CAP_GUEST_MEMFD_FLAGS:
 		if (kapi_setting_backend_stock())
 			break;
@@ -310,11 +306,17 @@ int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, gmem_u64 gpa, gmem_u64 error, voi
 long gmem_kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 {
 	Entry entry{ KAPI_ENTRY_VM_IOCTL };
+	/* KVM_CHECK_EXTENSION and KVM_CAP_GUEST_MEMFD of <linux/kvm.h>. */
+	constexpr unsigned kCheckExtension = 0xae03;
+	constexpr unsigned long kCapGuestMemfd = 234;
 	struct kvm *const kvm = kapi_file_vm(file);
 	struct kapi_region region;
 	GfnRange gfns;
 	bool to_private;
 
+	/* Which KVM answers by itself: there is a file for every VM now. */
+	if (ioctl == kCheckExtension && arg == kCapGuestMemfd && files_can_be_mappable())
+		return 1;
 	if (kapi_region_read(&region, ioctl, arg) == 0) {
 		struct kapi_region_gmem gmem;
 
