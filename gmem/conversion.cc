@@ -83,8 +83,24 @@ Status Conversion::prepare(PageIndex &at)
 	PageStore &store = inode_.store();
 
 	at = range_.start;
-	GMEM_CHECK(for_each_change(
-		[&](IndexRange change) { return store.prepare_convert(change, at); }));
+
+	const Status sound = for_each_change(
+		[&](IndexRange change) { return store.prepare_convert(change, at); });
+
+	if (sound == error(EHWPOISON) && to_private_) {
+		/* A page in use before the lost one is the first in the way. */
+		Conversion before{ inode_, { range_.start, at }, true };
+		PageIndex used;
+
+		GMEM_CHECK(before.for_each_change([&](IndexRange change) {
+			const Status status = before.wait_until_unused(change, used);
+
+			if (!status.ok())
+				at = used;
+			return status;
+		}));
+	}
+	GMEM_CHECK(sound);
 	GMEM_CHECK(for_each_change([&](IndexRange change) { return ask_consumers(change, at); }));
 	/* Private pages are nobody's but the guest's. */
 	if (!to_private_)
