@@ -306,7 +306,8 @@ out:
 
 void kapi_cache_unmap_user(struct inode *inode, kapi_u64 start, kapi_u64 end)
 {
-	unmap_mapping_pages(inode->i_mapping, start, end - start, false);
+	/* Marks of poison, too, which only this removes: there may be another page now. */
+	unmap_mapping_pages(inode->i_mapping, start, end - start, true);
 }
 
 int kapi_cache_unused(struct inode *inode, kapi_u64 start, kapi_u64 end, kapi_u64 *at)
