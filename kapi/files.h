@@ -28,6 +28,8 @@ struct shared_policy *gmem_inode_policies(struct inode *inode);
 int gmem_fop_mmap(struct file *file, struct vm_area_struct *vma);
 /* The policy for one page, with a reference, or NULL. */
 struct mempolicy *gmem_inode_policy(struct inode *inode, pgoff_t index);
+/* Whether all pages have the same. */
+bool gmem_inode_policy_is_one(struct inode *inode, pgoff_t start, unsigned long npages);
 struct shared_policy *gmem_policies_new(void); /* NULL without memory */
 void gmem_policies_free(struct shared_policy *policies);
 

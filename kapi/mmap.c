@@ -68,6 +68,25 @@ struct mempolicy *gmem_inode_policy(struct inode *inode, pgoff_t index)
 	return policies ? gmem_mpol_shared_policy_lookup(policies, index) : NULL;
 }
 
+bool gmem_inode_policy_is_one(struct inode *inode, pgoff_t start, unsigned long npages)
+{
+	struct shared_policy *const policies = gmem_inode_policies(inode);
+	struct mempolicy *first, *other;
+	bool one = true;
+
+	/* A file without any has none anywhere; mbind() meanwhile is for pages to come. */
+	if (!policies || RB_EMPTY_ROOT(&policies->root))
+		return true;
+	first = gmem_mpol_shared_policy_lookup(policies, start);
+	for (unsigned long i = 1; i < npages && one; i++) {
+		other = gmem_mpol_shared_policy_lookup(policies, start + i);
+		one = other == first;
+		gmem_mpol_put(other);
+	}
+	gmem_mpol_put(first);
+	return one;
+}
+
 struct shared_policy *gmem_policies_new(void)
 {
 	struct shared_policy *const policies = kzalloc(sizeof(*policies), GFP_KERNEL_ACCOUNT);

@@ -33,10 +33,15 @@ struct page *kapi_pages_alloc(unsigned int order)
 
 struct page *kapi_pages_alloc_at(struct inode *inode, kapi_u64 index, unsigned int order)
 {
-	struct mempolicy *const mpol = gmem_inode_policy(inode, index);
+	const pgoff_t start = round_down(index, 1ul << order);
+	struct mempolicy *mpol;
 	gfp_t gfp = GFP_HIGHUSER;
 	struct page *page;
 
+	/* Pages that want to lie in different places cannot be one block. */
+	if (order && !gmem_inode_policy_is_one(inode, start, 1ul << order))
+		return NULL;
+	mpol = gmem_inode_policy(inode, index);
 	if (!mpol)
 		return kapi_pages_alloc(order);
 	if (order)

@@ -181,7 +181,8 @@ void gmem_mpol_free_shared_policy(struct shared_policy *policy)
 
 void gmem_mpol_put(struct mempolicy *mpol)
 {
-	CALL(__mpol_put)(mpol);
+	if (mpol)
+		CALL(__mpol_put)(mpol);
 }
 
 struct page *gmem_alloc_pages_mpol(gfp_t gfp, unsigned int order, struct mempolicy *mpol,
