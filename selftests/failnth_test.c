@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gmem.h"
 #include "guest.h"
 #include "kmod/gmem_test_abi.h"
 #include "vm.h"
@@ -264,6 +265,101 @@ static void populated(struct state *s, int answer)
 	works(s);
 }
 
+/* Conversion: most is shared and mapped, a page here and a few there are private. */
+static const struct {
+	u64 page, count;
+} stripes[] = { { 7, 1 }, { 509, 6 } };
+
+static void mixed(struct state *s)
+{
+	usual(s);
+	vm_delete_slot(s->vm, TEST_SLOT);
+	vm_unreserve(s->hva, SIZE);
+	close(s->fd);
+	s->fd = gmem_add_mappable(s->vm, SIZE, SHARED_AT_FIRST);
+	s->hva = gmem_map(s->fd, 0, SIZE);
+	MUST(guest_fill(&s->vm->vcpus[0], TEST_GPA, SIZE, 1));
+	for (size_t i = 0; i < ARRAY_SIZE(stripes); i++)
+		gmem_make_private(s->fd, stripes[i].page * PAGE_SIZE, stripes[i].count * PAGE_SIZE);
+}
+
+static bool in_stripe(u64 page)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(stripes); i++)
+		if (page - stripes[i].page < stripes[i].count)
+			return true;
+	return false;
+}
+
+static void is_mixed(struct state *s)
+{
+	for (u64 off = 0; off < SIZE; off += PAGE_SIZE)
+		CHECK(in_stripe(off / PAGE_SIZE) ? mem_is_hidden(s->hva + off) :
+		      mem_holds(s->hva + off, TEST_GPA + off, PAGE_SIZE, 1),
+		      "page %lu has changed", off / PAGE_SIZE);
+	is_filled(s);
+}
+
+static int run_to_private(struct state *s)
+{
+	return gmem_convert(s->fd, 0, SIZE, KVM_MEMORY_ATTRIBUTE_PRIVATE, NULL);
+}
+
+static int run_to_shared(struct state *s)
+{
+	return gmem_convert(s->fd, 0, SIZE, 0, NULL);
+}
+
+static int run_to_private_by_vm(struct state *s)
+{
+	return vm_set_attributes(s->vm, TEST_GPA, SIZE, KVM_MEMORY_ATTRIBUTE_PRIVATE);
+}
+
+static void is_private(struct state *s, int answer)
+{
+	CHECK_EQ(answer, 0);
+	for (u64 off = 0; off < SIZE; off += PAGE_SIZE)
+		CHECK(mem_is_hidden(s->hva + off), "page %lu is shared", off / PAGE_SIZE);
+	is_filled(s);
+	works(s);
+}
+
+static void is_shared(struct state *s, int answer)
+{
+	CHECK_EQ(answer, 0);
+	CHECK(mem_holds(s->hva, TEST_GPA, SIZE, 1), "content");
+	works(s);
+	CHECK(mem_holds(s->hva, TEST_GPA, SIZE, 5), "what the guest wrote");
+}
+
+/* A slot of a file that has states: KVM's attributes follow. */
+static void mixed_unbound(struct state *s)
+{
+	mixed(s);
+	vm_delete_slot(s->vm, TEST_SLOT);
+	vm_make_private(s->vm, TEST_GPA + SZ_1M, SZ_1M);
+}
+
+static int run_bind_mixed(struct state *s)
+{
+	return vm_set_region2(s->vm, TEST_SLOT, KVM_MEM_GUEST_MEMFD, TEST_GPA, SIZE, NULL, s->fd,
+			      0);
+}
+
+static void is_mixed_unbound(struct state *s)
+{
+	for (u64 off = 0; off < SIZE; off += PAGE_SIZE)
+		CHECK(in_stripe(off / PAGE_SIZE) == mem_is_hidden(s->hva + off),
+		      "page %lu has changed", off / PAGE_SIZE);
+}
+
+static void is_mixed_now(struct state *s, int answer)
+{
+	CHECK_EQ(answer, 0);
+	is_mixed(s);
+	works(s);
+}
+
 static void fail_each(const struct call *call)
 {
 	unsigned int n, refused = 0;
@@ -311,6 +407,10 @@ FAIL_EACH(fallocate, run_alloc, usual, at_most_all, works_after, true)
 FAIL_EACH(punch, run_punch, filled, is_filled, punched, false)
 FAIL_EACH(pre_fault, run_prefault, usual, at_most_all, works_after, true)
 FAIL_EACH(fault, run_fault, usual, at_most_all, works_after, true)
+FAIL_EACH(to_private, run_to_private, mixed, is_mixed, is_private, true)
+FAIL_EACH(to_shared, run_to_shared, mixed, is_mixed, is_shared, true)
+FAIL_EACH(to_private_by_vm, run_to_private_by_vm, mixed, is_mixed, is_private, true)
+FAIL_EACH(bind_mixed, run_bind_mixed, mixed_unbound, is_mixed_unbound, is_mixed_now, true)
 
 static void test_populate(void)
 {
@@ -326,7 +426,9 @@ int main(void)
 	static const struct tap_test tests[] = {
 		TAP_TEST(test_create), TAP_TEST(test_bind), TAP_TEST(test_unbind),
 		TAP_TEST(test_fallocate), TAP_TEST(test_punch), TAP_TEST(test_pre_fault),
-		TAP_TEST(test_fault), TAP_TEST(test_populate),
+		TAP_TEST(test_fault), TAP_TEST(test_populate), TAP_TEST(test_to_private),
+		TAP_TEST(test_to_shared), TAP_TEST(test_to_private_by_vm),
+		TAP_TEST(test_bind_mixed),
 	};
 	struct tap_test timed[ARRAY_SIZE(tests)];
 
