@@ -81,9 +81,9 @@
 
 /*
  * Makes [offset, offset + size) of the file private or shared, all of it or
- * nothing. KVM's attributes of every memslot that shows the range follow. Made
- * private, and shared in a software-protected VM on no model, pages keep their
- * content; shared elsewhere, they are zero.
+ * nothing. KVM's attributes of every memslot that shows the range follow. In a
+ * software-protected VM on no model pages keep their content, both ways; on a
+ * model they are zero, both ways; elsewhere, they are zero when made shared.
  *
  * KVM_SET_MEMORY_ATTRIBUTES of the VM does the same to memslots of such files.
  *
