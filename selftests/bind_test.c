@@ -154,14 +154,12 @@ static void test_flags(void)
 			       FILE_SIZE, hva), -EINVAL);
 }
 
-/* A default VM has no private memory in 6.12; with MMAP files it may have. */
+/* A default VM has no private memory; default_vm_test.c has files of which it has more. */
 static void test_default_vm(void)
 {
 	struct vm *vm = vm_create(KVM_X86_DEFAULT_VM, 0);
 	int fd;
 
-	if (vm_check(vm, KVM_CAP_GUEST_MEMFD) > 0)
-		tap_skip("default VMs have guest_memfd on this kernel");
 	/* Whether a file can be made or not, it cannot be bound. */
 	fd = vm_create_gmem(vm, FILE_SIZE, 0);
 	CHECK(fd >= 0 || fd == -EINVAL || fd == -ENOTTY, "creating gives %d", fd);

@@ -106,12 +106,10 @@ static void check_pin(enum pin_kind kind, u64 page, u64 count)
 	gmem_make_private(s.fd, (page + count) * PAGE_SIZE, PAGE_SIZE);
 	gmem_make_shared(s.fd, 0, FILE_SIZE - PAGE_SIZE);
 	pin_release(&pin);
-	if (gmem_keeps_content())
-		check_unchanged(&s, NO_PAGE);
+	check_unchanged(&s, NO_PAGE);
 	gmem_make_private(s.fd, 0, FILE_SIZE);
 	CHECK(mem_is_hidden(s.p + page * PAGE_SIZE), "private when released");
-	if (gmem_keeps_content())
-		MUST(guest_check(s.vcpu, TEST_GPA, FILE_SIZE, s.seed));
+	MUST(guest_check(s.vcpu, TEST_GPA, FILE_SIZE, s.seed));
 }
 
 static void test_long_term_pin(void)
@@ -342,8 +340,7 @@ static void test_poisoned_private_page(void)
 	MUST(guest_check(s.vcpu, TEST_GPA + (victim + 1) * PAGE_SIZE,
 			 (FILE_PAGES - victim - 1) * PAGE_SIZE, s.seed));
 	gmem_make_shared(s.fd, 0, victim * PAGE_SIZE);
-	if (gmem_keeps_content())
-		CHECK(mem_holds(s.p, TEST_GPA, victim * PAGE_SIZE, s.seed), "up to it");
+	CHECK(mem_holds(s.p, TEST_GPA, victim * PAGE_SIZE, s.seed), "up to it");
 }
 
 /* Both in the way: the first counts, whatever it is. */
@@ -364,7 +361,7 @@ static void test_poison_and_pin(void)
 
 /* ---- signals ------------------------------------------------------------------------- */
 
-#define BIG	(64 * SZ_1M)
+#define BIG	(32 * SZ_1M)
 
 static void on_signal(int sig)
 {
@@ -384,7 +381,7 @@ static void check_all_alike(char *p, u64 size, bool private)
 static void test_signals(void)
 {
 	const struct sigaction action = { .sa_handler = on_signal };
-	const struct itimerspec often = { { 0, 2500000 }, { 0, 2500000 } }, never = { 0 };
+	const struct itimerspec often = { { 0, 1200000 }, { 0, 1200000 } }, never = { 0 };
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
 	struct vm *vm = vm_create_private(1);
 	int fd = gmem_add_mappable(vm, BIG, SHARED_AT_FIRST), ret;
@@ -409,8 +406,7 @@ static void test_signals(void)
 		check_all_alike(p, BIG, private);
 	}
 	tap_diag("%u of 30 conversions interrupted", interrupted);
-	if (gmem_keeps_content())
-		MUST(guest_check(&vm->vcpus[0], TEST_GPA, BIG, 1));
+	MUST(guest_check(&vm->vcpus[0], TEST_GPA, BIG, 1));
 }
 
 /* A VMM killed in the middle; its parent has the file, too. */
@@ -424,7 +420,7 @@ static void test_kill(void)
 	pid_t pid;
 
 	mem_fill(p, TEST_GPA, BIG, 1);
-	for (int round = 0; round < 12; round++) {
+	for (int round = 0; round < 6; round++) {
 		CHECK_OK(pipe(pipefd));
 		pid = fork();
 		CHECK_OK(pid);
@@ -444,8 +440,7 @@ static void test_kill(void)
 		close(pipefd[0]);
 		close(pipefd[1]);
 	}
-	if (gmem_keeps_content())
-		MUST(guest_check(&vm->vcpus[0], TEST_GPA, BIG, 1));
+	MUST(guest_check(&vm->vcpus[0], TEST_GPA, BIG, 1));
 }
 
 static const struct tap_test tests[] = {

@@ -27,7 +27,7 @@ int gmem_convert(int fd, u64 offset, u64 size, u64 attributes, u64 *error_offset
 void gmem_make_private(int fd, u64 offset, u64 size);
 void gmem_make_shared(int fd, u64 offset, u64 size);
 
-/* Whether pages that become shared keep their content; models of hardware do not. */
+/* Whether converted pages keep their content; those of modelled hardware do not. */
 bool gmem_keeps_content(void);
 /*
  * Require KVM's attributes of every @step-th of the pages at @gpa, which are slot
