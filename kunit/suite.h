@@ -60,6 +60,12 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(fail_nth)           \
 	X(interleavings)      \
 	X(pci_hole)           \
+	X(share)              \
+	X(convert)            \
+	X(convert_refused)    \
+	X(convert_vm)         \
+	X(convert_fails)      \
+	X(convert_races)      \
 	X(transitions)        \
 	X(vendors)
 

@@ -6,6 +6,7 @@
 #include "kunit/fakes/files.h"
 #include "kunit/fakes/pages.h"
 #include "kunit/fakes/sched.h"
+#include "kunit/fakes/share.h"
 
 using namespace fake;
 
@@ -40,6 +41,9 @@ void erase(struct inode *inode, struct page *page)
 
 	if (page->mapped)
 		bug("the page at index %lu leaves the cache while a guest has it mapped",
+		    page->index);
+	if (page->user_mapped)
+		bug("the page at index %lu leaves the cache while user space has it mapped",
 		    page->index);
 	it->second.pages[page->index % kChunk] = nullptr;
 	if (--it->second.count == 0)
@@ -126,6 +130,8 @@ unsigned int kapi_cache_take(struct inode *inode, kapi_u64 *index, kapi_u64 end,
 			*busy = page;
 			break;
 		}
+		/* Unmapped before, but a fault may have been under way. */
+		user_unmap(page);
 		erase(inode, page);
 		page_unlock(page);
 		pages[taken++] = page;

@@ -107,6 +107,22 @@ int stock_fd()
 	return fd;
 }
 
+void for_each_file(const std::function<void(struct file *)> &fn)
+{
+	std::vector<struct file *> ours;
+
+	{
+		const std::lock_guard guard{ table_mutex };
+
+		for (const auto &[fd, file] : table) {
+			if (file && file->inode)
+				ours.push_back(file);
+		}
+	}
+	for (struct file *const file : ours)
+		fn(file);
+}
+
 void check_files()
 {
 	if (!table.empty())

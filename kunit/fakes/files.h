@@ -57,6 +57,9 @@ bool memory_failure(struct inode *inode, std::uint64_t index);
 /* Something that happens as pages are about to go into a cache at the index. */
 void set_before_insert(std::function<void(std::uint64_t)> fn);
 
+/* Calls @fn for each file of ours that has a descriptor. */
+void for_each_file(const std::function<void(struct file *)> &fn);
+
 /* For check_clean(). */
 void check_files();
 

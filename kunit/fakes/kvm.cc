@@ -10,6 +10,7 @@
 #include "kunit/fakes/pages.h"
 #include "kunit/fakes/pci_hole.h"
 #include "kunit/fakes/sched.h"
+#include "kunit/fakes/share.h"
 
 namespace fake
 {
@@ -47,8 +48,9 @@ struct kvm *vm_create(unsigned long type, bool all_private)
 	struct kvm *const kvm = new struct kvm;
 
 	kvm->type = type;
-	kvm->is_private.assign(kGfns, all_private);
-	kvm->is_private_beyond = all_private;
+	/* A default VM has no attributes. */
+	kvm->is_private.assign(kGfns, all_private && type != kDefaultVm);
+	kvm->is_private_beyond = all_private && type != kDefaultVm;
 	vms++;
 	return kvm;
 }
@@ -86,14 +88,14 @@ int slot_add(struct kvm *kvm, std::uint64_t gfn, std::uint64_t npages, int fd,
 	}
 	kvm->slots_lock.unlock();
 	return_to_user();
+	check_shares();
 	return ret;
 }
 
-void slot_delete(struct kvm *kvm, struct kvm_memory_slot *slot)
+void slot_delete_locked(struct kvm *kvm, struct kvm_memory_slot *slot)
 {
 	std::unique_ptr<kvm_memory_slot> gone;
 
-	kvm->slots_lock.lock();
 	{
 		const std::unique_lock guard{ kvm->slots_mutex };
 
@@ -114,6 +116,12 @@ void slot_delete(struct kvm *kvm, struct kvm_memory_slot *slot)
 	kvm->tables.zap(slot->base_gfn, slot->base_gfn + slot->npages);
 	kvm->mmu_lock.unlock();
 	gmem_unbind(slot);
+}
+
+void slot_delete(struct kvm *kvm, struct kvm_memory_slot *slot)
+{
+	kvm->slots_lock.lock();
+	slot_delete_locked(kvm, slot);
 	kvm->slots_lock.unlock();
 	return_to_user();
 }
@@ -250,6 +258,20 @@ struct kvm *kapi_vcpu_kvm(struct kvm_vcpu *vcpu)
 void kapi_vcpu_exit_shared(struct kvm_vcpu *vcpu, kapi_u64 gfn)
 {
 	vcpu->exit_gfn = gfn;
+}
+
+bool fake::range_uniform(struct kvm *kvm, std::uint64_t start, std::uint64_t end)
+{
+	const std::shared_lock guard{ kvm->attributes_mutex };
+	const auto at = [kvm](std::uint64_t gfn) {
+		return gfn < kGfns ? kvm->is_private[gfn] : kvm->is_private_beyond;
+	};
+
+	for (std::uint64_t gfn = start; gfn < end; gfn++) {
+		if (at(gfn) != at(start))
+			return false;
+	}
+	return true;
 }
 
 bool kapi_kvm_sw_private(struct kvm_vcpu *vcpu, kapi_u64 gpa)

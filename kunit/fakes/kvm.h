@@ -113,6 +113,8 @@ int slot_add(struct kvm *kvm, std::uint64_t gfn, std::uint64_t npages, int fd,
 	     std::uint64_t offset_pages, struct kvm_memory_slot **slot);
 /* The same with size 0. */
 void slot_delete(struct kvm *kvm, struct kvm_memory_slot *slot);
+/* Its part under slots_lock, whoever asked for it. */
+void slot_delete_locked(struct kvm *kvm, struct kvm_memory_slot *slot);
 struct kvm_memory_slot *slot_at(struct kvm *kvm, std::uint64_t gfn);
 /* A memslot as KVM makes one before binding; the caller frees it. */
 std::unique_ptr<kvm_memory_slot> slot_make(struct kvm *kvm, std::uint64_t gfn,
@@ -126,6 +128,12 @@ void set_private(struct kvm *kvm, std::uint64_t start, std::uint64_t end, bool i
  * -ENOENT: no slot, or shared.
  */
 int fault(struct kvm *kvm, std::uint64_t gfn, unsigned *order = nullptr);
+/*
+ * The same of a shared fault; -ENODEV: its memory is not of a file of ours. An access
+ * is whichever of both KVM's attributes say.
+ */
+int shared_fault(struct kvm *kvm, std::uint64_t gfn, unsigned *order = nullptr);
+int guest_access(struct kvm *kvm, std::uint64_t gfn, unsigned *order = nullptr);
 /* fault() until it is not -EAGAIN. */
 int fault_in(struct kvm *kvm, std::uint64_t gfn, unsigned *order = nullptr);
 /* The guest reads or writes through its mapping; false: none is there. */
@@ -143,6 +151,13 @@ struct MmuCalls {
 	std::uint64_t begin_start, begin_end, unmap_start, unmap_end; /* the last ones */
 };
 MmuCalls mmu_calls();
+
+/* What gmem_kvm_page_fault() makes of a shared fault that KVM calls -EFAULT. */
+int explain_fault(struct kvm *kvm, std::uint64_t gfn);
+/* Whether all of [start, end) is private or none of it. */
+bool range_uniform(struct kvm *kvm, std::uint64_t start, std::uint64_t end);
+/* The stock body's answer in place of a pfn. */
+inline constexpr std::uint64_t kStockPfn = 0x57;
 
 /* The platform: calls so far, and of how many pages. */
 struct ArchCalls {
@@ -182,7 +197,8 @@ bool map_from_vendor(struct kvm *kvm, std::uint64_t gfn, std::uint64_t pfn);
 /* What the stock bodies were called for, and what they answer. */
 struct Stock {
 	unsigned long create, bind, unbind, get_pfn, populate, init_vm, check_extension, page_fault,
-		memory_failure, slot_pfn;
+		memory_failure;
+	std::atomic<unsigned long> slot_pfn;
 	std::uint64_t last_error; /* of page_fault */
 	unsigned long last_type; /* of init_vm */
 	int answer;

@@ -77,9 +77,11 @@ void return_to_user()
 	}
 }
 
-void Lock::check_order() const
+void Lock::check_order(bool among) const
 {
 	for (const Held &held : current().held) {
+		if (among && held.lock->rank() == rank_ && held.lock < this)
+			continue;
 		if (held.lock->rank() >= rank_)
 			bug("%s taken under %s", name(rank_), name(held.lock->rank()));
 	}
@@ -108,6 +110,17 @@ void Lock::released(bool exclusive)
 void Lock::lock()
 {
 	check_order();
+	lock_checked();
+}
+
+void Lock::lock_among()
+{
+	check_order(true);
+	lock_checked();
+}
+
+void Lock::lock_checked()
+{
 	if (sched::active()) {
 		sched::wait(name(rank_), [this] { return !writer_ && !readers_; });
 		writer_ = true;
@@ -228,7 +241,7 @@ void kapi_inode_lock_among(struct inode *inode, struct kvm *kvm)
 {
 	if (!kvm->slots_lock.held_exclusively())
 		fake::bug("several inodes are locked without slots_lock");
-	inode->invalidate_lock.lock();
+	inode->invalidate_lock.lock_among();
 }
 
 void kapi_inode_unlock(struct inode *inode)

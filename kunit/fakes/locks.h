@@ -37,6 +37,8 @@ class Lock {
 
 	void lock();
 	void unlock();
+	/* As one of several of a rank, which are taken in the order of their addresses. */
+	void lock_among();
 	void lock_shared();
 	void unlock_shared();
 	/* Waits until everyone who has it shared now has let go, as SRCU does. */
@@ -50,7 +52,8 @@ class Lock {
     private:
 	void acquired(bool exclusive);
 	void released(bool exclusive);
-	void check_order() const;
+	void check_order(bool among = false) const;
+	void lock_checked();
 
 	const Rank rank_;
 	std::shared_mutex mutex_;

@@ -157,10 +157,44 @@ static bool may_be_huge(struct kvm *kvm, const struct kvm_memory_slot *slot, std
 	const std::uint64_t start = gfn >> order << order, end = start + (1ull << order);
 
 	return start >= slot->base_gfn && end <= slot->base_gfn + slot->npages &&
-	       kapi_kvm_range_private(kvm, start, end);
+	       range_uniform(kvm, start, end);
 }
 
-static int fault_in_srcu(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
+/* __kvm_faultin_pfn() of a shared page. */
+static int shared_pfn(const struct kvm_memory_slot *slot, std::uint64_t gfn, kapi_u64 *pfn)
+{
+	bool writable = false;
+	unsigned long hva = ~0ul;
+	const kapi_u64 found = gmem_kvm_slot_pfn(slot, gfn, false, false, nullptr, true, &writable,
+						 &hva);
+
+	if (found == kStockPfn)
+		return -ENODEV;
+	if (!writable || hva != kapi_slot_hva(slot, gfn))
+		bug("gfn %#lx: writable %d, at %#lx in user space", gfn, writable, hva);
+	*pfn = found;
+	if (found != kapi_pfn_error())
+		return 0;
+
+	/* What was shared as KVM looked may be private by now. */
+	const int ret = kapi_kvm_range_private(slot->kvm, gfn, gfn + 1)
+				? -EAGAIN
+				: explain_fault(slot->kvm, gfn);
+
+	return ret == 1 ? -EAGAIN : ret;
+}
+
+/* kvm_mmu_max_mapping_level(), as an order; under mmu_lock. */
+static int shared_order(struct kvm *kvm, const struct kvm_memory_slot *slot, std::uint64_t gfn)
+{
+	const int level = gmem_kvm_mapping_level(kvm, slot, gfn, 3, false);
+
+	if (level != 1 && level != 2)
+		bug("gfn %#lx: a mapping of level %d", gfn, level);
+	return level == 2 ? 9 : 0;
+}
+
+static int fault_in_srcu(struct kvm *kvm, std::uint64_t gfn, bool is_private, unsigned *order)
 {
 	struct kvm_memory_slot *const slot = slot_at(kvm, gfn);
 	const std::uint64_t seq = kvm->invalidate_seq;
@@ -168,15 +202,18 @@ static int fault_in_srcu(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
 	int max_order = -1;
 
 	sched::step("fault: sequence read");
-	if (!slot || !kapi_kvm_range_private(kvm, gfn, gfn + 1))
+	if (!slot || kapi_kvm_range_private(kvm, gfn, gfn + 1) != is_private)
 		return -ENOENT;
 	if (!slot->has_gmem)
 		return -EFAULT;
 
-	const int ret = gmem_get_pfn(kvm, slot, gfn, &pfn, &max_order);
+	const int ret = is_private ? gmem_get_pfn(kvm, slot, gfn, &pfn, &max_order)
+				   : shared_pfn(slot, gfn, &pfn);
 
 	if (ret)
 		return ret;
+	if (!is_private)
+		max_order = 0;
 	if (max_order != 0 && max_order != 9 && max_order != 18)
 		bug("get_pfn says order %d", max_order);
 	sched::step("fault: page at hand");
@@ -191,7 +228,11 @@ static int fault_in_srcu(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
 			return -EAGAIN;
 		}
 
-		unsigned use = max_order;
+		if (kapi_kvm_range_private(kvm, gfn, gfn + 1) != is_private)
+			bug("gfn %#lx is mapped as %s, and is not", gfn,
+			    is_private ? "private" : "shared");
+
+		unsigned use = is_private ? max_order : shared_order(kvm, slot, gfn);
 
 		if (use && ((pfn ^ gfn) & ((1ull << use) - 1)))
 			bug("gfn %#lx and pfn %#lx are not aligned alike", gfn, pfn);
@@ -220,13 +261,28 @@ bool map_from_vendor(struct kvm *kvm, std::uint64_t gfn, std::uint64_t pfn)
 	return true;
 }
 
-int fault(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
+static int fault_as(struct kvm *kvm, std::uint64_t gfn, bool is_private, unsigned *order)
 {
 	kvm->srcu.lock_shared();
-	const int ret = fault_in_srcu(kvm, gfn, order);
+	const int ret = fault_in_srcu(kvm, gfn, is_private, order);
 	kvm->srcu.unlock_shared();
 	return_to_user();
 	return ret;
+}
+
+int fault(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
+{
+	return fault_as(kvm, gfn, true, order);
+}
+
+int shared_fault(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
+{
+	return fault_as(kvm, gfn, false, order);
+}
+
+int guest_access(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
+{
+	return fault_as(kvm, gfn, kapi_kvm_range_private(kvm, gfn, gfn + 1), order);
 }
 
 int fault_in(struct kvm *kvm, std::uint64_t gfn, unsigned *order)

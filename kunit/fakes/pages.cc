@@ -24,6 +24,8 @@ constexpr unsigned kBlockPages = 512, kBlocks = 48, kFrames = kBlockPages * kBlo
 /* Behind them a reserve of one giant, aligned as it must be. */
 constexpr unsigned kGiantPages = 1u << 18;
 constexpr std::uint64_t kFirstPfn = 0x400000 - kFrames;
+/* Of the page of zeros. */
+constexpr std::uint64_t kZeroPfn = 1;
 
 /* Which frames are the allocator's; protected by mutex. */
 struct Arena {
@@ -35,6 +37,8 @@ struct Arena {
 	unsigned giants = 0, giants_taken = 0;
 	page pages[kFrames + kGiantPages];
 	page zero; /* the kernel's, of zeros */
+
+	Arena() { zero.refs = 1; }
 };
 
 std::atomic<bool> come_zeroed;
@@ -146,6 +150,8 @@ void release(struct page *page)
 
 struct page *page_of_pfn(std::uint64_t pfn)
 {
+	if (pfn == kZeroPfn)
+		return &arena.zero;
 	if (pfn < kFirstPfn || pfn >= kFirstPfn + std::size(arena.pages))
 		bug("pfn %#lx is not memory", pfn);
 	return &arena.pages[pfn - kFirstPfn];
@@ -177,6 +183,8 @@ void page_check_idle(struct page *page, const char *what)
 {
 	if (page->mapped)
 		bug("page %u is %s while a guest has it mapped", frame_of(page), what);
+	if (page->user_mapped)
+		bug("page %u is %s while user space has it mapped", frame_of(page), what);
 	if (page->mapping)
 		bug("page %u is %s while in the page cache", frame_of(page), what);
 	if (page->owned)
@@ -263,6 +271,8 @@ void check_pages()
 		page->used = false;
 		give_back(frame);
 	}
+	if (arena.zero.refs != 1)
+		bug("the page of zeros has %d references", arena.zero.refs.load());
 	arena.no_blocks = false;
 	arena.next_block = 0;
 	arena.giants = arena.giants_taken = 0;
@@ -318,6 +328,7 @@ struct page *kapi_page_zero(void)
 
 bool kapi_page_trylock(struct page *page)
 {
+	fake::sched::step("page_trylock");
 	return fake::page_trylock(page);
 }
 
@@ -335,6 +346,8 @@ void kapi_pages_clear(struct page *first, kapi_u64 count)
 
 		if (page->mapped)
 			bug("page %u is cleared while a guest has it mapped", frame_of(page));
+		if (page->user_mapped)
+			bug("page %u is cleared while user space has it mapped", frame_of(page));
 		if (page->refs == 0)
 			bug("page %u is cleared without a reference", frame_of(page));
 		page->content = 0;
@@ -350,6 +363,8 @@ struct page *kapi_page_nth(struct page *first, kapi_u64 n)
 
 kapi_u64 kapi_page_pfn(struct page *page)
 {
+	if (page == &fake::arena.zero)
+		return fake::kZeroPfn;
 	return fake::kFirstPfn + frame_of(page);
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "kunit/fakes/locks.h"
+#include "kunit/fakes/sched.h"
 #include "kunit/fakes/share.h"
 
 namespace fake
@@ -27,7 +28,10 @@ struct Slot {
 
 struct VmSlots {
 	std::map<unsigned, Slot> slots;
+	/* Those that have become ones with guest_memfd; kvm->slots has them. */
+	std::map<unsigned, struct kvm_memory_slot *> with_gmem;
 	void *core = nullptr;
+	void *pending = nullptr; /* of kapi_region_set_with() */
 };
 
 std::mutex mutex; /* of all below */
@@ -61,12 +65,66 @@ Slot &entry_of(struct kvm_memory_slot *slot)
 
 bool overlaps_another(struct kvm *kvm, unsigned id, std::uint64_t gfn, std::uint64_t npages)
 {
+	for (const auto &slot : kvm->slots) {
+		if (gfn < slot->base_gfn + slot->npages && slot->base_gfn < gfn + npages)
+			return true;
+	}
 	for (const auto &[other, s] : vms[kvm].slots) {
 		if (other != id && gfn < s.slot->base_gfn + s.slot->npages &&
 		    s.slot->base_gfn < gfn + npages)
 			return true;
 	}
 	return false;
+}
+
+/* A memslot becomes one with guest_memfd before it is in use, or cannot be made. */
+int make_with_gmem(struct kvm *kvm, unsigned id, std::unique_ptr<kvm_memory_slot> slot)
+{
+	const int ret = gmem_kvm_prepare_slot(kvm, nullptr, slot.get(), 0);
+
+	if (ret) {
+		if (slot->has_gmem || slot->file)
+			bug("a memslot that is not made stays bound");
+		return ret;
+	}
+	if (!slot->has_gmem)
+		bug("a pending memslot has not got its file");
+	{
+		const std::lock_guard guard{ mutex };
+
+		vms[kvm].with_gmem[id] = slot.get();
+	}
+	sched::step("slot is live");
+
+	const std::unique_lock guard{ kvm->slots_mutex };
+
+	kvm->slots.push_back(std::move(slot));
+	return 0;
+}
+
+/* What KVM does to one of these: deleted it can be, and its flags could be changed. */
+int change_with_gmem(struct kvm *kvm, const struct kapi_region &r, struct kvm_memory_slot *slot)
+{
+	constexpr int kFlagsOnly = 3;
+
+	if (!r.size) {
+		{
+			const std::lock_guard guard{ mutex };
+
+			vms[kvm].with_gmem.erase(r.slot);
+		}
+		slot_delete_locked(kvm, slot);
+		return 0;
+	}
+
+	const std::unique_ptr<kvm_memory_slot> copy = slot_make(kvm, slot->base_gfn, slot->npages);
+
+	copy->has_gmem = false;
+	const int ret = gmem_kvm_prepare_slot(kvm, slot, copy.get(), kFlagsOnly);
+
+	if (ret == 0)
+		bug("KVM frees a memslot that a file knows");
+	return ret;
 }
 
 bool all_ones(std::uint64_t addr, std::uint64_t size)
@@ -111,6 +169,15 @@ int set_region(struct kvm *kvm, const struct kapi_region &r)
 
 } /* namespace */
 
+long request_region2(struct kvm *kvm, const Region2 &request)
+{
+	const long ret = gmem_kvm_vm_ioctl(reinterpret_cast<struct file *>(kvm), kSetRegion2,
+					   reinterpret_cast<unsigned long>(&request));
+
+	return_to_user();
+	return ret;
+}
+
 long request_region(struct kvm *kvm, const struct kapi_region &region)
 {
 	/* Only ever a name to the core. */
@@ -132,7 +199,10 @@ struct kvm_memory_slot *region_slot(struct kvm *kvm, unsigned id)
 {
 	const std::lock_guard guard{ mutex };
 	Slot *const slot = find(kvm, id);
+	const auto vm = vms.find(kvm);
 
+	if (vm != vms.end() && vm->second.with_gmem.count(id))
+		return vm->second.with_gmem.at(id);
 	return slot ? slot->slot.get() : nullptr;
 }
 
@@ -234,34 +304,70 @@ struct kvm *kapi_file_vm(struct file *file)
 int kapi_region_read(struct kapi_region *region, unsigned int ioctl, unsigned long arg)
 {
 	might_sleep("kapi_region_read");
+	if (ioctl != kSetRegion && ioctl != kSetRegion2)
+		return -ENOTTY;
 	if (!arg)
 		return -EFAULT;
 	*region = *reinterpret_cast<const struct kapi_region *>(arg);
 	return 0;
 }
 
-int kapi_region_read_gmem(struct kapi_region_gmem *, unsigned long)
+int kapi_region_read_gmem(struct kapi_region_gmem *gmem, unsigned long arg)
 {
-	return -EFAULT;
+	might_sleep("kapi_region_read_gmem");
+	if (fail_now())
+		return -EFAULT;
+	*gmem = reinterpret_cast<const Region2 *>(arg)->gmem;
+	return 0;
 }
 
-int kapi_region_set_with(struct kvm *kvm, const struct kapi_region *region, void *)
+int kapi_region_set_with(struct kvm *kvm, const struct kapi_region *region, void *core)
 {
-	return kapi_region_set(kvm, region);
+	std::unique_ptr<kvm_memory_slot> slot;
+
+	if (!kvm->slots_lock.held_exclusively())
+		bug("a memslot changes without slots_lock");
+	{
+		const std::lock_guard guard{ mutex };
+		const int ret = set_region(kvm, *region);
+
+		if (ret)
+			return ret;
+		/* The checks are over, nobody has seen it. */
+		slot = std::move(vms[kvm].slots.extract(region->slot).mapped().slot);
+		vms[kvm].pending = core;
+	}
+
+	const int ret = make_with_gmem(kvm, region->slot, std::move(slot));
+	const std::lock_guard guard{ mutex };
+
+	vms[kvm].pending = nullptr;
+	return ret;
 }
 
-void *kapi_region_pending(struct kvm *)
+void *kapi_region_pending(struct kvm *kvm)
 {
-	return nullptr;
+	kapi_kvm_assert_slots_lock(kvm);
+
+	const std::lock_guard guard{ mutex };
+	const auto vm = vms.find(kvm);
+
+	return vm == vms.end() ? nullptr : vm->second.pending;
 }
 
 int kapi_region_set(struct kvm *kvm, const struct kapi_region *region)
 {
-	const std::lock_guard guard{ mutex };
-
 	might_sleep("kapi_region_set");
 	if (!kvm->slots_lock.held_exclusively())
 		bug("a memslot changes without slots_lock");
+
+	struct kvm_memory_slot *const old = region_slot(kvm, region->slot);
+
+	if (old && old->has_gmem)
+		return change_with_gmem(kvm, *region, old);
+
+	const std::lock_guard guard{ mutex };
+
 	if (region->user_addr && !all_ones(region->user_addr, region->size))
 		bug("a hole of %#lx bytes at %#lx is not all ones", region->size,
 		    region->user_addr);
@@ -377,8 +483,29 @@ int kapi_vm_holes_attach(struct kvm *kvm, void *core, void **present)
 	return 0;
 }
 
-long kapi_stock_vm_ioctl(struct file *, unsigned int, unsigned long)
+long kapi_stock_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 {
+	struct kvm *const kvm = kapi_file_vm(file);
+	AttributeRequest request;
+	struct kapi_region region;
+
 	stock_ioctls++;
+	if (kapi_region_read(&region, ioctl, arg) == 0) {
+		long ret = 0;
+
+		kvm->slots_lock.lock();
+		if (struct kvm_memory_slot *const slot = region_slot(kvm, region.slot)) {
+			if (slot->has_gmem)
+				ret = change_with_gmem(kvm, region, slot);
+		}
+		kvm->slots_lock.unlock();
+		return ret;
+	}
+	if (kapi_attributes_read(kvm, &request.start, &request.end, &request.to_private, ioctl,
+				 arg) == 0) {
+		kvm->slots_lock.lock();
+		kapi_attributes_convert(kvm, request.start, request.end, request.to_private);
+		kvm->slots_lock.unlock();
+	}
 	return 0;
 }

@@ -21,6 +21,12 @@ inline constexpr unsigned kReadonlyFlag = 1u << 1, kUserSlots = 32764;
 
 /* KVM_SET_USER_MEMORY_REGION as user space calls it, through gmem_kvm_vm_ioctl(). */
 long request_region(struct kvm *kvm, const struct kapi_region &region);
+/* KVM_SET_USER_MEMORY_REGION2 likewise. */
+struct Region2 {
+	struct kapi_region region;
+	struct kapi_region_gmem gmem;
+};
+long request_region2(struct kvm *kvm, const Region2 &request);
 /* KVM's own part of it: without the flag. */
 int plain_region(struct kvm *kvm, const struct kapi_region &region);
 

@@ -6,6 +6,9 @@
  */
 #include "kunit/fakes/share.h"
 
+#include <uapi/gmem.h>
+
+#include "gmem/file.h"
 #include "kunit/fakes/files.h"
 #include "kunit/fakes/pages.h"
 #include "kunit/fakes/sched.h"
@@ -17,7 +20,17 @@ namespace
 {
 
 std::atomic<unsigned long> drained, slept;
+std::atomic<bool> threads;
 bool mappable = true;
+/* References for a moment, with the sleeps left to them; ~0: until drained. */
+struct Moment {
+	struct page *page;
+	unsigned sleeps;
+};
+constexpr unsigned kUntilDrained = ~0u;
+std::mutex moments_mutex;
+std::vector<Moment> moments;
+std::function<void()> on_sleep;
 
 /* Calls @fn for the pages of [start, end) in order, until it says no. */
 template <class Fn>
@@ -34,7 +47,175 @@ void for_each_page(struct inode *inode, std::uint64_t start, std::uint64_t end, 
 	}
 }
 
+void moment_passes(bool by_drain)
+{
+	std::vector<struct page *> over;
+
+	{
+		const std::lock_guard guard{ moments_mutex };
+
+		std::erase_if(moments, [&](Moment &moment) {
+			const bool is_over = moment.sleeps == kUntilDrained
+						     ? by_drain
+						     : !by_drain && --moment.sleeps == 0;
+
+			if (is_over)
+				over.push_back(moment.page);
+			return is_over;
+		});
+	}
+	for (struct page *const page : over)
+		kapi_page_put(page);
+}
+
+/* A page that is private is nobody's in user space. */
+void check_private_page(struct page *page)
+{
+	if (page->user_mapped)
+		bug("index %#lx is private, and user space has it mapped", page->index);
+	if (page->pinned)
+		bug("index %#lx is private, and user space has it pinned", page->index);
+}
+
+/* Calls @fn(gfns) for what @slot shows of the file's pages [start, end). */
+template <class Fn>
+void for_shown(const kvm_memory_slot &slot, std::uint64_t start, std::uint64_t end, Fn fn)
+{
+	start = std::max<std::uint64_t>(start, slot.pgoff);
+	end = std::min<std::uint64_t>(end, slot.pgoff + slot.npages);
+	for (; start < end; start++)
+		fn(start - slot.pgoff + slot.base_gfn);
+}
+
+void check_file(struct file *file)
+{
+	gmem::File &core = *gmem::File::of(file);
+	const gmem::IndexRange all{ gmem::PageIndex{ 0 }, core.inode().end() };
+
+	for (const bool shared : { false, true }) {
+		for (gmem::IndexRange rest = all;;) {
+			const gmem::IndexRange part = core.inode().store().next_shared(rest,
+										       shared);
+
+			if (part.empty())
+				break;
+			rest.start = part.end;
+			if (!shared) {
+				for_each_page(file->inode, part.start.value, part.end.value,
+					      [](struct page *page) {
+						      check_private_page(page);
+						      return true;
+					      });
+			}
+			for (const auto &slot : core.vm()->slots) {
+				if (slot->file != file || !core.converts())
+					continue;
+				for_shown(*slot, part.start.value, part.end.value, [&](auto gfn) {
+					if (kapi_kvm_range_private(core.vm(), gfn, gfn + 1) ==
+					    shared)
+						bug("gfn %#lx: its attribute is not the file's",
+						    gfn);
+				});
+			}
+		}
+	}
+}
+
 } /* namespace */
+
+void check_shares()
+{
+	if (!sched::active() && !threads)
+		for_each_file(check_file);
+}
+
+void set_threads(bool running)
+{
+	threads = running;
+}
+
+void user_unmap(struct page *page)
+{
+	for (int n = page->user_mapped.exchange(0); n > 0; n--)
+		kapi_page_put(page);
+}
+
+struct page *user_pin(struct file *file, std::uint64_t index)
+{
+	struct page *pinned = nullptr;
+	std::uint64_t *content;
+
+	/* It may be unmapped again before it is pinned, as in the kernel. */
+	while (user_touch(file, index, &content) == 0 && !pinned) {
+		for_each_page(file->inode, index, index + 1, [&](struct page *page) {
+			if (page->user_mapped) {
+				kapi_page_get(page);
+				page->pinned++;
+				pinned = page;
+			}
+			return false;
+		});
+	}
+	return pinned;
+}
+
+void user_unpin(struct page *page)
+{
+	page->pinned--;
+	kapi_page_put(page);
+	return_to_user();
+}
+
+void hold_until_sleep(struct page *page, unsigned n)
+{
+	const std::lock_guard guard{ moments_mutex };
+
+	kapi_page_get(page);
+	moments.push_back({ page, n });
+}
+
+void hold_until_drained(struct page *page)
+{
+	hold_until_sleep(page, kUntilDrained);
+}
+
+void set_on_sleep(std::function<void()> fn)
+{
+	on_sleep = std::move(fn);
+}
+
+int convert(struct file *file, std::uint64_t start, std::uint64_t end, bool to_private,
+	    std::uint64_t *at)
+{
+	struct kvm_memory_attributes2 args = {};
+
+	args.offset = start << 12;
+	args.size = (end - start) << 12;
+	args.attributes = to_private ? kPrivateAttribute : 0;
+	/* The descriptor lookup's reference. */
+	if (!file_get_active(file))
+		bug("a file that is gone is converted");
+
+	const long ret = gmem_file_convert(file->core, &args);
+
+	kapi_file_put(file);
+	return_to_user();
+	check_shares();
+	if (at)
+		*at = args.error_offset >> 12;
+	return static_cast<int>(ret);
+}
+
+long set_attributes(struct kvm *kvm, std::uint64_t start, std::uint64_t end, bool to_private)
+{
+	const AttributeRequest request{ start, end, to_private };
+	const long ret = gmem_kvm_vm_ioctl(reinterpret_cast<struct file *>(kvm), kSetAttributes,
+					   reinterpret_cast<unsigned long>(&request));
+
+	return_to_user();
+	check_shares();
+	return ret;
+}
 
 int user_touch(struct file *file, std::uint64_t index, std::uint64_t **content)
 {
@@ -43,15 +224,28 @@ int user_touch(struct file *file, std::uint64_t index, std::uint64_t **content)
 	if (!file_get_active(file))
 		bug("a file that is gone is touched");
 
-	const int ret = gmem_file_fault(file->core, index, &page);
+	int ret = gmem_file_fault(file->core, index, &page);
 
 	if (ret == 0) {
 		if (!page->locked || !page->mapping || page->index != index)
 			bug("index %#lx: not the page, or not locked", index);
+		const gmem::IndexRange one{ gmem::PageIndex{ index },
+					    gmem::PageIndex{ index + 1 } };
+
+		if (gmem::File::of(file)->inode().store().next_shared(one, true).empty())
+			bug("index %#lx is private, and handed to user space", index);
+		sched::step("user fault");
+	}
+	/* __do_fault() looks at this once more. */
+	if (ret == 0 && page->poisoned) {
+		page_unlock(page);
+		kapi_page_put(page);
+		ret = -EHWPOISON;
+	} else if (ret == 0) {
 		/* The mapping's reference is the fault's. */
 		page->user_mapped++;
-		page_unlock(page);
 		*content = reinterpret_cast<std::uint64_t *>(&page->content);
+		page_unlock(page);
 	}
 	kapi_file_put(file);
 	return_to_user();
@@ -93,8 +287,7 @@ void kapi_cache_unmap_user(struct inode *inode, kapi_u64 start, kapi_u64 end)
 	might_sleep("kapi_cache_unmap_user");
 	sched::step("unmap_user");
 	for_each_page(inode, start, end, [](struct page *page) {
-		for (int n = page->user_mapped.exchange(0); n > 0; n--)
-			kapi_page_put(page);
+		user_unmap(page);
 		return true;
 	});
 }
@@ -120,6 +313,7 @@ void kapi_drain_batches(void)
 {
 	might_sleep("kapi_drain_batches");
 	drained++;
+	moment_passes(true);
 }
 
 void kapi_sleep(unsigned int)
@@ -127,6 +321,9 @@ void kapi_sleep(unsigned int)
 	might_sleep("kapi_sleep");
 	slept++;
 	sched::step("sleep");
+	moment_passes(false);
+	if (on_sleep)
+		on_sleep();
 }
 
 int kapi_attributes_reserve(struct kvm *kvm, kapi_u64, kapi_u64)
@@ -140,6 +337,29 @@ void kapi_attributes_set(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_
 {
 	kapi_kvm_assert_slots_lock(kvm);
 	sched::step("attributes_set");
+	kvm->mmu_lock.lock();
+	for (kapi_u64 gfn = start; gfn < end && gfn < kGfns; gfn++) {
+		unsigned order;
+
+		if (kvm->is_private[gfn] != to_private && kvm->tables.lookup(gfn, &order))
+			bug("the attribute of gfn %#lx changes while a guest has it mapped", gfn);
+	}
+	kvm->mmu_lock.unlock();
+	for (const auto &slot : kvm->slots) {
+		struct file *const file = slot->file;
+
+		if (!to_private || !file || !file->inode)
+			continue;
+		for_each_page(file->inode, slot->pgoff, slot->pgoff + slot->npages,
+			      [&](struct page *page) {
+				      const std::uint64_t gfn = page->index - slot->pgoff +
+								slot->base_gfn;
+
+				      if (gfn >= start && gfn < end)
+					      check_private_page(page);
+				      return true;
+			      });
+	}
 
 	const std::unique_lock guard{ kvm->attributes_mutex };
 
@@ -165,7 +385,7 @@ void kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool
 	kapi_mmu_end(kvm);
 }
 
-int kapi_attributes_read(struct kvm *, kapi_u64 *start, kapi_u64 *end, bool *to_private,
+int kapi_attributes_read(struct kvm *kvm, kapi_u64 *start, kapi_u64 *end, bool *to_private,
 			 unsigned int ioctl, unsigned long arg)
 {
 	const auto *const request = reinterpret_cast<const AttributeRequest *>(arg);
@@ -174,6 +394,8 @@ int kapi_attributes_read(struct kvm *, kapi_u64 *start, kapi_u64 *end, bool *to_
 		return -ENOTTY;
 	if (!request)
 		return -EFAULT;
+	if (request->start >= request->end || !kapi_kvm_has_private_mem(kvm))
+		return -EINVAL;
 	*start = request->start;
 	*end = request->end;
 	*to_private = request->to_private;

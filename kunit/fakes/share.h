@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * User space and shared memory: touching a mapping of a file, requests for
- * attributes, and what the fakes have noted of conversions.
+ * User space and shared memory: touching and pinning pages of a mapping, requests
+ * for attributes and conversions; and the rules of what is private.
  */
 #ifndef GMEM_FAKES_SHARE_H
 #define GMEM_FAKES_SHARE_H
+
+#include <functional>
 
 #include "kunit/fakes/kvm.h"
 
@@ -14,6 +16,9 @@ namespace fake
 /* KVM_SET_MEMORY_ATTRIBUTES, KVM_SET_USER_MEMORY_REGION and ..._REGION2. */
 inline constexpr unsigned kSetAttributes = 0x4020aed2, kSetRegion = 0x4020ae46,
 			  kSetRegion2 = 0x40a0ae49;
+
+/* KVM_MEMORY_ATTRIBUTE_PRIVATE. */
+inline constexpr std::uint64_t kPrivateAttribute = 1u << 3;
 
 /* What the argument of kSetAttributes points to; gfns. */
 struct AttributeRequest {
@@ -27,6 +32,34 @@ struct AttributeRequest {
  */
 int user_touch(struct file *file, std::uint64_t index, std::uint64_t **content);
 bool user_mapped(struct inode *inode, std::uint64_t index);
+/* Takes @page out of all of them. */
+void user_unmap(struct page *page);
+/*
+ * Pins the page at @index for I/O, as get_user_pages() does, touching it first; NULL:
+ * it cannot be touched.
+ */
+struct page *user_pin(struct file *file, std::uint64_t index);
+void user_unpin(struct page *page);
+/* The kernel has a reference of @page for a moment: until the nth sleep from now on. */
+void hold_until_sleep(struct page *page, unsigned n);
+/* Or in one of its batches, until they are drained. */
+void hold_until_drained(struct page *page);
+/* Called in each kapi_sleep(); NULL: nobody is. */
+void set_on_sleep(std::function<void()> fn);
+
+/* KVM_SET_MEMORY_ATTRIBUTES2 on @file, in pages; *at is the error's page. */
+int convert(struct file *file, std::uint64_t start, std::uint64_t end, bool to_private,
+	    std::uint64_t *at = nullptr);
+/* KVM_SET_MEMORY_ATTRIBUTES through gmem_kvm_vm_ioctl(). */
+long set_attributes(struct kvm *kvm, std::uint64_t start, std::uint64_t end, bool to_private);
+
+/*
+ * Of every file: no private page is mapped by user space or pinned, and the attributes
+ * of memslots agree. Nothing may be going on: it does nothing under the scheduler
+ * and beside other threads.
+ */
+void check_shares();
+void set_threads(bool running);
 
 unsigned long batches_drained();
 unsigned long times_slept();

@@ -17,8 +17,22 @@ namespace
 Stock noted;
 std::atomic<unsigned long> counts[KAPI_ENTRIES][2];
 std::atomic<long> inside;
+/* Of the running thread: KVM's MMU could not serve the fault at hand. */
+thread_local bool fault_failed;
 
 } /* namespace */
+
+int explain_fault(struct kvm *kvm, std::uint64_t gfn)
+{
+	/* PFERR_WRITE_MASK */
+	constexpr kapi_u64 kWrite = 1u << 1;
+	kvm_vcpu vcpu{ kvm };
+
+	fault_failed = true;
+	const int ret = gmem_kvm_page_fault(&vcpu, gfn << 12, kWrite, nullptr, 0);
+	fault_failed = false;
+	return ret;
+}
 
 Stock &stock()
 {
@@ -89,6 +103,8 @@ int kapi_stock_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, v
 	noted.last_error = error;
 	if (const int failed = fake::note_fault(vcpu, gpa))
 		return failed;
+	if (fake::fault_failed)
+		return -EFAULT;
 	return noted.answer;
 }
 
@@ -113,13 +129,18 @@ kapi_u64 kapi_stock_slot_pfn(const struct kvm_memory_slot *, kapi_u64, bool, boo
 			     bool *, unsigned long *)
 {
 	noted.slot_pfn++;
-	return noted.answer;
+	return fake::kStockPfn;
 }
 
-int kapi_stock_mapping_level(struct kvm *, const struct kvm_memory_slot *, kapi_u64, int max_level,
-			     bool)
+/* As KVM's lpage_info has it: 2 MiB inside of the memslot, private or shared as one. */
+int kapi_stock_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, kapi_u64 gfn,
+			     int max_level, bool)
 {
-	return max_level;
+	const kapi_u64 start = gfn / 512 * 512, end = start + 512;
+	const bool huge = start >= slot->base_gfn && end <= slot->base_gfn + slot->npages &&
+			  fake::range_uniform(kvm, start, end);
+
+	return huge ? max_level : 1;
 }
 
 void kapi_entry_enter(enum kapi_entry)

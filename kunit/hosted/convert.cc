@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Conversion of a file's range (KVM_SET_MEMORY_ATTRIBUTES2): its arguments, what
+ * becomes of pages, of their content and of what maps them. What refuses it is in
+ * convert_refused.cc; the VM's ioctl in convert_vm.cc.
+ */
+#include "kunit/fakes/platform.h"
+#include "kunit/hosted/share.h"
+
+using namespace gmem_test;
+
+namespace
+{
+
+long raw(const ShareGuest &g, std::uint64_t offset, std::uint64_t size, std::uint64_t attributes,
+	 std::uint64_t flags = 0, unsigned reserved = 99)
+{
+	struct kvm_memory_attributes2 args = {};
+
+	args.offset = offset;
+	args.size = size;
+	args.attributes = attributes;
+	args.flags = flags;
+	if (reserved < std::size(args.reserved))
+		args.reserved[reserved] = 1;
+
+	const long ret = gmem_file_convert(File::of(g.file.handle), &args);
+
+	fake::check_shares();
+	return ret;
+}
+
+void bad_arguments()
+{
+	const ShareGuest g{ 1024 };
+	constexpr std::uint64_t kPrivate = fake::kPrivateAttribute, kEnd = 1024 * kPageSize;
+	constexpr std::uint64_t kTop = ~0ull << kPageShift;
+
+	/* Misaligned, empty, past the end, overflowing. */
+	EXPECT_EQ(raw(g, 1, kPageSize, kPrivate), -EINVAL);
+	EXPECT_EQ(raw(g, 0, kPageSize - 1, kPrivate), -EINVAL);
+	EXPECT_EQ(raw(g, 0, kPageSize + 1, kPrivate), -EINVAL);
+	EXPECT_EQ(raw(g, 0, 0, kPrivate), -EINVAL);
+	EXPECT_EQ(raw(g, kEnd, kPageSize, kPrivate), -EINVAL);
+	EXPECT_EQ(raw(g, 0, kEnd + kPageSize, kPrivate), -EINVAL);
+	EXPECT_EQ(raw(g, kTop, kPageSize, kPrivate), -EINVAL);
+	EXPECT_EQ(raw(g, kTop, 2 * kPageSize, kPrivate), -EINVAL);
+	EXPECT_EQ(raw(g, kPageSize, kTop, kPrivate), -EINVAL);
+	EXPECT_EQ(raw(g, kTop, kTop, kPrivate), -EINVAL);
+	for (unsigned bit = 0; bit < 64; bit++) {
+		if (1ull << bit != kPrivate)
+			EXPECT_EQ(raw(g, 0, kPageSize, 1ull << bit | kPrivate), -EINVAL);
+		EXPECT_EQ(raw(g, 0, kPageSize, kPrivate, 1ull << bit), -EINVAL);
+	}
+	for (unsigned i = 0; i < 11; i++)
+		EXPECT_EQ(raw(g, 0, kPageSize, kPrivate, 0, i), -EINVAL);
+	EXPECT(g.file.shared(0, 1024));
+	EXPECT(g.attributes(0, 1024, false));
+	EXPECT_EQ(raw(g, 0, kEnd, kPrivate), 0);
+	EXPECT(g.file.is_private(0, 1024));
+}
+
+void files_that_do_not_convert()
+{
+	const ShareGuest plain{ 16, 0 }, d{ 16, kInitShared, fake::kDefaultVm };
+
+	EXPECT_EQ(raw(plain, 0, kPageSize, 0), -ENOTTY);
+	/* Even with arguments that are no good. */
+	EXPECT_EQ(raw(plain, 1, 0, 0), -ENOTTY);
+	EXPECT_EQ(raw(d, 0, kPageSize, fake::kPrivateAttribute), -EINVAL);
+	EXPECT_EQ(raw(d, 0, kPageSize, 0), -EINVAL);
+}
+
+void content_stays_both_ways()
+{
+	const ShareGuest g{ 1024 };
+
+	EXPECT(g.file.user_write(5, 77));
+	EXPECT_EQ(g.file.convert(5, 6, true), 0);
+	EXPECT(!g.file.mapped(5));
+	EXPECT_EQ(g.file.touch(5), -EFAULT);
+	EXPECT_EQ(fake::shared_fault(g.vm, 5), -ENOENT);
+	EXPECT_EQ(g.read(5), 77u);
+	EXPECT(g.write(5, 78));
+	EXPECT_EQ(g.file.convert(5, 6, false), 0);
+	EXPECT_EQ(g.order(5), -1);
+	EXPECT_EQ(g.file.user_read(5), 78u);
+	EXPECT_EQ(g.read(5), 78u);
+}
+
+void absent_pages_have_a_state_too()
+{
+	const ShareGuest g{ 2048 };
+
+	EXPECT_EQ(g.file.convert(3, 1030, true), 0);
+	EXPECT(g.file.shared(0, 3) && g.file.is_private(3, 1030) && g.file.shared(1030, 2048));
+	EXPECT(g.attributes(0, 3, false) && g.attributes(3, 1030, true));
+	EXPECT(g.attributes(1030, 2048, false));
+	EXPECT_EQ(g.file.inode().handle()->nrpages, 0u);
+	EXPECT_EQ(g.file.touch(3), -EFAULT);
+	EXPECT_EQ(g.file.user_read(2), 0u);
+	EXPECT_EQ(g.read(3), 0u);
+	/* A punch changes nothing of it. */
+	EXPECT_EQ(g.file.punch(0, 2048), 0);
+	EXPECT(g.file.shared(0, 3) && g.file.is_private(3, 1030) && g.file.shared(1030, 2048));
+}
+
+/* Guest pages that are as wanted keep their mapping and are not even looked at. */
+void only_what_changes_is_touched()
+{
+	const ShareGuest g{ 1024 };
+
+	EXPECT_EQ(g.file.convert(0, 8, true), 0);
+	for (unsigned i = 0; i < 16; i++)
+		EXPECT(g.write(i, 100 + i));
+	const fake::MmuCalls before = fake::mmu_calls();
+
+	/* Private already. */
+	EXPECT_EQ(g.file.convert(0, 8, true), 0);
+	EXPECT_EQ(fake::mmu_calls().begins, before.begins);
+	EXPECT_EQ(g.order(3), 0);
+
+	EXPECT_EQ(g.file.convert(4, 12, true), 0);
+	EXPECT_EQ(fake::mmu_calls().unmaps, before.unmaps + 1);
+	EXPECT_EQ(fake::mmu_calls().unmap_start, 8u);
+	EXPECT_EQ(fake::mmu_calls().unmap_end, 12u);
+	for (unsigned i = 0; i < 16; i++)
+		EXPECT_EQ(g.order(i), i >= 8 && i < 12 ? -1 : 0);
+	for (unsigned i = 0; i < 16; i++)
+		EXPECT_EQ(g.read(i), 100 + i);
+}
+
+void alternating_pages()
+{
+	const ShareGuest g{ 1024 };
+
+	for (unsigned i = 500; i < 530; i += 2)
+		EXPECT_EQ(g.file.convert(i, i + 1, true), 0);
+	for (unsigned i = 500; i < 530; i++) {
+		EXPECT_EQ(g.file.is_private(i, i + 1), i % 2 == 0);
+		EXPECT(g.write(i, i));
+	}
+	EXPECT_EQ(g.file.convert(498, 532, true), 0);
+	EXPECT(g.file.is_private(498, 532) && g.file.shared(0, 498) && g.file.shared(532, 1024));
+	for (unsigned i = 500; i < 530; i++) {
+		EXPECT_EQ(g.order(i), i % 2 ? -1 : 0);
+		EXPECT_EQ(g.read(i), i);
+	}
+	EXPECT_EQ(g.file.convert(0, 1024, false), 0);
+	EXPECT(g.file.shared(0, 1024));
+}
+
+/* next_shared() over runs with and without records, from any place. */
+void stretches()
+{
+	const ShareGuest g{ 3000 };
+	const auto found = [&](std::uint64_t start, std::uint64_t end, bool shared) {
+		return g.file.store().next_shared(pages(start, end), shared);
+	};
+
+	EXPECT(found(0, 3000, true) == pages(0, 3000));
+	EXPECT(found(0, 3000, false).empty());
+	EXPECT(found(7, 7, true).empty());
+	EXPECT_EQ(g.file.convert(1500, 1600, true), 0);
+	EXPECT(found(0, 3000, true) == pages(0, 1500));
+	EXPECT(found(0, 3000, false) == pages(1500, 1600));
+	EXPECT(found(1500, 3000, true) == pages(1600, 3000));
+	EXPECT(found(1550, 1570, false) == pages(1550, 1570));
+	EXPECT(found(1550, 1570, true).empty());
+	EXPECT(found(1600, 3000, false).empty());
+	EXPECT(found(0, 1550, false) == pages(1500, 1550));
+	/* A file that begins private. */
+	const ShareFile p{ g.vm, 3000, kMmap };
+
+	EXPECT(p.store().next_shared(pages(3, 3000), false) == pages(3, 3000));
+	EXPECT_EQ(p.convert(1024, 1536, false), 0);
+	EXPECT(p.store().next_shared(pages(3, 3000), false) == pages(3, 1024));
+	EXPECT(p.store().next_shared(pages(3, 3000), true) == pages(1024, 1536));
+	EXPECT(p.store().next_shared(pages(1030, 3000), false) == pages(1536, 3000));
+}
+
+void a_page_of_a_huge_run()
+{
+	const ShareGuest g{ 1024 };
+	unsigned order = 99;
+
+	EXPECT_EQ(g.file.convert(0, 512, true), 0);
+	for (unsigned i = 0; i < 512; i += 7)
+		EXPECT(g.write(i, i));
+	EXPECT_EQ(g.order(9), static_cast<int>(kRunOrder));
+	EXPECT_EQ(g.file.convert(7, 8, false), 0);
+	/* The rest stays mapped. */
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT_EQ(g.order(i), i == 7 ? -1 : 0);
+	EXPECT_EQ(g.access(8, &order), 0);
+	EXPECT_EQ(order, 0u);
+	EXPECT_EQ(g.file.user_read(7), 7u);
+	EXPECT_EQ(g.access(7, &order), 0);
+	EXPECT_EQ(order, 0u);
+	/* And is huge again when it is whole. */
+	EXPECT_EQ(g.file.convert(7, 8, true), 0);
+	EXPECT_EQ(g.access(7, &order), 0);
+	EXPECT_EQ(order, kRunOrder);
+	for (unsigned i = 0; i < 512; i += 7)
+		EXPECT_EQ(g.read(i), i);
+	/* The same of shared memory. */
+	EXPECT_EQ(g.access(600, &order), 0);
+	EXPECT_EQ(order, kRunOrder);
+	EXPECT_EQ(g.file.convert(1023, 1024, true), 0);
+	EXPECT_EQ(g.order(600), 0);
+	EXPECT_EQ(g.access(601, &order), 0);
+	EXPECT_EQ(order, 0u);
+	EXPECT_EQ(g.file.convert(1023, 1024, false), 0);
+	EXPECT_EQ(g.access(1023, &order), 0);
+	EXPECT_EQ(order, kRunOrder);
+}
+
+/* Whole runs go back and forth as one; no page of them is copied or freed. */
+void whole_runs()
+{
+	const ShareGuest g{ 1536 };
+
+	EXPECT(g.file.user_write(5, 5) && g.file.user_write(700, 700));
+	struct page *const before = g.file.cached(700);
+
+	for (unsigned i = 0; i < 3; i++) {
+		EXPECT_EQ(g.file.convert(0, 1536, true), 0);
+		EXPECT_EQ(g.read(700), 700u);
+		EXPECT_EQ(g.order(700), static_cast<int>(kRunOrder));
+		EXPECT_EQ(g.file.convert(0, 1536, false), 0);
+		EXPECT_EQ(g.read(5), 5u);
+		EXPECT_EQ(g.order(5), static_cast<int>(kRunOrder));
+	}
+	EXPECT(g.file.cached(700) == before);
+	EXPECT_EQ(g.file.store().stats().get(KAPI_STAT_LEAKED), 0);
+}
+
+void several_memslots_at_offsets()
+{
+	ShareGuest g{ 16, kInitShared };
+	const ShareFile file{ g.vm, 2048, kInitShared };
+	struct kvm_memory_slot *low, *high;
+
+	EXPECT_EQ(fake::slot_add(g.vm, 4096 + 100, 300, file.fd, 100, &low), 0);
+	EXPECT_EQ(fake::slot_add(g.vm, 1024, 512, file.fd, 1300, &high), 0);
+	EXPECT_EQ(file.convert(390, 1310, true), 0);
+	EXPECT(g.attributes(4096 + 100, 4096 + 390, false));
+	EXPECT(g.attributes(4096 + 390, 4096 + 400, true));
+	EXPECT(g.attributes(1024, 1034, true) && g.attributes(1034, 1536, false));
+	EXPECT(g.write(1033, 33) && g.write(1034, 34));
+	EXPECT_EQ(file.touch(1309), -EFAULT);
+	EXPECT_EQ(file.user_read(1310), 34u);
+	EXPECT_EQ(file.convert(0, 2048, false), 0);
+	EXPECT_EQ(file.user_read(1309), 33u);
+	EXPECT(g.attributes(1024, 1536, false));
+	fake::slot_delete(g.vm, low);
+	fake::slot_delete(g.vm, high);
+	/* Nobody shows it now. */
+	EXPECT_EQ(file.convert(0, 2048, true), 0);
+	EXPECT(g.attributes(1024, 1536, false));
+}
+
+/* A memslot that comes later finds the file's state. */
+void binding_tells_kvm_the_state()
+{
+	ShareGuest g{ 16, kInitShared };
+	const ShareFile file{ g.vm, 1024, kMmap };
+	struct kvm_memory_slot *slot;
+
+	EXPECT_EQ(file.convert(5, 600, false), 0);
+	for (unsigned round = 0; round < 2; round++) {
+		/* Whatever the attributes were. */
+		fake::set_private(g.vm, 4096, 5120, round);
+		EXPECT_EQ(fake::slot_add(g.vm, 4096, 1024, file.fd, 0, &slot), 0);
+		EXPECT(g.attributes(4096, 4101, true) && g.attributes(4101, 4696, false));
+		EXPECT(g.attributes(4696, 5120, true));
+		fake::slot_delete(g.vm, slot);
+	}
+	/* Without the memory for that it is not bound. */
+	bool fired = true;
+
+	for (unsigned n = 1; fired; n++) {
+		fake::fail_nth(n);
+		const int ret = fake::slot_add(g.vm, 4096, 1024, file.fd, 0, &slot);
+
+		fired = fake::fail_fired();
+		fake::fail_nth(0);
+		EXPECT_EQ(ret, fired ? -ENOMEM : 0);
+		EXPECT(n > 3 || fired);
+		if (fired)
+			EXPECT(!File::of(file.handle)
+					->bindings()
+					.first_overlapping(pages(0, 1024)));
+	}
+	fake::slot_delete(g.vm, slot);
+}
+
+/* On platforms that do not keep content, pages are zero on the other side. */
+void content_goes_on_models()
+{
+	for (const kapi_platform model : { KAPI_PLATFORM_SNP_MODEL, KAPI_PLATFORM_TDX_MODEL }) {
+		fake::set_platform(model);
+		{
+			const ShareGuest g{ 1024 };
+			unsigned order = 99;
+
+			fake::set_platform(KAPI_PLATFORM_NONE);
+			EXPECT(g.file.user_write(5, 77));
+			EXPECT(g.file.user_write(6, 66));
+			EXPECT_EQ(g.file.convert(5, 6, true), 0);
+			EXPECT_EQ(g.read(5), 0u);
+			EXPECT_EQ(g.file.user_read(6), 66u);
+			EXPECT(g.write(5, 78));
+			EXPECT_EQ(g.file.convert(5, 6, false), 0);
+			EXPECT_EQ(g.file.user_read(5), 0u);
+			/* From a block that the platform took as one. */
+			EXPECT_EQ(g.file.convert(512, 1024, true), 0);
+			EXPECT_EQ(g.access(600, &order), 0);
+			EXPECT_EQ(order, model == KAPI_PLATFORM_SNP_MODEL ? kRunOrder : 0u);
+			EXPECT(g.write(600, 1) && g.write(601, 2));
+			EXPECT_EQ(g.file.convert(601, 602, false), 0);
+			EXPECT_EQ(g.file.user_read(601), 0u);
+			EXPECT_EQ(g.read(600), 1u);
+			EXPECT_EQ(g.file.convert(0, 1024, true), 0);
+			EXPECT_EQ(g.file.convert(0, 1024, false), 0);
+			EXPECT_EQ(g.file.user_read(600), 0u);
+			EXPECT_EQ(g.file.store().stats().get(KAPI_STAT_LEAKED), 0);
+		}
+		fake::return_to_user();
+		EXPECT_EQ(fake::reports(), 0);
+	}
+}
+
+/* Real SNP: the RMP's entries come and go. */
+void hardware_owns_private_pages_only()
+{
+	const ShareGuest g{ 512, kMmap, fake::kSnpVm };
+
+	EXPECT(g.write(5, 77));
+	EXPECT(g.file.cached(5)->owned);
+	EXPECT_EQ(g.file.convert(0, 512, false), 0);
+	EXPECT(!g.file.cached(5)->owned);
+	EXPECT_EQ(g.file.user_read(5), 0u);
+	EXPECT(g.file.user_write(5, 78));
+	EXPECT_EQ(g.file.convert(5, 6, true), 0);
+	EXPECT(!g.file.cached(5)->owned);
+	EXPECT_EQ(g.read(5), 0u);
+	EXPECT(g.file.cached(5)->owned);
+	EXPECT_EQ(g.file.punch(0, 512), 0);
+}
+
+/* Populating is of private pages, which nobody has used. */
+void populate_of_a_converting_file()
+{
+	const ShareGuest g{ 512, kMmap };
+	Filler filler;
+
+	EXPECT_EQ(filler.populate(g.vm, 5, 2), 2);
+	EXPECT_EQ(g.file.convert(6, 7, false), 0);
+	EXPECT_EQ(g.file.user_read(6), 1001u);
+	EXPECT_EQ(filler.populate(g.vm, 6, 1), -EINVAL);
+	EXPECT_EQ(g.file.convert(6, 7, true), 0);
+	EXPECT_EQ(filler.populate(g.vm, 6, 1), -EEXIST);
+	EXPECT_EQ(g.read(5), 1000u);
+}
+
+void without_blocks_pages_convert_and_are_promoted()
+{
+	const ShareGuest g{ 512 };
+	unsigned order = 99;
+
+	fake::set_no_blocks(true);
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT(g.write(i * 37 % 512, i));
+	fake::set_no_blocks(false);
+	EXPECT(g.file.user_write(5, 55));
+	EXPECT_EQ(g.file.convert(100, 200, true), 0);
+	EXPECT(fake::run_work());
+	/* User mappings show the new pages. */
+	EXPECT_EQ(g.file.user_read(5), 55u);
+	for (unsigned i = 0; i < 512; i++) {
+		if (i * 37 % 512 != 5)
+			EXPECT_EQ(g.read(i * 37 % 512), i);
+	}
+	EXPECT_EQ(g.file.convert(0, 512, true), 0);
+	EXPECT_EQ(g.access(5, &order), 0);
+	EXPECT_EQ(order, kRunOrder);
+}
+
+} /* namespace */
+
+GMEM_SUITE(convert, CASE(bad_arguments), CASE(files_that_do_not_convert),
+	   CASE(content_stays_both_ways), CASE(absent_pages_have_a_state_too),
+	   CASE(only_what_changes_is_touched), CASE(alternating_pages), CASE(stretches),
+	   CASE(a_page_of_a_huge_run), CASE(whole_runs), CASE(several_memslots_at_offsets),
+	   CASE(binding_tells_kvm_the_state), CASE(content_goes_on_models),
+	   CASE(hardware_owns_private_pages_only), CASE(populate_of_a_converting_file),
+	   CASE(without_blocks_pages_convert_and_are_promoted));
