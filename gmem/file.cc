@@ -76,10 +76,14 @@ Result<PageRef> File::user_page(PageIndex index)
 
 		/*
 		 * Locked before the inode is let go: who takes the page away or makes
-		 * it private then waits for it, or finds it in use.
+		 * it private then waits for it, or finds it in use. A punch may have
+		 * come in between; then it is not the file's any more.
 		 */
-		if (kapi_page_trylock(page.get()))
-			return PageRef{ page.release() };
+		if (kapi_page_trylock(page.get())) {
+			if (kapi_cache_peek(inode_.handle(), index.value) == page.get())
+				return PageRef{ page.release() };
+			kapi_page_unlock(page.get());
+		}
 		busy = std::move(page);
 	}
 }

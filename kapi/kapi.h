@@ -165,6 +165,7 @@ void kapi_page_leak_frozen(struct page *page);
 /* Waits until nobody holds the page's lock. Sleeps. */
 void kapi_page_wait_unlocked(struct page *page);
 bool kapi_page_trylock(struct page *page);
+void kapi_page_unlock(struct page *page);
 /* Puts back what the kernel holds in batches of its own, on every CPU. Sleeps. */
 void kapi_drain_batches(void);
 

@@ -143,6 +143,11 @@ bool kapi_page_trylock(struct page *page)
 	return trylock_page(page);
 }
 
+void kapi_page_unlock(struct page *page)
+{
+	unlock_page(page);
+}
+
 void kapi_drain_batches(void)
 {
 	gmem_lru_add_drain_all();

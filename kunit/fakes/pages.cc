@@ -332,6 +332,11 @@ bool kapi_page_trylock(struct page *page)
 	return fake::page_trylock(page);
 }
 
+void kapi_page_unlock(struct page *page)
+{
+	fake::page_unlock(page);
+}
+
 bool kapi_pages_come_zeroed(void)
 {
 	return fake::come_zeroed;

@@ -181,6 +181,22 @@ void conversion_and_user_touch()
 		  finish });
 }
 
+void user_touch_and_punch()
+{
+	explore("user touch, punch", 3,
+		{ [] { start(false); },
+		  { [] { touch(5); }, [] { EXPECT_EQ(g->file.punch(5, 6), 0); } },
+		  [] {
+			  /* What is mapped is what is in the file. */
+			  EXPECT(!g->file.cached(5) || g->read(5) == g->file.user_read(5));
+			  finish();
+		  } });
+	explore("user touch, punch of a run", 2,
+		{ [] { start(false); },
+		  { [] { touch(5); }, [] { EXPECT_EQ(g->file.punch(0, 512), 0); } },
+		  finish });
+}
+
 void user_touch_and_poison()
 {
 	explore("user touch, poison", 3,
@@ -340,6 +356,6 @@ void conversion_and_both_faults()
 
 GMEM_SUITE(convert_races, CASE(two_conversions), CASE(conversion_and_shared_fault),
 	   CASE(conversion_and_private_fault), CASE(conversion_and_user_touch),
-	   CASE(user_touch_and_poison), CASE(conversion_and_punch), CASE(conversion_and_poison),
-	   CASE(conversion_and_bind), CASE(conversion_and_release), CASE(conversion_and_promotion),
-	   CASE(conversion_and_both_faults));
+	   CASE(user_touch_and_punch), CASE(user_touch_and_poison), CASE(conversion_and_punch),
+	   CASE(conversion_and_poison), CASE(conversion_and_bind), CASE(conversion_and_release),
+	   CASE(conversion_and_promotion), CASE(conversion_and_both_faults));
