@@ -344,6 +344,12 @@ int gmem_kvm_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
 {
 	Entry entry{ KAPI_ENTRY_PREPARE_SLOT };
 
+	/* KVM_MR_MOVE of <linux/kvm_host.h>; behind it only KVM_MR_FLAGS_ONLY. */
+	constexpr int kMove = 2;
+
+	/* KVM would put another in its place and free the one that the file knows. */
+	if (change >= kMove && kapi_slot_has_gmem(old))
+		return -EINVAL;
 	if (making_shared_slot(kvm))
 		return prepare_shared_slot(kvm, old, slot, change).code();
 	entry.stock();

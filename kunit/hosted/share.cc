@@ -287,6 +287,25 @@ void what_fails_of_a_shared_memslot_leaves_nothing()
 	EXPECT_EQ(region2(g.vm, 0, 0, 512, g.file.fd, 0), 0);
 }
 
+/*
+ * KVM would make a new memslot of one whose flags change, and free the one that the
+ * file knows.
+ */
+void memslots_on_files_do_not_change()
+{
+	ShareGuest g{ 512, kInitShared, fake::kDefaultVm };
+
+	EXPECT_EQ(region2(g.vm, 0, 0, 512, g.file.fd, 0), 0);
+	EXPECT_EQ(fake::request_region(g.vm, { 0, kDirtyFlag, 0, 512 * kPageSize, 0 }), -EINVAL);
+	EXPECT_EQ(fake::request_region(g.vm, { 0, 0, 512 * kPageSize, 512 * kPageSize, 0 }),
+		  -EINVAL);
+	EXPECT_EQ(g.access(5), 0);
+	EXPECT_EQ(g.file.punch(0, 512), 0);
+	/* Deleting it by the older ioctl works. */
+	EXPECT_EQ(fake::request_region(g.vm, { 0, 0, 0, 0, 0 }), 0);
+	EXPECT_EQ(g.access(5), -ENOENT);
+}
+
 void other_requests_are_kvms_own()
 {
 	ShareGuest g{ 512, kInitShared };
@@ -409,6 +428,7 @@ GMEM_SUITE(share, CASE(user_space_maps_shared_pages_only), CASE(user_space_and_g
 	   CASE(without_memory_there_is_no_fault), CASE(default_vms_run_from_the_file_alone),
 	   CASE(a_default_vm_may_have_private_pages),
 	   CASE(requests_for_shared_memslots_are_checked), CASE(a_vm_that_is_not_usable),
-	   CASE(what_fails_of_a_shared_memslot_leaves_nothing), CASE(other_requests_are_kvms_own),
+	   CASE(what_fails_of_a_shared_memslot_leaves_nothing),
+	   CASE(memslots_on_files_do_not_change), CASE(other_requests_are_kvms_own),
 	   CASE(without_kvms_functions_nothing_is_mappable), CASE(flags_by_the_type_of_the_vm),
 	   CASE(shared_accesses_of_other_files_are_kvms_own), CASE(pages_for_kvm_itself));
