@@ -126,13 +126,6 @@ template <class Fn> Status for_each_piece(struct kvm *kvm, GfnRange gfns, Fn fn)
 
 } /* namespace */
 
-bool has_converting_slot(struct kvm *kvm, GfnRange gfns)
-{
-	const Piece piece = first_piece(kvm, gfns);
-
-	return piece.file || piece.gfns.end < gfns.end;
-}
-
 Status convert_gfns(struct kvm *kvm, GfnRange gfns, bool to_private)
 {
 	InodeLocks locks;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * KVM_SET_MEMORY_ATTRIBUTES where memslots are on files that convert in place: the
+ * KVM_SET_MEMORY_ATTRIBUTES: memslots may be on files that convert in place; the
  * files convert, and KVM's attributes with them.
  */
 #ifndef GMEM_MMU_ATTRIBUTES_H
@@ -12,9 +12,6 @@
 
 namespace gmem
 {
-
-/* Whether a memslot in [start, end) is on such a file. slots_lock held. */
-bool has_converting_slot(struct kvm *kvm, GfnRange gfns);
 
 /*
  * Makes all of @gfns private or shared, or nothing. Errors as KVM_SET_MEMORY_ATTRIBUTES2

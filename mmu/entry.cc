@@ -329,11 +329,12 @@ long gmem_kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		}
 	} else if (kapi_attributes_read(kvm, &gfns.start.value, &gfns.end.value, &to_private, ioctl,
 					arg) == 0 &&
+		   files_can_be_mappable() && !kapi_setting_backend_stock() &&
 		   kapi_kvm_usable(kvm)) {
+		/* Not KVM's own even without such files: one might be bound before it begins. */
 		const SlotsLock lock{ kvm };
 
-		if (has_converting_slot(kvm, gfns))
-			return convert_gfns(kvm, gfns, to_private).code();
+		return convert_gfns(kvm, gfns, to_private).code();
 	}
 	entry.stock();
 	return kapi_stock_vm_ioctl(file, ioctl, arg);
@@ -343,7 +344,6 @@ int gmem_kvm_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
 			  struct kvm_memory_slot *slot, int change)
 {
 	Entry entry{ KAPI_ENTRY_PREPARE_SLOT };
-
 	/* KVM_MR_MOVE of <linux/kvm_host.h>; behind it only KVM_MR_FLAGS_ONLY. */
 	constexpr int kMove = 2;
 

@@ -281,6 +281,24 @@ void conversion_and_bind()
 		  finish });
 }
 
+/* The VM's ioctl finds no memslot, then there is one. */
+void attributes_and_bind()
+{
+	explore("attributes, bind", 3,
+		{ [] {
+			 start(false);
+			 fake::slot_delete(g->vm, g->slot);
+			 g->slot = nullptr;
+		 },
+		  { [] {
+			   const long ret = fake::set_attributes(g->vm, 0, 512, true);
+
+			   EXPECT(ret == 0 || ret == -EAGAIN);
+		   },
+		    [] { EXPECT_EQ(fake::slot_add(g->vm, 0, 512, g->file.fd, 0, &g->slot), 0); } },
+		  finish });
+}
+
 void conversion_and_release()
 {
 	explore("conversion, close", 3,
@@ -357,5 +375,6 @@ void conversion_and_both_faults()
 GMEM_SUITE(convert_races, CASE(two_conversions), CASE(conversion_and_shared_fault),
 	   CASE(conversion_and_private_fault), CASE(conversion_and_user_touch),
 	   CASE(user_touch_and_punch), CASE(user_touch_and_poison), CASE(conversion_and_punch),
-	   CASE(conversion_and_poison), CASE(conversion_and_bind), CASE(conversion_and_release),
-	   CASE(conversion_and_promotion), CASE(conversion_and_both_faults));
+	   CASE(conversion_and_poison), CASE(conversion_and_bind), CASE(attributes_and_bind),
+	   CASE(conversion_and_release), CASE(conversion_and_promotion),
+	   CASE(conversion_and_both_faults));
