@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-#include "kunit/hosted/guest.h"
+#include "kunit/hosted/share.h"
 
 using namespace gmem_test;
 
@@ -25,12 +25,20 @@ namespace
 constexpr std::uint64_t kPages = 1024;
 /* A second file comes and goes at these gfns. */
 constexpr std::uint64_t kOtherBase = 4096, kOtherPages = 600;
+/* A file that converts is there all the time. */
+constexpr std::uint64_t kSharedBase = 8192, kSharedPages = 1024;
 
 /* What all threads have at hand. */
 struct World {
-	World() : guest(kPages), vm(guest.vm) { reopen(); }
+	World() : guest(kPages), vm(guest.vm), shared(vm, kSharedPages, kInitShared)
+	{
+		reopen();
+		fake::slot_add(vm, kSharedBase, kSharedPages, shared.fd, 0, &shared_slot);
+	}
 	~World()
 	{
+		fake::slot_delete(vm, shared_slot);
+		shared.close();
 		if (other_slot)
 			fake::slot_delete(vm, other_slot);
 		fake::close_fd(other_fd);
@@ -61,6 +69,8 @@ struct World {
 
 	Guest guest;
 	struct kvm *vm;
+	ShareFile shared;
+	struct kvm_memory_slot *shared_slot = nullptr;
 	std::mutex other_mutex;
 	std::atomic<int> other_fd{ -1 };
 	struct kvm_memory_slot *other_slot = nullptr;
@@ -136,6 +146,58 @@ void convert(World &w, Random &random)
 	fake::set_private(w.vm, gfn, gfn + 8, true);
 }
 
+/* In place, through the file or the VM, over more than the file. */
+void convert_in_place(World &w, Random &random)
+{
+	const std::uint64_t start = random.below(kSharedPages), n = 1 + random.below(600);
+	const bool to_private = random.below(2);
+	const long ret = random.below(2)
+				 ? w.shared.convert(start, std::min(kSharedPages, start + n),
+						    to_private)
+				 : fake::set_attributes(w.vm, kSharedBase + start,
+							kSharedBase + start + n, to_private);
+
+	if (ret && ret != -EAGAIN && ret != -EHWPOISON)
+		w.failed = true;
+}
+
+/* A vCPU's access of whichever kind, and user space's. */
+void use_shared(World &w, Random &random)
+{
+	const std::uint64_t index = random.below(kSharedPages), gfn = kSharedBase + index;
+	std::uint64_t content;
+	const int ret = fake::guest_access(w.vm, gfn);
+
+	if (ret && ret != -EAGAIN && ret != -ENOENT && ret != -EHWPOISON)
+		w.failed = true;
+	if (fake::guest_read(w.vm, gfn, &content) && content && content >> 32 != gfn)
+		w.failed = true;
+	fake::guest_write(w.vm, gfn, gfn << 32 | 1);
+}
+
+void touch_shared(World &w, Random &random)
+{
+	const int ret = w.shared.touch(random.below(kSharedPages));
+
+	if (ret && ret != -EFAULT && ret != -EHWPOISON)
+		w.failed = true;
+}
+
+void pin_shared(World &w, Random &random)
+{
+	struct page *const page = w.shared.pin(random.below(kSharedPages));
+
+	if (!page)
+		return;
+	std::this_thread::yield();
+	fake::user_unpin(page);
+}
+
+void punch_shared(World &w, Random &random)
+{
+	fallocate(w.shared.fd, random.below(4), random);
+}
+
 void rebind(World &w, Random &)
 {
 	w.rebind();
@@ -168,9 +230,13 @@ using Operation = void (*)(World &, Random &);
 
 constexpr Operation operations[] = { fault,  touch,  punch,  allocate, populate, convert,
 				     rebind, reopen, poison, work,     scarce };
+/* Those of a file that converts, each with the others and itself. */
+constexpr Operation shared_operations[] = { convert_in_place, use_shared,   touch_shared,
+					    pin_shared,	      punch_shared, work };
 
 void together(std::initializer_list<Operation> ops, std::chrono::milliseconds time)
 {
+	fake::set_threads(true);
 	auto world = std::make_unique<World>();
 	std::atomic<bool> stop{ false };
 	std::vector<std::thread> threads;
@@ -191,6 +257,8 @@ void together(std::initializer_list<Operation> ops, std::chrono::milliseconds ti
 	EXPECT(!world->failed);
 	EXPECT_EQ(world->vm->invalidate_in_progress.load(), 0);
 	fake::set_no_blocks(false);
+	fake::set_threads(false);
+	fake::check_shares();
 	world.reset();
 	fake::check_clean();
 }
@@ -219,13 +287,26 @@ void every_pair_and_a_guest()
 	}
 }
 
+void every_pair_of_a_converting_file()
+{
+	for (std::size_t a = 0; a < std::size(shared_operations); a++) {
+		for (std::size_t b = a; b < std::size(shared_operations); b++)
+			together({ shared_operations[a], shared_operations[b], use_shared },
+				 stress_time(60));
+	}
+	for (Operation op : { rebind, reopen, scarce })
+		together({ convert_in_place, touch_shared, op }, stress_time(60));
+}
+
 void all_at_once()
 {
 	together({ fault, touch, touch, punch, allocate, populate, convert, rebind, reopen, poison,
-		   work, scarce },
+		   work, scarce, convert_in_place, use_shared, touch_shared, pin_shared,
+		   punch_shared },
 		 stress_time(60) * 30);
 }
 
 } /* namespace */
 
-GMEM_SUITE(concurrency, CASE(every_pair), CASE(every_pair_and_a_guest), CASE(all_at_once));
+GMEM_SUITE(concurrency, CASE(every_pair), CASE(every_pair_and_a_guest),
+	   CASE(every_pair_of_a_converting_file), CASE(all_at_once));
