@@ -109,7 +109,7 @@ void two_conversions()
 
 void conversion_and_shared_fault()
 {
-	explore("to private, shared fault", 3,
+	explore("to private, shared fault", 2,
 		{ [] { start(false); },
 		  { [] { convert(5, 6, true); }, [] { access_twice(5); } },
 		  [] {
@@ -127,7 +127,7 @@ void conversion_and_shared_fault()
 			  check_content(6);
 			  finish();
 		  } });
-	explore("to shared, shared fault", 3,
+	explore("to shared, shared fault", 2,
 		{ [] { start(true); },
 		  { [] { convert(5, 6, false); }, [] { access_twice(5); } },
 		  [] {
@@ -139,7 +139,7 @@ void conversion_and_shared_fault()
 
 void conversion_and_private_fault()
 {
-	explore("to shared, private fault of a neighbour", 3,
+	explore("to shared, private fault of a neighbour", 2,
 		{ [] { start(true); },
 		  { [] { convert(5, 6, false); }, [] { access_twice(6); } },
 		  [] {
@@ -147,7 +147,7 @@ void conversion_and_private_fault()
 			  check_content(6);
 			  finish();
 		  } });
-	explore("to private of nothing, private fault", 3,
+	explore("to private of nothing, private fault", 2,
 		{ [] { g = std::make_unique<ShareGuest>(512); },
 		  { [] { convert(0, 512, true); }, [] { access_twice(5); } },
 		  [] {
@@ -159,7 +159,7 @@ void conversion_and_private_fault()
 void conversion_and_user_touch()
 {
 	for (const bool to_private : { true, false }) {
-		explore("conversion, user touch", 3,
+		explore("conversion, user touch", 2,
 			{ [&] { start(!to_private); },
 			  { [&] { convert(5, 6, to_private); }, [] { touch(5); } },
 			  [] {
@@ -175,7 +175,7 @@ void conversion_and_user_touch()
 			  check_content(5);
 			  finish();
 		  } });
-	explore("to private, two user touches", 2,
+	explore("to private, two user touches", 1,
 		{ [] { start(false); },
 		  { [] { convert(5, 7, true); }, [] { touch(5); }, [] { touch(6); } },
 		  finish });
@@ -199,7 +199,7 @@ void user_touch_and_punch()
 
 void user_touch_and_poison()
 {
-	explore("user touch, poison", 3,
+	explore("user touch, poison", 2,
 		{ [] { start(false); },
 		  { [] {
 			   const int ret = g->file.touch(5);
@@ -217,7 +217,7 @@ void user_touch_and_poison()
 void conversion_and_punch()
 {
 	for (const bool to_private : { true, false }) {
-		explore("conversion, punch", 3,
+		explore("conversion, punch", 2,
 			{ [&] { start(!to_private); },
 			  { [&] { convert(4, 6, to_private); },
 			    [] { EXPECT_EQ(g->file.punch(5, 7), 0); } },
@@ -254,7 +254,7 @@ void conversion_and_bind()
 {
 	static struct kvm_memory_slot *other;
 
-	explore("conversion, bind", 3,
+	explore("conversion, bind", 2,
 		{ [] {
 			 start(false);
 			 fake::slot_delete(g->vm, g->slot);
@@ -271,7 +271,7 @@ void conversion_and_bind()
 			  fake::slot_delete(g->vm, other);
 			  finish();
 		  } });
-	explore("conversion, unbind", 3,
+	explore("conversion, unbind", 2,
 		{ [] { start(false); },
 		  { [] { convert(5, 6, true); },
 		    [] {
@@ -284,7 +284,7 @@ void conversion_and_bind()
 /* The VM's ioctl finds no memslot, then there is one. */
 void attributes_and_bind()
 {
-	explore("attributes, bind", 3,
+	explore("attributes, bind", 2,
 		{ [] {
 			 start(false);
 			 fake::slot_delete(g->vm, g->slot);
@@ -301,7 +301,7 @@ void attributes_and_bind()
 
 void conversion_and_release()
 {
-	explore("conversion, close", 3,
+	explore("conversion, close", 2,
 		{ [] { start(false); },
 		  { [] {
 			   struct file *const file = g->file.handle;
@@ -319,7 +319,7 @@ void conversion_and_release()
 			  g.reset();
 			  fake::check_clean();
 		  } });
-	explore("attributes, close", 3,
+	explore("attributes, close", 2,
 		{ [] { start(false); },
 		  { [] {
 			   const long ret = fake::set_attributes(g->vm, 0, 600, true);
