@@ -265,12 +265,8 @@ static void populated(struct state *s, int answer)
 	works(s);
 }
 
-/* Conversion: most is shared and mapped, a page here and a few there are private. */
-static const struct {
-	u64 page, count;
-} stripes[] = { { 7, 1 }, { 509, 6 } };
-
-static void mixed(struct state *s)
+/* Nothing is there yet, not even records of it. */
+static void sparse(struct state *s)
 {
 	usual(s);
 	vm_delete_slot(s->vm, TEST_SLOT);
@@ -278,6 +274,21 @@ static void mixed(struct state *s)
 	close(s->fd);
 	s->fd = gmem_add_mappable(s->vm, SIZE, SHARED_AT_FIRST);
 	s->hva = gmem_map(s->fd, 0, SIZE);
+}
+
+static void is_zero(struct state *s)
+{
+	CHECK(mem_is_zero(s->hva, SIZE), "shared and empty");
+}
+
+/* Conversion: most is shared and mapped, a page here and a few there are private. */
+static const struct {
+	u64 page, count;
+} stripes[] = { { 7, 1 }, { 509, 6 } };
+
+static void mixed(struct state *s)
+{
+	sparse(s);
 	MUST(guest_fill(&s->vm->vcpus[0], TEST_GPA, SIZE, 1));
 	for (size_t i = 0; i < ARRAY_SIZE(stripes); i++)
 		gmem_make_private(s->fd, stripes[i].page * PAGE_SIZE, stripes[i].count * PAGE_SIZE);
@@ -315,13 +326,18 @@ static int run_to_private_by_vm(struct state *s)
 	return vm_set_attributes(s->vm, TEST_GPA, SIZE, KVM_MEMORY_ATTRIBUTE_PRIVATE);
 }
 
-static void is_private(struct state *s, int answer)
+static void is_hidden(struct state *s, int answer)
 {
 	CHECK_EQ(answer, 0);
 	for (u64 off = 0; off < SIZE; off += PAGE_SIZE)
 		CHECK(mem_is_hidden(s->hva + off), "page %lu is shared", off / PAGE_SIZE);
-	is_filled(s);
 	works(s);
+}
+
+static void is_private(struct state *s, int answer)
+{
+	is_filled(s);
+	is_hidden(s, answer);
 }
 
 static void is_shared(struct state *s, int answer)
@@ -407,9 +423,11 @@ FAIL_EACH(fallocate, run_alloc, usual, at_most_all, works_after, true)
 FAIL_EACH(punch, run_punch, filled, is_filled, punched, false)
 FAIL_EACH(pre_fault, run_prefault, usual, at_most_all, works_after, true)
 FAIL_EACH(fault, run_fault, usual, at_most_all, works_after, true)
-FAIL_EACH(to_private, run_to_private, mixed, is_mixed, is_private, true)
-FAIL_EACH(to_shared, run_to_shared, mixed, is_mixed, is_shared, true)
-FAIL_EACH(to_private_by_vm, run_to_private_by_vm, mixed, is_mixed, is_private, true)
+/* What these need is tried again with more patience, or is there. */
+FAIL_EACH(to_private, run_to_private, mixed, is_mixed, is_private, false)
+FAIL_EACH(to_shared, run_to_shared, mixed, is_mixed, is_shared, false)
+FAIL_EACH(to_private_by_vm, run_to_private_by_vm, mixed, is_mixed, is_private, false)
+FAIL_EACH(to_private_sparse, run_to_private, sparse, is_zero, is_hidden, true)
 FAIL_EACH(bind_mixed, run_bind_mixed, mixed_unbound, is_mixed_unbound, is_mixed_now, true)
 
 static void test_populate(void)
@@ -428,7 +446,7 @@ int main(void)
 		TAP_TEST(test_fallocate), TAP_TEST(test_punch), TAP_TEST(test_pre_fault),
 		TAP_TEST(test_fault), TAP_TEST(test_populate), TAP_TEST(test_to_private),
 		TAP_TEST(test_to_shared), TAP_TEST(test_to_private_by_vm),
-		TAP_TEST(test_bind_mixed),
+		TAP_TEST(test_to_private_sparse), TAP_TEST(test_bind_mixed),
 	};
 	struct tap_test timed[ARRAY_SIZE(tests)];
 
