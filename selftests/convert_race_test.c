@@ -296,6 +296,10 @@ static void *look_at_all_pages(void *arg)
 			if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) < 8)
 				continue;
 			memcpy(&value, buffer, 8);
+			/* A copy may see the middle of a write; hardly so twice. */
+			if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) < 8 ||
+			    memcmp(&value, buffer, 8))
+				continue;
 		} else if (mem_read(p + rng_below(&rng, WORDS / 8) * 64, &value)) {
 			continue;
 		}

@@ -421,7 +421,7 @@ static void test_many_mappings(void)
 	struct vm *vm = vm_create_private(0);
 	long before = gmem_total("pages");
 
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 60; i++) {
 		int fd = gmem_mappable(vm, SZ_2M, SHARED_AT_FIRST);
 		char *p = gmem_map(fd, 0, SZ_2M);
 
