@@ -14,6 +14,8 @@ module: ## gmem.ko for KDIR, as build/<kernel release>/gmem.ko
 	@mkdir -p $(BUILD)
 	@cp -rsf $(addprefix $(CURDIR)/,$(ROOMS)) $(CURDIR)/Kbuild $(BUILD)/
 	@find $(BUILD) -xtype l -delete
+	@sed -n '/^```c$$/,/^```$$/{/^```/!p}' docs/consumers.md >$(BUILD)/kmod/gmem_example.new
+	@cd $(BUILD)/kmod && { cmp -s gmem_example.new gmem_example.c || cp gmem_example.new gmem_example.c; }
 	$(MAKE) -C $(KDIR) M=$(BUILD) modules
 
 load: module ## insmod gmem.ko on this host (ARGS="backend=stock huge=never ...")

@@ -108,6 +108,15 @@ Status Conversion::prepare(PageIndex &at)
 	return for_each_change([&](IndexRange change) { return wait_until_unused(change, at); });
 }
 
+void Conversion::fail()
+{
+	for (File *file = inode_.files(); file; file = inode_.next(*file)) {
+		file->bindings().for_each_overlapping(range_, [&](Binding &binding) {
+			binding.failed(binding.range().intersect(range_), to_private_);
+		});
+	}
+}
+
 void Conversion::commit()
 {
 	PageStore &store = inode_.store();

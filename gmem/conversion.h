@@ -27,6 +27,8 @@ class Conversion {
 	 * and come back when touched. Sleeps.
 	 */
 	Status prepare(PageIndex &at);
+	/* After prepare() said so or not: there will be no commit(). Sleeps. */
+	void fail();
 	/* After prepare() said so. Sleeps. */
 	void commit();
 

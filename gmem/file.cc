@@ -104,8 +104,7 @@ void File::release()
 
 			invalidation.unmap();
 		}
-		bindings_.for_each_overlapping(all, [&](Binding &binding) {
-			bindings_.remove(binding);
+		bindings_.remove_all([&](Binding &binding) {
 			binding.orphan();
 			binding.destroy();
 		});

@@ -78,9 +78,13 @@ Status Inode::convert(IndexRange range, bool to_private, PageIndex &at)
 	ExclusiveInodeLock lock{ inode_ };
 	Conversion conversion{ *this, range, to_private };
 
-	GMEM_CHECK(conversion.prepare(at));
-	conversion.commit();
-	return Status{};
+	const Status status = conversion.prepare(at);
+
+	if (status.ok())
+		conversion.commit();
+	else
+		conversion.fail();
+	return status;
 }
 
 void Inode::unmap_failed(IndexRange range)

@@ -315,6 +315,19 @@ void *kapi_file_core(struct file *file)
 	return file->f_op == &gmem_fops ? file->private_data : NULL;
 }
 
+void kapi_inode_hold(struct inode *inode)
+{
+	/* Cannot fail: the inode's mount is there. It stays until the inode is gone. */
+	WARN_ON_ONCE(simple_pin_fs(&gmem_fs, &gmem_mnt, &gmem_mnt_users));
+	ihold(inode);
+}
+
+void kapi_inode_put(struct inode *inode)
+{
+	iput(inode);
+	simple_release_fs(&gmem_mnt, &gmem_mnt_users);
+}
+
 kapi_u64 kapi_inode_size(struct inode *inode)
 {
 	return i_size_read(inode);

@@ -38,6 +38,7 @@ struct kvm_create_guest_memfd;
 struct kvm_memory_attributes2;
 struct kvm_memory_slot;
 struct kvm_vcpu;
+struct module;
 struct page;
 
 /* ---- locks (kapi/locks.c) ---------------------------------------------- */
@@ -124,6 +125,46 @@ int kapi_xa_insert(struct kapi_xarray *xa, kapi_u64 index, void *entry, void **p
 int kapi_xa_store_range(struct kapi_xarray *xa, kapi_u64 first, kapi_u64 last, void *entry);
 /* Undoes kapi_xa_store_range() of the very same range; cannot fail. */
 void kapi_xa_erase_range(struct kapi_xarray *xa, kapi_u64 first, kapi_u64 last);
+
+/* ---- interval trees (kapi/intervals.c) ------------------------------------- */
+
+/* Part of what is in the tree. */
+struct kapi_interval {
+	unsigned long opaque[KAPI_INTERVAL_WORDS];
+};
+
+struct kapi_intervals {
+	unsigned long opaque[KAPI_INTERVALS_WORDS];
+};
+
+void kapi_intervals_init(struct kapi_intervals *tree);
+/* Nothing is in it any more. */
+void kapi_intervals_destroy(struct kapi_intervals *tree);
+void kapi_intervals_add(struct kapi_intervals *tree, struct kapi_interval *node, kapi_u64 first,
+			kapi_u64 last);
+void kapi_intervals_remove(struct kapi_intervals *tree, struct kapi_interval *node);
+/* The first in order of their starts that overlaps [first, last], or NULL. */
+struct kapi_interval *kapi_intervals_first(struct kapi_intervals *tree, kapi_u64 first,
+					   kapi_u64 last);
+/* The one after @node, likewise. */
+struct kapi_interval *kapi_intervals_next(struct kapi_interval *node, kapi_u64 first,
+					  kapi_u64 last);
+
+/* ---- consumers in other modules (kapi/consumers.c) -------------------------- */
+
+/* Of their bindings as their modules know them. Innermost. Sleeps. */
+void kapi_consumers_lock(void);
+void kapi_consumers_unlock(void);
+/*
+ * A register of what is bound, which finds out about pointers that dangle. Nothing
+ * in it is less than 64 bytes from another. -ENOMEM. Sleeps.
+ */
+int kapi_consumers_add(void *consumer);
+bool kapi_consumers_has(void *consumer);
+void kapi_consumers_remove(void *consumer);
+/* False: it is being unloaded. NULL, which is built in, never is. */
+bool kapi_module_get(struct module *module);
+void kapi_module_put(struct module *module);
 
 /* ---- pages (kapi/pages.c) -------------------------------------------------- */
 
@@ -236,6 +277,9 @@ void kapi_file_put(struct file *file);
 /* What was given as @core_file, or NULL if the file is not one of ours. */
 void *kapi_file_core(struct file *file);
 kapi_u64 kapi_inode_size(struct inode *inode);
+/* A reference of an inode that has one. The last put evicts it; sleeps. */
+void kapi_inode_hold(struct inode *inode);
+void kapi_inode_put(struct inode *inode);
 
 /* ---- KVM (kapi/kvm.c) ----------------------------------------------------------- */
 
@@ -527,6 +571,8 @@ bool kapi_setting_backend_stock(void);
 __attribute__((format(printf, 1, 2))) void kapi_report(const char *format, ...);
 /* WARN_ONCE: an invariant of ours is broken; the caller goes on with an error. */
 void kapi_warn_once(const char *what);
+/* The same, of somebody else's doing, on debug kernels. */
+void kapi_debug_warn_once(const char *what);
 __attribute__((noreturn)) void kapi_panic(const char *what);
 
 /* ==== the core's entries, called by kapi/files.c ============================================ */

@@ -3,6 +3,7 @@
  * Memory for the core's own objects: <linux/slab.h>; and its last words.
  */
 #include <linux/bug.h>
+#include <linux/mmdebug.h>
 #include <linux/slab.h>
 
 #include "kapi.h"
@@ -20,6 +21,11 @@ void kapi_free(const void *p)
 void kapi_warn_once(const char *what)
 {
 	WARN_ONCE(1, "gmem: %s\n", what);
+}
+
+void kapi_debug_warn_once(const char *what)
+{
+	VM_WARN_ONCE(1, "gmem: %s\n", what);
 }
 
 void kapi_panic(const char *what)

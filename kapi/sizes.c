@@ -3,6 +3,7 @@
  * Sizes of the kernel objects that the core embeds without seeing them. Never
  * linked: Kbuild reads kapi_sizes.h out of its assembly.
  */
+#include <linux/interval_tree.h>
 #include <linux/kbuild.h>
 #include <linux/mutex.h>
 #include <linux/workqueue.h>
@@ -18,6 +19,8 @@ int main(void)
 {
 	DEFINE(KAPI_MUTEX_WORDS, WORDS(struct mutex));
 	DEFINE(KAPI_XARRAY_WORDS, WORDS(struct xarray));
+	DEFINE(KAPI_INTERVAL_WORDS, WORDS(struct interval_tree_node));
+	DEFINE(KAPI_INTERVALS_WORDS, WORDS(struct rb_root_cached));
 	DEFINE(KAPI_WORK_WORDS, WORDS(struct gmem_work));
 	DEFINE(KAPI_PINS_MAX, 64);
 	return 0;

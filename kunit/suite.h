@@ -37,6 +37,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(kapi_contract)      \
 	X(bindings)           \
 	X(invalidation)       \
+	X(consumers)          \
 	X(store)              \
 	X(store_remove)       \
 	X(lifetime)           \
@@ -59,6 +60,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(launch)             \
 	X(fail_nth)           \
 	X(interleavings)      \
+	X(consumers_races)    \
 	X(pci_hole)           \
 	X(share)              \
 	X(convert)            \

@@ -139,7 +139,7 @@ Status convert_gfns(struct kvm *kvm, GfnRange gfns, bool to_private)
 	}
 	locks.lock(kvm);
 
-	GMEM_CHECK(for_each_piece(kvm, gfns, [&](const Piece &piece) {
+	const Status prepared = for_each_piece(kvm, gfns, [&](const Piece &piece) {
 		PageIndex at;
 
 		if (piece.file)
@@ -149,7 +149,18 @@ Status convert_gfns(struct kvm *kvm, GfnRange gfns, bool to_private)
 			return Status{};
 		return Status{ kapi_attributes_reserve(kvm, piece.gfns.start.value,
 						       piece.gfns.end.value) };
-	}));
+	});
+
+	if (!prepared.ok()) {
+		const Status told = for_each_piece(kvm, gfns, [&](const Piece &piece) {
+			if (piece.file)
+				Conversion{ piece.file->inode(), piece.indices(), to_private }
+					.fail();
+			return Status{};
+		});
+
+		return told.ok() ? prepared : told;
+	}
 	return for_each_piece(kvm, gfns, [&](const Piece &piece) {
 		if (piece.file)
 			Conversion{ piece.file->inode(), piece.indices(), to_private }.commit();

@@ -6,7 +6,7 @@
 #ifndef GMEM_MMU_MEMSLOT_H
 #define GMEM_MMU_MEMSLOT_H
 
-#include "gmem/consumer.h"
+#include "gmem/binding.h"
 #include "gmem/file.h"
 
 namespace gmem

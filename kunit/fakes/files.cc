@@ -19,7 +19,24 @@ std::atomic<long> files, inodes;
 /* Readers of pointers to files; a file's memory goes when they have left. */
 std::shared_mutex rcu;
 
-/* __fput() and what iput() does after it; no lock is held. */
+/* iput(). */
+void inode_put(struct inode *inode)
+{
+	const long before = inode->refs--;
+
+	assert_no_locks();
+	if (before <= 0)
+		bug("one reference of an inode too many is put");
+	if (before > 1)
+		return;
+	gmem_inode_evict(inode->core);
+	if (inode->nrpages)
+		bug("%lu pages are left in an inode that goes", inode->nrpages);
+	delete inode;
+	inodes--;
+}
+
+/* __fput() and what it does after it; no lock is held. */
 void final_put(struct file *file)
 {
 	struct inode *const inode = file->inode;
@@ -27,12 +44,7 @@ void final_put(struct file *file)
 	sched::step("fput");
 	if (inode) {
 		gmem_file_release(file->core);
-		assert_no_locks();
-		gmem_inode_evict(inode->core);
-		if (inode->nrpages)
-			bug("%lu pages are left in an inode that goes", inode->nrpages);
-		delete inode;
-		inodes--;
+		inode_put(inode);
 	}
 	rcu.lock();
 	rcu.unlock();
@@ -204,6 +216,18 @@ void kapi_file_put(struct file *file)
 	/* As the kernel: on the way back to user space, outside of all locks. */
 	if (before == 1)
 		current().work.push_back([file] { final_put(file); });
+}
+
+void kapi_inode_hold(struct inode *inode)
+{
+	if (inode->refs++ <= 0)
+		bug("an inode that is going is held");
+}
+
+void kapi_inode_put(struct inode *inode)
+{
+	sched::step("inode_put");
+	inode_put(inode);
 }
 
 void *kapi_file_core(struct file *file)

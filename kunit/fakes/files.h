@@ -23,6 +23,7 @@ struct inode {
 	};
 
 	const std::uint64_t size;
+	std::atomic<long> refs{ 1 };
 	void *core = nullptr;
 	fake::Lock invalidate_lock{ fake::Rank::Inode };
 	std::mutex cache_mutex;

@@ -26,6 +26,7 @@ enum class Rank {
 	Platforms, /* of modelled VMs; nothing is taken under it but Mmu */
 	VmModel,
 	MachineModel,
+	Consumers, /* the register of their bindings; innermost */
 	Mmu, /* the only one that spins */
 };
 

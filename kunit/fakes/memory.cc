@@ -135,6 +135,11 @@ void kapi_warn_once(const char *what)
 	fake::warned++;
 }
 
+void kapi_debug_warn_once(const char *what)
+{
+	kapi_warn_once(what);
+}
+
 void kapi_panic(const char *what)
 {
 	fake::bug("panic: %s", what);

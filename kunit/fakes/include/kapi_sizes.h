@@ -8,6 +8,8 @@
 
 #define KAPI_MUTEX_WORDS 32 /* fake::Lock */
 #define KAPI_XARRAY_WORDS 1 /* a pointer */
+#define KAPI_INTERVAL_WORDS 3 /* the tree, first and last */
+#define KAPI_INTERVALS_WORDS 1 /* a pointer */
 #define KAPI_WORK_WORDS 4 /* what to run, and whether */
 #define KAPI_PINS_MAX 4 /* small, so that batches are seen to end */
 

@@ -2,10 +2,11 @@
 /*
  * A binding: a range of a file held by someone who may have it mapped. What the
  * holder must do when the memory goes away is the binding's virtual functions;
- * KVM's memslots (mmu/memslot.h) are one kind of holder.
+ * KVM's memslots (mmu/memslot.h) are one kind of holder, other kernel code
+ * (include/gmem/consumer.h) another.
  */
-#ifndef GMEM_CONSUMER_H
-#define GMEM_CONSUMER_H
+#ifndef GMEM_BINDING_H
+#define GMEM_BINDING_H
 
 #include "gmem/result.h"
 #include "gmem/types.h"
@@ -27,6 +28,11 @@ class Binding {
 	 * held exclusively; may sleep.
 	 */
 	virtual Status prepare(IndexRange, bool /* to_private */) { return Status{}; }
+	/*
+	 * What prepare() was asked for any part of the range will not happen; it may
+	 * not have been asked at all.
+	 */
+	virtual void failed(IndexRange, bool /* to_private */) {}
 
 	/*
 	 * The life of an invalidation, in this order, each with the inode lock
@@ -55,4 +61,4 @@ class Binding {
 
 } /* namespace gmem */
 
-#endif /* GMEM_CONSUMER_H */
+#endif /* GMEM_BINDING_H */
