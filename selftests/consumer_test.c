@@ -171,8 +171,8 @@ static void test_under_load(void)
 	require_consumer();
 	fd = vm_gmem(vm, SZ_2M);
 	thread = thread_start(punch_all_the_time, &fd);
-	for (int i = 0; i < 300; i++) {
-		MUST(consumer_bind(fd, 0, 1, 256, i & 1));
+	for (int i = 0; i < 40; i++) {
+		MUST(consumer_bind(fd, 0, 4, 16, i & 1));
 		consumer_unbind();
 	}
 	atomic_store(&stop, true);
