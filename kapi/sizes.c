@@ -22,6 +22,6 @@ int main(void)
 	DEFINE(KAPI_INTERVAL_WORDS, WORDS(struct interval_tree_node));
 	DEFINE(KAPI_INTERVALS_WORDS, WORDS(struct rb_root_cached));
 	DEFINE(KAPI_WORK_WORDS, WORDS(struct gmem_work));
-	DEFINE(KAPI_PINS_MAX, 64);
+	DEFINE(KAPI_PINS_MAX, 32);
 	return 0;
 }
