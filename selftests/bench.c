@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "gmem.h"
 #include "guest.h"
 #include "kmod/gmem_test_abi.h"
 
@@ -264,24 +265,45 @@ static void bench_parallel_punch(void)
 	vm_free(vm);
 }
 
-/* A 2 MiB range to shared and back, its other memory freed each time as VMMs do. */
-static void bench_convert(void)
+/*
+ * Memory to shared and back until the guest has it all again: in place on ours; on
+ * stock by KVM's attributes, and the private memory freed in between and touched
+ * anew, as VMMs do.
+ */
+static void convert(struct vm *vm, int fd, u64 size, bool in_place)
 {
+	if (in_place) {
+		gmem_make_shared(fd, 0, size);
+		gmem_make_private(fd, 0, size);
+	} else {
+		vm_make_shared(vm, TEST_GPA, size);
+		MUST(gmem_punch(fd, 0, size));
+		vm_make_private(vm, TEST_GPA, size);
+	}
+	touch_all(&vm->vcpus[0], size);
+}
+
+static void bench_convert_of(const char *row, u64 size, unsigned int times)
+{
+	const bool in_place = bench_backend != &backends[0];
 	struct vm *vm = vm_create_private(1);
-	int fd = vm_add_private(vm, SZ_2M * 8);
+	int fd = in_place ? gmem_add_mappable(vm, size, PRIVATE_AT_FIRST) :
+			    vm_add_private(vm, size);
 	double t;
 
-	touch_all(&vm->vcpus[0], SZ_2M * 8);
+	touch_all(&vm->vcpus[0], size);
 	t = bench_now();
-	for (int i = 0; i < 10; i++) {
-		vm_make_shared(vm, TEST_GPA, SZ_2M);
-		MUST(gmem_punch(fd, 0, SZ_2M));
-		vm_make_private(vm, TEST_GPA, SZ_2M);
-		MUST(gmem_alloc(fd, 0, SZ_2M));
-	}
-	bench_time("convert_2m", t, 10, "conversion");
+	for (unsigned int i = 0; i < times; i++)
+		convert(vm, fd, size, in_place);
+	bench_time(row, t, times, "cycle");
 	close(fd);
 	vm_free(vm);
+}
+
+static void bench_convert(void)
+{
+	bench_convert_of("convert_2m", SZ_2M, 10);
+	bench_convert_of("convert_1g", SZ_1G, 1);
 }
 
 static const struct group {
