@@ -29,6 +29,7 @@ class IntervalBinding : public Binding, private kapi_interval {
 	bool shared() const { return shared_; }
 
     protected:
+	// cppcheck-suppress uninitDerivedMemberVar
 	IntervalBinding(IndexRange range, bool shared)
 		: Binding(range), kapi_interval(), shared_(shared)
 	{

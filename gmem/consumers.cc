@@ -208,19 +208,19 @@ void gmem_file_put(struct file *file)
 	kapi_file_put(file);
 }
 
-int gmem_consumer_bind(struct file *handle, gmem_u64 start, gmem_u64 end,
+int gmem_consumer_bind(struct file *file, gmem_u64 start, gmem_u64 end,
 		       const struct gmem_consumer_ops *ops, void *data, unsigned int flags,
 		       struct gmem_consumer **consumer)
 {
 	const IndexRange range{ PageIndex{ start }, PageIndex{ end } };
-	File *const file = handle ? File::of(handle) : nullptr;
+	File *const core = file ? File::of(file) : nullptr;
 
-	if (!file)
+	if (!core)
 		return -EBADF;
 	if (!ops || !ops->begin || !ops->unmap || !ops->end || !ops->release ||
 	    flags & ~GMEM_CONSUMER_SHARED)
 		return -EINVAL;
-	if (range.empty() || range.end > file->inode().end())
+	if (range.empty() || range.end > core->inode().end())
 		return -EINVAL;
 
 	Result<Own<gmem_consumer>> made = make<gmem_consumer>(range, *ops, data,
@@ -232,7 +232,7 @@ int gmem_consumer_bind(struct file *handle, gmem_u64 start, gmem_u64 end,
 	if (!kapi_module_get(ops->owner))
 		return -ENODEV;
 
-	const Status status = made.value()->bind(*file, *consumer);
+	const Status status = made.value()->bind(*core, *consumer);
 
 	if (status.ok())
 		made.value().release();

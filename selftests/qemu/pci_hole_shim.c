@@ -128,6 +128,8 @@ int ioctl(int fd, unsigned long request, ...)
 __attribute__((destructor)) static void report(void)
 {
 	if (all_exits)
-		fprintf(stderr, "shim: configuration reads answered by QEMU: bus 0 %lu, others %lu; all exits %lu\n",
+		fprintf(stderr,
+			"shim: configuration reads answered by QEMU: bus 0 %lu, others %lu; "
+			"all exits %lu\n",
 			first_bus, other_buses, all_exits);
 }
