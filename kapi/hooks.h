@@ -14,10 +14,10 @@ struct dentry;
 
 /*
  * Takes over KVM's functions: all, or with @stock_backend only those that make
- * software-protected VMs work. All or nothing, save for what is optional; the log
- * names what is missing.
+ * software-protected VMs work. All or nothing, save for what is optional, which is
+ * left alone without @extensions; the log names what is missing.
  */
-int gmem_attach(bool stock_backend);
+int gmem_attach(bool stock_backend, bool extensions);
 /* Gives them back and waits until no call is inside the module any more. */
 void gmem_detach(void);
 const char *gmem_entry_name(enum kapi_entry entry);

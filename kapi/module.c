@@ -20,6 +20,10 @@ static char *huge = "always";
 module_param(huge, charp, 0444);
 MODULE_PARM_DESC(huge, "huge runs: never, advise or always (default)");
 
+static bool extensions = true;
+module_param(extensions, bool, 0444);
+MODULE_PARM_DESC(extensions, "flags and ioctls that the running kernel has not (default y)");
+
 static unsigned int reserve_1g;
 module_param(reserve_1g, uint, 0444);
 MODULE_PARM_DESC(reserve_1g, "blocks of 1 GiB to set aside for guests (default 0)");
@@ -85,7 +89,7 @@ static int __init gmem_init(void)
 	vm_platform = platform_nr;
 
 	backend_stock = backend_nr == 1;
-	ret = gmem_attach(backend_stock);
+	ret = gmem_attach(backend_stock, extensions);
 	if (ret)
 		return ret;
 	if (gmem_reserve_fill(reserve_1g) < reserve_1g)

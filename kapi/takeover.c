@@ -181,7 +181,7 @@ static void detach_all(void)
 	synchronize_rcu_tasks();
 }
 
-int gmem_attach(bool stock_backend)
+int gmem_attach(bool stock_backend, bool extensions)
 {
 	struct hook *hook;
 	int ret;
@@ -195,7 +195,8 @@ int gmem_attach(bool stock_backend)
 			return ret;
 	}
 	for (hook = hooks; hook < hooks + KAPI_ENTRIES; hook++) {
-		if (!hook->ip || (!hook->vm_type && stock_backend))
+		if (!hook->ip || (!hook->vm_type && stock_backend) ||
+		    (hook->optional && !extensions))
 			continue;
 		ret = attach_one(hook);
 		if (ret && !hook->optional) {
