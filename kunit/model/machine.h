@@ -8,6 +8,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "arch/x86/snp_digest.h"
@@ -75,6 +76,8 @@ class Machine {
 	/* What a populate's callback does beside copying; 0 or -errno. */
 	int launch_page(struct kvm *vm, std::uint64_t gfn, std::uint64_t pfn);
 	void finish(struct kvm *vm);
+	/* The gfn for which the platform has taken @page, if it has. */
+	static std::optional<std::uint64_t> launched_at(kapi_platform kind, struct page *page);
 	void check_launched(const File &file, int n);
 	void busy(const Op &op);
 

@@ -133,6 +133,24 @@ void Machine::finish(struct kvm *vm)
 	}
 }
 
+std::optional<std::uint64_t> Machine::launched_at(kapi_platform kind, struct page *page)
+{
+	const Pfn pfn{ kapi_page_pfn(page) };
+
+	if (kind == KAPI_PLATFORM_SNP_MODEL) {
+		const gmem::RmpEntry entry = gmem::SnpPlatform::machine()->rmp.lookup(pfn);
+
+		if (entry.state() != gmem::RmpState::Hypervisor)
+			return entry.gpa >> gmem::kPageShift;
+	} else if (kind == KAPI_PLATFORM_TDX_MODEL) {
+		const gmem::PamtEntry entry = gmem::TdxPlatform::machine()->pamt.lookup(pfn);
+
+		if (entry.type != gmem::PageType::Nda)
+			return entry.gpa >> gmem::kPageShift;
+	}
+	return std::nullopt;
+}
+
 /* Each frame is whose the reference says, and where. */
 void Machine::check_launched(const File &file, int n)
 {
@@ -146,24 +164,10 @@ void Machine::check_launched(const File &file, int n)
 
 		if (!real)
 			continue;
-		const Pfn pfn{ kapi_page_pfn(real) };
-		bool owned;
-		std::uint64_t gpa;
+		const std::optional<std::uint64_t> gfn = launched_at(kind, real);
 
-		if (kind == KAPI_PLATFORM_SNP_MODEL) {
-			const gmem::RmpEntry entry = gmem::SnpPlatform::machine()->rmp.lookup(pfn);
-
-			owned = entry.state() != gmem::RmpState::Hypervisor;
-			gpa = entry.gpa;
-		} else {
-			const gmem::PamtEntry entry =
-				gmem::TdxPlatform::machine()->pamt.lookup(pfn);
-
-			owned = entry.type != gmem::PageType::Nda;
-			gpa = entry.gpa;
-		}
-		expect(owned == page.prepared, "who owns a frame");
-		expect(!owned || gpa == page.gfn << gmem::kPageShift, "at which gfn");
+		expect(gfn.has_value() == page.prepared, "who owns a frame");
+		expect(!gfn || *gfn == page.gfn, "at which gfn");
 	}
 }
 

@@ -108,9 +108,19 @@ void Machine::fault_at(struct kvm *vm, std::uint64_t gfn)
 	}
 
 	if (!page.prepared) {
-		/* In a block that one mapping can show, all get ready with it. */
+		/*
+		 * In a block that one mapping can show, all get ready with it. Where it
+		 * is not known to be one, the mapping or the platform tells.
+		 */
+		const auto joined = [&] {
+			for (std::uint64_t i = run.start; i < run.end; i++) {
+				if (i != index && !file.pages[i].prepared)
+					return launched_at(platform, neighbours[i % kRun]).has_value();
+			}
+			return false;
+		};
 		const bool as_block = fits && whole &&
-				      (file.block[n] || (file.unknown[n] && order));
+				      (file.block[n] || (file.unknown[n] && (order || joined())));
 		const bool none = file.all(run, [](const Page &p) { return !p.prepared; });
 
 		file.as_one[n] = as_block && none && platform != KAPI_PLATFORM_TDX_MODEL;
