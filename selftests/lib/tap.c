@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "leak.h"
+#include "threads.h"
 
 enum verdict { PASSED = 0, FAILED = 1, SKIPPED = 4, BAILED = 5 };
 
@@ -79,12 +80,43 @@ void tap_bail_out(const char *fmt, ...)
 	_exit(BAILED);
 }
 
+static void on_alarm(int signal)
+{
+	(void)signal; /* interrupts waitpid() */
+}
+
+/*
+ * Wait for @pid to end and return its status. After @seconds it is shown what it
+ * hangs in, twice, and killed.
+ */
+static int wait_for(pid_t pid, unsigned int seconds, bool *hung)
+{
+	struct sigaction action = { .sa_handler = on_alarm };
+	int status;
+
+	sigaction(SIGALRM, &action, NULL);
+	alarm(seconds);
+	*hung = false;
+	while (waitpid(pid, &status, 0) != pid) {
+		if (errno != EINTR)
+			tap_bail_out("waitpid: %m");
+		threads_tell(pid, tap_diag);
+		sleep(1);
+		threads_tell(pid, tap_diag);
+		kill(pid, SIGKILL);
+		*hung = true;
+	}
+	alarm(0);
+	return status;
+}
+
 /* Run one test in a child and print its line. */
 static enum verdict run_test(const struct tap_test *test, size_t number)
 {
 	char reason[256] = "";
 	int pipefd[2];
 	int status;
+	bool hung;
 	ssize_t n;
 	pid_t pid;
 
@@ -96,14 +128,12 @@ static enum verdict run_test(const struct tap_test *test, size_t number)
 	if (!pid) {
 		close(pipefd[0]);
 		reason_fd = pipefd[1];
-		alarm(test->timeout ? test->timeout : TAP_TIMEOUT);
 		test->fn();
 		_exit(PASSED);
 	}
 
 	close(pipefd[1]);
-	if (waitpid(pid, &status, 0) != pid)
-		tap_bail_out("waitpid: %m");
+	status = wait_for(pid, test->timeout ? test->timeout : TAP_TIMEOUT, &hung);
 	/*
 	 * A process that the test started may outlive it and hold the pipe's
 	 * other end: do not wait for that one.
@@ -115,8 +145,7 @@ static enum verdict run_test(const struct tap_test *test, size_t number)
 
 	if (WIFSIGNALED(status)) {
 		tap_diag("%s: %s", test->name,
-			 WTERMSIG(status) == SIGALRM ?
-			 "timed out" : strsignal(WTERMSIG(status)));
+			 hung ? "timed out" : strsignal(WTERMSIG(status)));
 	} else if (WEXITSTATUS(status) == PASSED) {
 		printf("ok %zu %s\n", number, test->name);
 		return PASSED;

@@ -4,8 +4,8 @@
  *
  * Each test runs in a child process of its own: it starts with fresh
  * descriptors, whatever it leaves is cleaned up by its exit, and a crash or a
- * hang fails that test alone. A failed check ends the test, from any thread.
- * Nothing here knows KVM.
+ * hang fails that test alone; of a hang it is told where. A failed check ends
+ * the test, from any thread. Nothing here knows KVM.
  */
 #ifndef SELFTESTS_TAP_H
 #define SELFTESTS_TAP_H
@@ -23,7 +23,8 @@ struct tap_test {
 	unsigned int timeout;
 };
 
-#define TAP_TIMEOUT	60
+/* Several times what the longest takes on a busy machine. */
+#define TAP_TIMEOUT	120
 #define TAP_TEST(f)	{ .name = #f, .fn = f }
 
 /*
