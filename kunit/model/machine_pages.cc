@@ -115,7 +115,8 @@ void Machine::fault_at(struct kvm *vm, std::uint64_t gfn)
 		const auto joined = [&] {
 			for (std::uint64_t i = run.start; i < run.end; i++) {
 				if (i != index && !file.pages[i].prepared)
-					return launched_at(platform, neighbours[i % kRun]).has_value();
+					return launched_at(platform, neighbours[i % kRun])
+						.has_value();
 			}
 			return false;
 		};
