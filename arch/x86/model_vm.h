@@ -8,6 +8,7 @@
 #define GMEM_ARCH_X86_MODEL_VM_H
 
 #include <atomic>
+#include <cstring>
 
 #include "gmem/memory.h"
 #include "gmem/platform.h"
@@ -43,6 +44,48 @@ class ModelVm : public Platform {
 	std::atomic<bool> dead_{ false };
 };
 
+/*
+ * What all VMs on a model share: exists while there is one. Made and dropped under
+ * the lock of the list of VMs; its VMs may use it without.
+ */
+template <class T> class Machine {
+    public:
+	T *get() const { return machine_; }
+	T *operator->() const { return machine_; }
+
+	/* Puts @vm on it, as a Vm that has begun its launch(). -ENOMEM; or what that said. */
+	template <class Vm> Result<ModelVm *> add(struct kvm *vm)
+	{
+		if (!machine_) {
+			GMEM_TRY(machine, make<T>());
+			machine_ = machine.release();
+		}
+		users_++;
+
+		/* Whatever fails from here on, what there is of it is taken down. */
+		Result<Own<Vm>> model = make<Vm>(vm);
+
+		if (!model.ok()) {
+			drop();
+			return model.status();
+		}
+		GMEM_CHECK(model.value()->launch());
+		return std::move(model).value().release();
+	}
+	/* The last that a Vm does, whether it had launched or not. */
+	void drop()
+	{
+		if (--users_ == 0) {
+			Destroy{}(machine_);
+			machine_ = nullptr;
+		}
+	}
+
+    private:
+	T *machine_ = nullptr;
+	unsigned users_ = 0;
+};
+
 /* A busy platform is asked again so often, with a nap before each. */
 inline constexpr unsigned kBusyTries = 200;
 
@@ -50,19 +93,19 @@ inline constexpr unsigned kBusyTries = 200;
 class Patience {
     public:
 	/*
-	 * What @call says at last; @busy tells whether to ask again. Who was busy to
+	 * What @call says at last, asked again while is_busy(answer). Who was busy to
 	 * the end is not waited for again. Sleeps.
 	 */
-	template <class Call, class Busy> auto ask(Call call, Busy busy)
+	template <class Call> auto ask(Call call)
 	{
 		auto answer = call();
 
-		for (unsigned i = 0; i < tries_ && busy(answer); i++) {
+		for (unsigned i = 0; i < tries_ && is_busy(answer); i++) {
 			kapi_stat_add(KAPI_STAT_BUSY, 1);
 			kapi_nap();
 			answer = call();
 		}
-		if (busy(answer))
+		if (is_busy(answer))
 			tries_ = 0;
 		return answer;
 	}
@@ -71,9 +114,29 @@ class Patience {
 	unsigned tries_ = kBusyTries;
 };
 
-template <class Call, class Busy> auto ask(Call call, Busy busy)
+template <class Call> auto ask(Call call)
 {
-	return Patience{}.ask(call, busy);
+	return Patience{}.ask(call);
+}
+
+/* What an answer of a model's is to the core. */
+template <class Answer> Status status_of(const Answer &answer)
+{
+	if (is_ok(answer))
+		return Status{};
+	return is_busy(answer) ? error(EBUSY) : error(EIO);
+}
+
+constexpr std::uint64_t gpa_of(Gfn gfn)
+{
+	return gfn.value << kPageShift;
+}
+
+/* What was a guest's is not for the host to see. */
+inline void scrub(Pfn pfn, std::uint64_t count)
+{
+	for (std::uint64_t i = 0; i < count; i++)
+		std::memset(kapi_frame(pfn.value + i), 0, kPageSize);
 }
 
 } /* namespace gmem */

@@ -34,50 +34,28 @@ struct Pamt::Region {
 
 Pamt::~Pamt()
 {
-	std::uint64_t number = 0;
-
-	while (Region *const region = regions_.find(number, ~0ull)) {
-		for (unsigned slot = 0; slot < kRunPages; slot++) {
-			if (region->entries[slot].type != PageType::Nda) {
-				report(Pfn{ (number << kRunOrder) + slot },
-				       "owned at the end of everything: leaked");
-				break;
-			}
-		}
-		Destroy{}(region);
-		number++;
-	}
+	regions_.clear([this](const Region &region, Pfn pfn) {
+		if (region.entries[pfn.value % kRunPages].type == PageType::Nda)
+			return false;
+		report(pfn, "owned at the end of everything: leaked");
+		return true;
+	});
 }
 
 Status Pamt::cover(Pfn first, std::uint64_t count)
 {
-	const std::uint64_t last = (first.value + count - 1) >> kRunOrder;
-
-	for (std::uint64_t number = first.value >> kRunOrder; number <= last; number++) {
-		if (regions_.load(number))
-			continue;
-
-		GMEM_TRY(region, make<Region>());
-		Region *present = nullptr;
-		const Status status = regions_.insert(number, region.get(), present);
-
-		if (status.ok())
-			region.release();
-		else if (!present)
-			return status;
-	}
-	return Status{};
+	return regions_.cover(first, count);
 }
 
 bool Pamt::covers(Pfn pfn)
 {
-	return region_of(pfn) != nullptr;
+	return regions_.of(pfn) != nullptr;
 }
 
 PamtEntry Pamt::lookup(Pfn pfn)
 {
 	MutexGuard guard{ lock_ };
-	const Region *const region = region_of(pfn);
+	const Region *const region = regions_.of(pfn);
 
 	return region ? region->entries[pfn.value % kRunPages] : PamtEntry{};
 }
@@ -85,7 +63,7 @@ PamtEntry Pamt::lookup(Pfn pfn)
 void Pamt::set(Pfn pfn, const PamtEntry &entry, SeamCall call)
 {
 	MutexGuard guard{ lock_ };
-	Region *const region = region_of(pfn);
+	Region *const region = regions_.of(pfn);
 
 	if (!region) {
 		kapi_warn_once("a PAMT entry is changed that there is not");
@@ -103,7 +81,7 @@ void Pamt::set(Pfn pfn, const PamtEntry &entry, SeamCall call)
 void Pamt::note_failure(Pfn pfn, SeamCall call, std::uint64_t status)
 {
 	MutexGuard guard{ lock_ };
-	Region *const region = region_of(pfn);
+	Region *const region = regions_.of(pfn);
 
 	if (!region)
 		return;
@@ -119,7 +97,7 @@ void Pamt::note_failure(Pfn pfn, SeamCall call, std::uint64_t status)
 void Pamt::report(Pfn pfn, const char *what)
 {
 	MutexGuard guard{ lock_ };
-	const Region *const region = region_of(pfn);
+	const Region *const region = regions_.of(pfn);
 	const unsigned slot = pfn.value % kRunPages;
 	const PamtEntry entry = region ? region->entries[slot] : PamtEntry{};
 
@@ -136,7 +114,7 @@ void Pamt::set_locked(Pfn pfn, bool locked)
 {
 	MutexGuard guard{ lock_ };
 
-	if (Region *const region = region_of(pfn))
+	if (Region *const region = regions_.of(pfn))
 		region->entries[pfn.value % kRunPages].locked = locked;
 }
 

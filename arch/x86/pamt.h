@@ -9,9 +9,8 @@
 #define GMEM_ARCH_X86_PAMT_H
 
 #include "arch/x86/history.h"
+#include "arch/x86/regions.h"
 #include "gmem/locks.h"
-#include "gmem/memory.h"
-#include "gmem/xarray.h"
 
 namespace gmem
 {
@@ -71,10 +70,8 @@ class Pamt {
     private:
 	struct Region;
 
-	Region *region_of(Pfn pfn) const { return regions_.load(pfn.value >> kRunOrder); }
-
 	Mutex lock_;
-	XArray<Region> regions_; /* by frame number / 512 */
+	Regions<Region> regions_;
 };
 
 } /* namespace gmem */

@@ -71,40 +71,17 @@ RmpState RmpEntry::state() const
 
 Rmp::~Rmp()
 {
-	std::uint64_t number = 0;
-
-	while (Region *const region = regions_.find(number, ~0ull)) {
-		for (unsigned slot = 0; slot < kRunPages; slot++) {
-			const Pfn pfn{ (number << kRunOrder) + slot };
-
-			if (effective(*region, slot).state() != RmpState::Hypervisor) {
-				report(pfn, "assigned at the end of everything: leaked");
-				break;
-			}
-		}
-		Destroy{}(region);
-		number++;
-	}
+	regions_.clear([this](const Region &region, Pfn pfn) {
+		if (effective(region, pfn.value % kRunPages).state() == RmpState::Hypervisor)
+			return false;
+		report(pfn, "assigned at the end of everything: leaked");
+		return true;
+	});
 }
 
 Status Rmp::cover(Pfn first, std::uint64_t count)
 {
-	const std::uint64_t last = (first.value + count - 1) >> kRunOrder;
-
-	for (std::uint64_t number = first.value >> kRunOrder; number <= last; number++) {
-		if (regions_.load(number))
-			continue;
-
-		GMEM_TRY(region, make<Region>());
-		Region *present = nullptr;
-		const Status status = regions_.insert(number, region.get(), present);
-
-		if (status.ok())
-			region.release();
-		else if (!present)
-			return status;
-	}
-	return Status{};
+	return regions_.cover(first, count);
 }
 
 RmpEntry Rmp::effective(const Region &region, unsigned slot)
@@ -169,7 +146,7 @@ RmpCode Rmp::update(Pfn pfn, const RmpUpdate &update)
 	const bool huge = update.size == RmpSize::k2M;
 	const unsigned slot = pfn.value % kRunPages;
 	MutexGuard guard{ lock_ };
-	Region *const region = region_of(pfn);
+	Region *const region = regions_.of(pfn);
 	RmpCode code;
 
 	updates_++;
@@ -217,7 +194,7 @@ RmpCode Rmp::checked_psmash(Region &region)
 RmpCode Rmp::psmash(Pfn pfn)
 {
 	MutexGuard guard{ lock_ };
-	Region *const region = region_of(pfn);
+	Region *const region = regions_.of(pfn);
 	RmpCode code;
 
 	if (psmash_failure_.strikes(code))
@@ -236,7 +213,7 @@ RmpCode Rmp::psmash(Pfn pfn)
 RmpEntry Rmp::lookup(Pfn pfn)
 {
 	MutexGuard guard{ lock_ };
-	const Region *const region = region_of(pfn);
+	const Region *const region = regions_.of(pfn);
 
 	return region ? effective(*region, pfn.value % kRunPages) : RmpEntry{};
 }
@@ -247,7 +224,7 @@ bool Rmp::all_hypervisor(Pfn first, std::uint64_t count)
 
 	for (std::uint64_t i = 0; i < count; i++) {
 		const Pfn pfn = first + i;
-		const Region *const region = region_of(pfn);
+		const Region *const region = regions_.of(pfn);
 
 		if (region &&
 		    effective(*region, pfn.value % kRunPages).state() != RmpState::Hypervisor)
@@ -259,7 +236,7 @@ bool Rmp::all_hypervisor(Pfn first, std::uint64_t count)
 void Rmp::firmware_set(Pfn pfn, const RmpEntry &entry, Command command)
 {
 	MutexGuard guard{ lock_ };
-	Region *const region = region_of(pfn);
+	Region *const region = regions_.of(pfn);
 	const unsigned slot = pfn.value % kRunPages;
 
 	const bool fits = region && region->is_2m() == (entry.size == RmpSize::k2M) &&
@@ -279,7 +256,7 @@ void Rmp::firmware_set(Pfn pfn, const RmpEntry &entry, Command command)
 void Rmp::report(Pfn pfn, const char *what)
 {
 	MutexGuard guard{ lock_ };
-	const Region *const region = region_of(pfn);
+	const Region *const region = regions_.of(pfn);
 	const RmpEntry entry = region ? effective(*region, pfn.value % kRunPages) : RmpEntry{};
 
 	kapi_stat_add(KAPI_STAT_REPORTS, 1);

@@ -15,9 +15,8 @@
 #define GMEM_ARCH_X86_RMP_H
 
 #include "arch/x86/history.h"
+#include "arch/x86/regions.h"
 #include "gmem/locks.h"
-#include "gmem/memory.h"
-#include "gmem/xarray.h"
 
 namespace gmem
 {
@@ -33,6 +32,17 @@ enum class RmpCode : std::uint8_t {
 	FailOverlap = 4, /* RMPUPDATE's */
 	FailNotEligible = 7, /* PSMASH's */
 };
+
+constexpr bool is_ok(RmpCode code)
+{
+	return code == RmpCode::Ok;
+}
+
+/* Whether KVM asks again. */
+constexpr bool is_busy(RmpCode code)
+{
+	return code == RmpCode::FailInuse || code == RmpCode::FailOverlap;
+}
 
 /* What an entry's fields say about its frame. */
 enum class RmpState : std::uint8_t {
@@ -131,7 +141,6 @@ class Rmp {
     private:
 	struct Region;
 
-	Region *region_of(Pfn pfn) const { return regions_.load(pfn.value >> kRunOrder); }
 	static RmpEntry effective(const Region &region, unsigned slot);
 	static RmpCode checked_update(Region &region, unsigned slot, const RmpUpdate &update);
 	static RmpCode update_4k(Region &region, unsigned slot, const RmpUpdate &update);
@@ -139,7 +148,7 @@ class Rmp {
 	static RmpCode checked_psmash(Region &region);
 
 	Mutex lock_; /* of the regions' contents, and the injections */
-	XArray<Region> regions_; /* by frame number / 512 */
+	Regions<Region> regions_;
 	Injection<RmpCode> update_failure_, psmash_failure_;
 	unsigned long updates_ = 0;
 };

@@ -62,8 +62,8 @@ class Sept {
 
 	/* The entry of @level for @gfn, or the one above it where the walk ends. */
 	struct Walk {
-		SeptEntry *entry;
-		unsigned level;
+		SeptEntry *entry = nullptr;
+		unsigned level = 0;
 	};
 	Walk walk(Gfn gfn, unsigned level) const;
 

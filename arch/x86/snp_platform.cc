@@ -5,7 +5,6 @@
 #include "arch/x86/snp_platform.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace gmem
 {
@@ -13,18 +12,11 @@ namespace gmem
 namespace
 {
 
-/* Both under the lock of the list of VMs. */
-constinit SnpMachine *the_machine;
-constinit unsigned machine_users;
-
-bool is_busy(RmpCode code)
-{
-	return code == RmpCode::FailInuse || code == RmpCode::FailOverlap;
-}
+constinit Machine<SnpMachine> the_machine;
 
 RmpCode update(Pfn pfn, const RmpUpdate &update, Patience &patience)
 {
-	return patience.ask([&] { return the_machine->rmp.update(pfn, update); }, is_busy);
+	return patience.ask([&] { return the_machine->rmp.update(pfn, update); });
 }
 
 RmpCode update(Pfn pfn, const RmpUpdate &to)
@@ -34,53 +26,16 @@ RmpCode update(Pfn pfn, const RmpUpdate &to)
 	return update(pfn, to, patience);
 }
 
-Status status_of(RmpCode code)
-{
-	if (code == RmpCode::Ok)
-		return Status{};
-	return is_busy(code) ? error(EBUSY) : error(EIO);
-}
-
-/* What was a guest's is not for the host to see. */
-void scrub(Pfn pfn, std::uint64_t count)
-{
-	for (std::uint64_t i = 0; i < count; i++)
-		std::memset(kapi_frame(pfn.value + i), 0, kPageSize);
-}
-
-constexpr std::uint64_t gpa_of(Gfn gfn)
-{
-	return gfn.value << kPageShift;
-}
-
 } /* namespace */
 
 SnpMachine *SnpPlatform::machine()
 {
-	return the_machine;
+	return the_machine.get();
 }
 
 Result<ModelVm *> SnpPlatform::create(struct kvm *vm)
 {
-	if (!the_machine) {
-		GMEM_TRY(machine, make<SnpMachine>());
-		the_machine = machine.release();
-		the_machine->asids.set(0); /* the hypervisor's */
-	}
-	machine_users++;
-
-	/* Whatever fails from here on, what there is of it is taken down. */
-	Result<Own<SnpPlatform>> platform = make<SnpPlatform>(vm);
-
-	if (!platform.ok()) {
-		if (--machine_users == 0) {
-			Destroy{}(the_machine);
-			the_machine = nullptr;
-		}
-		return platform.status();
-	}
-	GMEM_CHECK(platform.value()->launch());
-	return std::move(platform).value().release();
+	return the_machine.add<SnpPlatform>(vm);
 }
 
 /* A context page, a started launch, an ASID. */
@@ -123,10 +78,7 @@ SnpPlatform::~SnpPlatform()
 		else
 			(void)broken(pfn, "a guest's context cannot be reclaimed: leaked");
 	}
-	if (--machine_users == 0) {
-		Destroy{}(the_machine);
-		the_machine = nullptr;
-	}
+	the_machine.drop();
 }
 
 Status SnpPlatform::broken(Pfn pfn, const char *what)
@@ -174,7 +126,7 @@ Status SnpPlatform::admit(Gfn gfn, Pfn pfn, unsigned order)
 
 Status SnpPlatform::split(Pfn pfn)
 {
-	const RmpCode code = ask([&] { return the_machine->rmp.psmash(pfn); }, is_busy);
+	const RmpCode code = ask([&] { return the_machine->rmp.psmash(pfn); });
 
 	if (code != RmpCode::Ok)
 		the_machine->rmp.report(pfn, "PSMASH fails");

@@ -13,8 +13,10 @@
 namespace gmem
 {
 
-/* What all VMs share. Exists while there is one. */
+/* What all VMs share. */
 struct SnpMachine {
+	SnpMachine() { asids.set(0); /* the hypervisor's */ }
+
 	Rmp rmp;
 	SnpFirmware firmware{ rmp };
 	Bitmap<1024> asids; /* in use; under the lock of the list of VMs */
@@ -29,6 +31,8 @@ class SnpPlatform final : public ModelVm {
 
 	explicit SnpPlatform(struct kvm *vm) : ModelVm(vm), lock_(KAPI_LOCK_VM_MODEL) {}
 	~SnpPlatform();
+	/* For Machine::add(). */
+	Status launch();
 
 	Status prepare(struct kvm *vm, Gfn gfn, Pfn pfn, unsigned order) override;
 	Status reclaim(Pfn pfn, std::uint64_t count) override;
@@ -45,7 +49,6 @@ class SnpPlatform final : public ModelVm {
 
     private:
 	void destroy() override { Destroy{}(this); }
-	Status launch();
 	Status broken(Pfn pfn, const char *what);
 	Status share(Pfn pfn, RmpSize size, Patience &patience);
 	Status reclaim_entry(Pfn pfn, const RmpEntry &entry, std::uint64_t count,

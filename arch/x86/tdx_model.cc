@@ -39,14 +39,13 @@ TdxModule::Result TdxModule::enter(Td &td, Hold tdr, bool build_only)
 		return fail(injected);
 	if (td.lifecycle == Td::Lifecycle::None || pamt_.lookup(td.tdr).type != PageType::Tdr)
 		return fail(kPageMetadataIncorrect | kTdr);
-	if (tdr == Hold::Exclusive ? !td.tdr_lock.free_for_exclusive()
-				   : !td.tdr_lock.free_for_shared())
+	if (!td.tdr_lock.free_for(tdr))
 		return fail(kOperandBusy | kTdr);
 	if (td.lifecycle == Td::Lifecycle::HkidAssigned)
 		return fail(kKeysNotConfigured);
 	if (td.lifecycle == Td::Lifecycle::Teardown)
 		return fail(kLifecycleIncorrect);
-	if (!td.op_state_lock.free_for_shared())
+	if (!td.op_state_lock.free_for(Hold::Shared))
 		return fail(kOperandBusy | kOpState);
 	if (td.op_state == Td::OpState::Uninitialized ||
 	    (build_only && td.op_state != Td::OpState::Initialized))
@@ -54,15 +53,37 @@ TdxModule::Result TdxModule::enter(Td &td, Hold tdr, bool build_only)
 	return {};
 }
 
-TdxModule::Result TdxModule::check_gpa(std::uint64_t gpa, unsigned level, unsigned lowest,
-				       unsigned highest)
+TdxModule::Result TdxModule::check_gpa(std::uint64_t gpa, unsigned level, Levels levels)
 {
-	if (level < lowest || level > highest)
+	if (level < levels.lowest || level > levels.highest)
 		return fail(kOperandInvalid | kRcx);
 	if (gpa & ((kPageSize << 9 * level) - 1))
 		return fail(kOperandInvalid | kRcx);
 	if (gpa >= Sept::kPrivateEnd)
 		return fail(kOperandInvalid | kRcx);
+	return {};
+}
+
+/*
+ * What calls about an entry of the S-EPT begin with; @walk is at it then. Entries have
+ * locks of their own for those who share the @tree.
+ */
+TdxModule::Result TdxModule::find(Td &td, std::uint64_t gpa, unsigned level, Levels levels,
+				  Hold tree, Sept::Walk &walk)
+{
+	Result checked = enter(td, Hold::Shared, false);
+
+	if (checked.ok())
+		checked = check_gpa(gpa, level, levels);
+	if (!checked.ok())
+		return checked;
+	if (!td.sept_lock.free_for(tree))
+		return fail(kOperandBusy | kSeptTree);
+	walk = td.sept.walk(gfn_of(gpa), level);
+	if (walk.level != level)
+		return walk_details(kEptWalkFailed | kRcx, walk);
+	if (tree == Hold::Shared && walk.entry->locked)
+		return fail(kOperandBusy | kRcx);
 	return {};
 }
 
@@ -169,21 +190,11 @@ void TdxModule::vp_exit(Td &td, unsigned epoch_parity)
 TdxModule::Result TdxModule::sept_add(Td &td, std::uint64_t gpa, unsigned level, Pfn page)
 {
 	MutexGuard guard{ td.mutex };
-	Result checked = enter(td, Hold::Shared, false);
+	Sept::Walk walk;
+	Result checked = find(td, gpa, level, kTables, Hold::Shared, walk);
 
-	if (checked.ok())
-		checked = check_gpa(gpa, level, 1, Sept::kRootLevel);
 	if (!checked.ok())
 		return checked;
-	if (!td.sept_lock.free_for_shared())
-		return fail(kOperandBusy | kSeptTree);
-
-	const Sept::Walk walk = td.sept.walk(gfn_of(gpa), level);
-
-	if (walk.level != level)
-		return walk_details(kEptWalkFailed | kRcx, walk);
-	if (walk.entry->locked)
-		return fail(kOperandBusy | kRcx);
 	if (walk.entry->state != SeptState::Free)
 		return walk_details(kEptEntryStateIncorrect | kRcx, walk);
 	checked = check_page(page);
@@ -201,7 +212,7 @@ TdxModule::Result TdxModule::locked_page_add(Td &td, std::uint64_t gpa, unsigned
 	Result checked = enter(td, Hold::Exclusive, true);
 
 	if (checked.ok())
-		checked = check_gpa(gpa, level, 0, 0);
+		checked = check_gpa(gpa, level, kPages);
 	if (!checked.ok())
 		return checked;
 
@@ -240,21 +251,11 @@ TdxModule::Result TdxModule::page_add(Td &td, std::uint64_t gpa, unsigned level,
 
 TdxModule::Result TdxModule::locked_page_aug(Td &td, std::uint64_t gpa, unsigned level, Pfn page)
 {
-	Result checked = enter(td, Hold::Shared, false);
+	Sept::Walk walk;
+	Result checked = find(td, gpa, level, kPages, Hold::Shared, walk);
 
-	if (checked.ok())
-		checked = check_gpa(gpa, level, 0, 0);
 	if (!checked.ok())
 		return checked;
-	if (!td.sept_lock.free_for_shared())
-		return fail(kOperandBusy | kSeptTree);
-
-	const Sept::Walk walk = td.sept.walk(gfn_of(gpa), 0);
-
-	if (walk.level != 0)
-		return walk_details(kEptWalkFailed | kRcx, walk);
-	if (walk.entry->locked)
-		return fail(kOperandBusy | kRcx);
 	if (walk.entry->state != SeptState::Free && walk.entry->state != SeptState::Removed)
 		return walk_details(kEptEntryStateIncorrect | kRcx, walk);
 	checked = check_page(page);
@@ -308,7 +309,7 @@ TdxModule::Result TdxModule::mr_finalize(Td &td)
 
 	if (!checked.ok())
 		return checked;
-	if (!td.op_state_lock.free_for_exclusive())
+	if (!td.op_state_lock.free_for(Hold::Exclusive))
 		return fail(kOperandBusy | kOpState);
 	if (td.vcpus == 0)
 		return fail(kNoVcpus);
@@ -325,19 +326,11 @@ TdxModule::Result TdxModule::mr_finalize(Td &td)
 TdxModule::Result TdxModule::range_block(Td &td, std::uint64_t gpa, unsigned level)
 {
 	MutexGuard guard{ td.mutex };
-	Result checked = enter(td, Hold::Shared, false);
+	Sept::Walk walk;
+	const Result checked = find(td, gpa, level, kAll, Hold::Exclusive, walk);
 
-	if (checked.ok())
-		checked = check_gpa(gpa, level, 0, Sept::kRootLevel);
 	if (!checked.ok())
 		return checked;
-	if (!td.sept_lock.free_for_exclusive())
-		return fail(kOperandBusy | kSeptTree);
-
-	const Sept::Walk walk = td.sept.walk(gfn_of(gpa), level);
-
-	if (walk.level != level)
-		return walk_details(kEptWalkFailed | kRcx, walk);
 	if (sept_is_blocked(walk.entry->state))
 		return walk_details(kRangeAlreadyBlocked, walk);
 	switch (walk.entry->state) {
@@ -364,19 +357,11 @@ TdxModule::Result TdxModule::range_block(Td &td, std::uint64_t gpa, unsigned lev
 TdxModule::Result TdxModule::range_unblock(Td &td, std::uint64_t gpa, unsigned level)
 {
 	MutexGuard guard{ td.mutex };
-	Result checked = enter(td, Hold::Shared, false);
+	Sept::Walk walk;
+	const Result checked = find(td, gpa, level, kAll, Hold::Exclusive, walk);
 
-	if (checked.ok())
-		checked = check_gpa(gpa, level, 0, Sept::kRootLevel);
 	if (!checked.ok())
 		return checked;
-	if (!td.sept_lock.free_for_exclusive())
-		return fail(kOperandBusy | kSeptTree);
-
-	const Sept::Walk walk = td.sept.walk(gfn_of(gpa), level);
-
-	if (walk.level != level)
-		return walk_details(kEptWalkFailed | kRcx, walk);
 	switch (walk.entry->state) {
 	case SeptState::Blocked:
 		walk.entry->state = SeptState::Mapped;
@@ -401,7 +386,7 @@ TdxModule::Result TdxModule::track(Td &td)
 
 	if (!checked.ok())
 		return checked;
-	if (!td.epoch_lock.free_for_exclusive())
+	if (!td.epoch_lock.free_for(Hold::Exclusive))
 		return fail(kOperandBusy | kTdEpoch);
 	if (td.in_guest[(td.epoch - 1) % 2])
 		return fail(kPreviousEpochBusy);
@@ -429,21 +414,11 @@ TdxModule::Result TdxModule::removable(Td &td, const SeptEntry &entry)
 TdxModule::Result TdxModule::page_remove(Td &td, std::uint64_t gpa, unsigned level)
 {
 	MutexGuard guard{ td.mutex };
-	Result checked = enter(td, Hold::Shared, false);
+	Sept::Walk walk;
+	Result checked = find(td, gpa, level, kPages, Hold::Shared, walk);
 
-	if (checked.ok())
-		checked = check_gpa(gpa, level, 0, 0);
 	if (!checked.ok())
 		return checked;
-	if (!td.sept_lock.free_for_shared())
-		return fail(kOperandBusy | kSeptTree);
-
-	const Sept::Walk walk = td.sept.walk(gfn_of(gpa), 0);
-
-	if (walk.level != 0)
-		return walk_details(kEptWalkFailed | kRcx, walk);
-	if (walk.entry->locked)
-		return fail(kOperandBusy | kRcx);
 	switch (walk.entry->state) {
 	case SeptState::Mapped:
 	case SeptState::Pending:

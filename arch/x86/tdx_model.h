@@ -65,8 +65,12 @@ struct TdxLock {
 	bool exclusive = false;
 	unsigned shared = 0;
 
-	bool free_for_shared() const { return !exclusive; }
-	bool free_for_exclusive() const { return !exclusive && shared == 0; }
+	enum class Hold : std::uint8_t { Shared, Exclusive };
+
+	bool free_for(Hold hold) const
+	{
+		return !exclusive && (hold == Hold::Shared || shared == 0);
+	}
 };
 
 /* A trust domain. */
@@ -132,13 +136,21 @@ class TdxModule {
 	unsigned long calls() const { return calls_.load(); }
 
     private:
-	enum class Hold : std::uint8_t { Shared, Exclusive };
+	using Hold = TdxLock::Hold;
+	/* Levels of the S-EPT that a call is about. */
+	struct Levels {
+		unsigned lowest, highest;
+	};
+	static constexpr Levels kPages{ 0, 0 }, kTables{ 1, Sept::kRootLevel },
+		kAll{ 0, Sept::kRootLevel };
 
 	static Result fail(std::uint64_t status) { return { status, 0 }; }
 	static Result walk_details(std::uint64_t status, const Sept::Walk &walk);
 	Result enter(Td &td, Hold tdr, bool build_only);
-	Result check_gpa(std::uint64_t gpa, unsigned level, unsigned lowest, unsigned highest);
+	Result check_gpa(std::uint64_t gpa, unsigned level, Levels levels);
 	Result check_page(Pfn page);
+	Result find(Td &td, std::uint64_t gpa, unsigned level, Levels levels, Hold tree,
+		    Sept::Walk &walk);
 	void give(Td &td, Pfn page, PageType type, SeamCall call, std::uint64_t gpa = 0);
 	Result locked_page_add(Td &td, std::uint64_t gpa, unsigned level, Pfn page,
 			       const void *source);
@@ -148,6 +160,16 @@ class TdxModule {
 	Pamt &pamt_;
 	std::atomic<unsigned long> calls_{ 0 };
 };
+
+inline bool is_ok(const TdxModule::Result &result)
+{
+	return result.ok();
+}
+
+inline bool is_busy(const TdxModule::Result &result)
+{
+	return tdx::is_busy(result.status);
+}
 
 } /* namespace gmem */
 

@@ -4,62 +4,24 @@
  */
 #include "arch/x86/tdx_platform.h"
 
-#include <cstring>
-
 namespace gmem
 {
 
 namespace
 {
 
-/* Both under the lock of the list of VMs. */
-constinit TdxMachine *the_machine;
-constinit unsigned machine_users;
-
-bool is_busy(const TdxModule::Result &result)
-{
-	return tdx::is_busy(result.status);
-}
-
-Status status_of(const TdxModule::Result &result)
-{
-	if (result.ok())
-		return Status{};
-	return is_busy(result) ? error(EBUSY) : error(EIO);
-}
-
-constexpr std::uint64_t gpa_of(Gfn gfn)
-{
-	return gfn.value << kPageShift;
-}
+constinit Machine<TdxMachine> the_machine;
 
 } /* namespace */
 
 TdxMachine *TdxPlatform::machine()
 {
-	return the_machine;
+	return the_machine.get();
 }
 
 Result<ModelVm *> TdxPlatform::create(struct kvm *vm)
 {
-	if (!the_machine) {
-		GMEM_TRY(machine, make<TdxMachine>());
-		the_machine = machine.release();
-	}
-	machine_users++;
-
-	/* Whatever fails from here on, what there is of it is taken down. */
-	Result<Own<TdxPlatform>> platform = make<TdxPlatform>(vm);
-
-	if (!platform.ok()) {
-		if (--machine_users == 0) {
-			Destroy{}(the_machine);
-			the_machine = nullptr;
-		}
-		return platform.status();
-	}
-	GMEM_CHECK(platform.value()->launch());
-	return std::move(platform).value().release();
+	return the_machine.add<TdxPlatform>(vm);
 }
 
 /* A convertible page for the TD itself. */
@@ -119,10 +81,7 @@ TdxPlatform::~TdxPlatform()
 		else
 			(void)broken(td_.tdr, "a TD's root cannot be reclaimed: leaked");
 	}
-	if (--machine_users == 0) {
-		Destroy{}(the_machine);
-		the_machine = nullptr;
-	}
+	the_machine.drop();
 }
 
 Status TdxPlatform::broken(Pfn pfn, const char *what)
@@ -145,7 +104,7 @@ bool TdxPlatform::runnable()
 template <class Map> Status TdxPlatform::map(Gfn gfn, std::uint64_t &code, Map map_page)
 {
 	for (;;) {
-		const TdxModule::Result result = ask(map_page, is_busy);
+		const TdxModule::Result result = ask(map_page);
 
 		code = result.status;
 		if (tdx::status_of(code) != tdx::kEptWalkFailed)
@@ -156,12 +115,10 @@ template <class Map> Status TdxPlatform::map(Gfn gfn, std::uint64_t &code, Map m
 
 		GMEM_TRY(table, own_page());
 
-		const TdxModule::Result added = ask(
-			[&] {
-				return the_machine->module.sept_add(
-					td_, gpa_of(gfn.round_down(9 * level)), level, table);
-			},
-			is_busy);
+		const TdxModule::Result added = ask([&] {
+			return the_machine->module.sept_add(td_, gpa_of(gfn.round_down(9 * level)),
+							    level, table);
+		});
 		/* Another fault may have been faster: the page waits for the TD's end. */
 		if (!added.ok() && tdx::status_of(added.status) != tdx::kEptEntryStateIncorrect) {
 			code = added.status;
@@ -221,11 +178,10 @@ Status TdxPlatform::block(Pfn pfn, std::uint64_t count, Patience &patience)
 		const std::uint64_t gpa = the_machine->pamt.lookup(pfn + i).gpa;
 
 		if (is_ours(pfn + i))
-			(void)patience.ask([&] { return module.range_block(td_, gpa, 0); },
-					   is_busy);
+			(void)patience.ask([&] { return module.range_block(td_, gpa, 0); });
 	}
 
-	const Status tracked = status_of(patience.ask([&] { return module.track(td_); }, is_busy));
+	const Status tracked = status_of(patience.ask([&] { return module.track(td_); }));
 
 	if (!tracked.ok())
 		the_machine->pamt.report(pfn, "cannot be tracked, nor its neighbours");
@@ -241,7 +197,7 @@ Status TdxPlatform::remove(Pfn pfn, Patience &patience)
 		return broken(pfn, "freed, but was not the TD's");
 
 	const TdxModule::Result result =
-		patience.ask([&] { return module.page_remove(td_, gpa, 0); }, is_busy);
+		patience.ask([&] { return module.page_remove(td_, gpa, 0); });
 
 	if (!result.ok()) {
 		(void)broken(pfn, "cannot be removed");
@@ -249,8 +205,7 @@ Status TdxPlatform::remove(Pfn pfn, Patience &patience)
 	}
 	if (!module.page_wbinvd(pfn).ok())
 		return broken(pfn, "cannot be flushed");
-	/* What was a guest's is not for the host to see. */
-	std::memset(kapi_frame(pfn.value), 0, kPageSize);
+	scrub(pfn, 1);
 	return Status{};
 }
 
@@ -302,7 +257,7 @@ Status TdxPlatform::populate(Gfn gfn, Pfn pfn, PageContent &content)
 	TdxModule::Result result;
 
 	for (std::uint64_t at = 0; content.measure && at < kPageSize; at += kTdxChunkSize) {
-		result = ask([&] { return module.mr_extend(td_, gpa + at); }, is_busy);
+		result = ask([&] { return module.mr_extend(td_, gpa + at); });
 		if (!result.ok())
 			break;
 	}
@@ -319,8 +274,7 @@ Status TdxPlatform::populate(Gfn gfn, Pfn pfn, PageContent &content)
 
 Status TdxPlatform::finish(std::uint64_t &firmware_error)
 {
-	const TdxModule::Result result = ask([&] { return the_machine->module.mr_finalize(td_); },
-					     is_busy);
+	const TdxModule::Result result = ask([&] { return the_machine->module.mr_finalize(td_); });
 
 	firmware_error = result.status;
 	return status_of(result);

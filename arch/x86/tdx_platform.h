@@ -12,7 +12,7 @@
 namespace gmem
 {
 
-/* What all VMs share. Exists while there is one. */
+/* What all VMs share. */
 struct TdxMachine {
 	Pamt pamt;
 	TdxModule module{ pamt };
@@ -27,6 +27,8 @@ class TdxPlatform final : public ModelVm {
 
 	explicit TdxPlatform(struct kvm *vm) : ModelVm(vm) {}
 	~TdxPlatform();
+	/* For Machine::add(). */
+	Status launch();
 
 	Status prepare(struct kvm *vm, Gfn gfn, Pfn pfn, unsigned order) override;
 	Status reclaim(Pfn pfn, std::uint64_t count) override;
@@ -42,7 +44,6 @@ class TdxPlatform final : public ModelVm {
 
     private:
 	void destroy() override { Destroy{}(this); }
-	Status launch();
 	Result<Pfn> own_page();
 	template <class Map> Status map(Gfn gfn, std::uint64_t &code, Map map_page);
 	Status broken(Pfn pfn, const char *what);
