@@ -10,6 +10,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 number=0
 failed=0
+left_out=0
 
 report() { # ok|not-ok name detail
 	number=$((number + 1))
@@ -127,6 +128,7 @@ if [ -n "${OVMF_TDX:-}" ]; then
 	fi
 else
 	number=$((number + 1))
+	left_out=1
 	echo "ok $number - published-MRTD # SKIP OVMF_TDX names no firmware"
 fi
 
@@ -261,5 +263,5 @@ ends_with 2 no-such-file nowhere.json
 ends_with 2 no-argument
 
 echo "1..$number"
-echo "$((number - failed)) passed, $failed failed"
+echo "$((number - failed - left_out)) passed, $failed failed"
 [ "$failed" = 0 ]
