@@ -9,11 +9,14 @@
 #include <iterator>
 
 #include <gmem/gmem.h>
+#include <uapi/gmem.h>
 
 #include "gmem/result.h"
 #include "kunit/fakes/files.h"
 #include "kunit/fakes/pages.h"
+#include "kunit/fakes/pci_hole.h"
 #include "kunit/fakes/platform.h"
+#include "kunit/fakes/share.h"
 #include "kunit/fakes/work.h"
 
 namespace model
@@ -24,6 +27,11 @@ namespace
 
 constexpr std::uint64_t kSizes[] = { 1, 3, 511, 512, 513, 1024, 1300, 2048 };
 constexpr std::uint64_t kPlaces[] = { 0, 1, 100, 256, 511, 512, 513, 520, 1023, 1024, 1500, 1536 };
+constexpr std::uint64_t kFlags[] = { 0, GUEST_MEMFD_FLAG_MMAP,
+				     GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED,
+				     GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED };
+/* KVM_MEM_GUEST_MEMFD of <linux/kvm.h>. */
+constexpr unsigned kGmemRegion = 1u << 2;
 constexpr std::uint64_t kGfnBases[] = { 0, 1, 512, 520, 1024, 2048, 2304, 3072 };
 
 template <class T, std::size_t N> T pick(const T (&table)[N], unsigned n)
@@ -36,10 +44,11 @@ template <class T, std::size_t N> T pick(const T (&table)[N], unsigned n)
 Machine::~Machine()
 {
 	fake::fail_nth(0);
-	for (struct page *page : held_)
-		kapi_page_put(page);
+	while (!held_.empty())
+		drop({});
 	for (int i = 0; i < kFiles; i++)
 		close(i);
+	drop_consumers();
 	for (struct kvm *vm : vms_) {
 		if (vm)
 			kapi_kvm_put(vm);
@@ -62,6 +71,7 @@ void Machine::run(const Sequence &ops)
 	for (const Op &op : ops) {
 		current_ = &op;
 		step(op);
+		check_consumers();
 		if (op.kind != Kind::Fail)
 			fake::fail_nth(0);
 		for (int i = 0; i < kFiles; i++)
@@ -117,6 +127,18 @@ void Machine::step(const Op &op)
 		if (op.b % 4 == 3)
 			return busy(op);
 		return fake::fail_nth(1 + op.a % 6);
+	case Kind::Touch:
+		return touch(op);
+	case Kind::Pin:
+		return pin(op);
+	case Kind::Convert:
+		return convert(op);
+	case Kind::ConvertGfns:
+		return convert_gfns(op);
+	case Kind::Consumer:
+		return consumer(op);
+	case Kind::Lend:
+		return lend(op);
 	case Kind::Kinds:
 		break;
 	}
@@ -187,6 +209,10 @@ void Machine::make_vm(const Op &op)
 
 	if (vm)
 		return;
+	if (op.x % 8 == 7) {
+		vm = fake::vm_create(fake::kDefaultVm);
+		return;
+	}
 	vm = fake::vm_create(op.b % 4 == 3 ? fake::kSnpVm : fake::kSwProtectedVm, op.c % 8 != 7);
 	if (op.b % 4 != 3)
 		begin_launch(vm, pick(kPlatforms, op.b / 4));
@@ -216,13 +242,17 @@ void Machine::create(const Op &op)
 	if (!vm || file.open)
 		return;
 	const std::uint64_t size = pick(kSizes, op.c);
-	kvm_create_guest_memfd args{ size << 12, 0 };
+	const std::uint64_t flags = pick(kFlags, op.x);
+	kvm_create_guest_memfd args{ size << 12, flags };
 
 	fake::set_platform(platform_of(vm));
 	const int fd = gmem_create(vm, &args);
 
 	fake::set_platform(KAPI_PLATFORM_NONE);
 	fake::return_to_user();
+	/* What hardware encrypts cannot have begun as shared. */
+	if (vm->type == fake::kSnpVm && flags & GUEST_MEMFD_FLAG_INIT_SHARED)
+		return expect(fd == -EINVAL, "create of an encrypted file that is shared");
 	if (fake::fail_fired()) {
 		expect(fd == -ENOMEM || fd == -EMFILE || fd == -ENFILE ||
 			       (fd == -EIO && platform_of(vm) != KAPI_PLATFORM_NONE),
@@ -233,6 +263,10 @@ void Machine::create(const Op &op)
 	real = { fd, fake::file_at(fd)->inode };
 	file.open = true;
 	file.vm = vm;
+	file.mappable = flags & GUEST_MEMFD_FLAG_MMAP;
+	file.converts = file.mappable && vm->type != fake::kDefaultVm;
+	file.keeps = vm->type != fake::kSnpVm && platform_of(vm) == KAPI_PLATFORM_NONE;
+	file.shared.assign(size, flags & GUEST_MEMFD_FLAG_INIT_SHARED);
 	file.pages.assign(size, Page{});
 	file.block.assign(size / kRun + 1, false);
 	file.unknown.assign(size / kRun + 1, false);
@@ -251,6 +285,11 @@ void Machine::close(int n)
 	}
 	struct kvm *const vm = file.vm;
 
+	expect_unmapped(n, { 0, file.size() });
+	for (Consumer &c : consumers_) {
+		if (c.used && c.file == n)
+			c.file = -1;
+	}
 	fake::close_fd(real_[n].fd);
 	file = File{};
 	real_[n] = RealFile{};
@@ -276,45 +315,87 @@ void Machine::bind(const Op &op)
 
 	const std::uint64_t gfn = op.c & 128 ? pick(kGfnBases, op.y)
 					     : pick(kGfnBases, op.y) / 512 * 512 + offset % 512;
-	Slot expected{ vm, n, gfn, { offset, offset + npages } };
-	int want = 0;
-
-	for (const RealSlot &other : slots_) {
-		if (!other.used)
-			continue;
-		if (other.expected.vm == vm && other.expected.gfns().overlaps(expected.gfns()))
-			want = -EEXIST; /* KVM's own check */
-	}
-	if (!want && !file.open)
-		want = -EBADF;
-	if (!want && (file.vm != vm || expected.pages.end > file.size()))
-		want = -EINVAL;
-	for (const RealSlot &other : slots_) {
-		if (!want && other.used && other.expected.file == n &&
-		    other.expected.pages.overlaps(expected.pages))
-			want = -EINVAL;
-	}
-
-	const int ret = fake::slot_add(vm, gfn, npages, file.open ? real_[n].fd : 9999, offset,
-				       &slot.slot);
+	const Slot expected{ vm, n, gfn, { offset, offset + npages }, file.mappable };
+	const int ret = add_slot(slot, expected, file.open ? real_[n].fd : 9999);
 
 	if (fake::fail_fired())
-		expect(ret == -ENOMEM, "error of a failed bind");
+		expect(ret == -ENOMEM || (ret == -EFAULT && vm->type == fake::kDefaultVm),
+		       "error of a failed bind");
 	else
-		expect(ret == want, "bind");
+		expect(ret == bind_error(expected), "bind");
 	if (ret == 0) {
 		slot.used = true;
 		slot.expected = expected;
 	}
 }
 
+int Machine::bind_error(const Slot &slot) const
+{
+	const File &file = files_[slot.file];
+	const bool is_default = slot.vm->type == fake::kDefaultVm;
+
+	/* KVM looks at a default VM's memslot when the file is known to be one for it. */
+	if (is_default && !file.open)
+		return -EBADF;
+	if (is_default && !file.mappable)
+		return -EINVAL;
+	for (const RealSlot &other : slots_) {
+		if (other.used && other.expected.vm == slot.vm &&
+		    other.expected.gfns().overlaps(slot.gfns()))
+			return -EEXIST; /* KVM's own check */
+	}
+	if (!file.open)
+		return -EBADF;
+	if (file.vm != slot.vm || slot.pages.end > file.size())
+		return -EINVAL;
+	for (const RealSlot &other : slots_) {
+		if (other.used && other.expected.file == slot.file &&
+		    other.expected.pages.overlaps(slot.pages))
+			return -EINVAL;
+	}
+	for (const Consumer &c : consumers_) {
+		if (c.used && c.file == slot.file && !c.shared && c.pages.overlaps(slot.pages))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+int Machine::add_slot(RealSlot &slot, const Slot &as, int fd)
+{
+	const std::uint64_t npages = as.pages.end - as.pages.start;
+	const unsigned id = static_cast<unsigned>(&slot - slots_.data());
+
+	if (as.vm->type != fake::kDefaultVm)
+		return fake::slot_add(as.vm, as.base_gfn, npages, fd, as.pages.start, &slot.slot);
+
+	const fake::Region2 request{ { id, kGmemRegion, as.base_gfn << 12, npages << 12, 0 },
+				     { as.pages.start << 12, static_cast<unsigned>(fd) } };
+	const long ret = fake::request_region2(as.vm, request);
+
+	slot.slot = fake::region_slot(as.vm, id);
+	return static_cast<int>(ret);
+}
+
 void Machine::unbind(const Op &op)
 {
 	RealSlot &slot = slots_[op.b % kSlots];
+	struct kvm *const vm = slot.expected.vm;
 
 	if (!slot.used)
 		return;
-	fake::slot_delete(slot.expected.vm, slot.slot);
+	if (vm->type != fake::kDefaultVm) {
+		fake::slot_delete(vm, slot.slot);
+	} else {
+		const unsigned id = op.b % kSlots;
+		const fake::Region2 nothing{
+			{ id, kGmemRegion, slot.expected.base_gfn << 12, 0, 0 }, {}
+		};
+		const long ret = fake::request_region2(vm, nothing);
+
+		expect(ret == (fake::fail_fired() ? -EFAULT : 0), "deletion of a memslot");
+		if (ret)
+			return;
+	}
 	slot.used = false;
 }
 
@@ -332,15 +413,10 @@ void Machine::punch(const Op &op)
 	expect(fake::fallocate(fake::file_at(real_[n].fd), true, span.start << 12,
 			       (span.end - span.start + extra) << 12) == 0,
 	       "punch");
+	expect_unmapped(n, span);
 	for (std::uint64_t i = span.start; i < span.end; i++) {
 		file.pages[i] = Page{};
-		for (const RealSlot &slot : slots_) {
-			if (slot.used && slot.expected.file == n && slot.expected.pages.contains(i))
-				expect(fake::mapped_order(slot.expected.vm,
-							  slot.expected.base_gfn + i -
-								  slot.expected.pages.start) < 0,
-				       "mapped after a punch");
-		}
+		check_unmapped(n, i);
 	}
 	for (std::uint64_t i = span.start; i < span.end; i += kRun - i % kRun) {
 		file.as_one[i / kRun] = false;
@@ -399,9 +475,17 @@ void Machine::attributes(const Op &op)
 {
 	const auto [vm, gfn] = place_of(op);
 	const std::uint64_t length = op.c & 4 ? 1 + op.y % 16 : pick(kSizes, op.y);
+	const Span gfns{ gfn, std::min(fake::kGfns, gfn + length) };
 
-	if (vm)
-		fake::set_private(vm, gfn, std::min(fake::kGfns, gfn + length), op.c % 8 != 5);
+	if (!vm || vm->type == fake::kDefaultVm)
+		return;
+	/* Past gmem, as on a kernel whose ioctl is not taken over: no file may convert. */
+	for (const RealSlot &slot : slots_) {
+		if (slot.used && slot.expected.mappable && slot.expected.vm == vm &&
+		    slot.expected.gfns().overlaps(gfns))
+			return;
+	}
+	fake::set_private(vm, gfns.start, gfns.end, op.c % 8 != 5);
 }
 
 void Machine::poison(const Op &op)
@@ -417,42 +501,14 @@ void Machine::poison(const Op &op)
 	fake::return_to_user();
 	expect(hit == file.pages[index].present, "poison of a page");
 	file.pages[index].lost = hit;
-	for (const RealSlot &slot : slots_) {
-		if (slot.used && slot.expected.file == n && slot.expected.pages.contains(index))
-			expect(fake::mapped_order(slot.expected.vm,
-						  slot.expected.base_gfn + index -
-							  slot.expected.pages.start) < 0,
-			       "mapped after poison");
-	}
-}
-
-void Machine::hold(const Op &op)
-{
-	const int n = some_file(op.a);
-	File &file = files_[n];
-
-	if (!file.open || held_.size() == kHeld)
-		return;
-	struct page *const page = kapi_cache_peek(real_[n].inode, span_in(file, op).start);
-
-	if (page) {
-		kapi_page_get(page);
-		held_.push_back(page);
-	}
-}
-
-void Machine::drop(const Op &op)
-{
-	if (held_.empty())
-		return;
-	const auto it = held_.begin() + op.a % held_.size();
-
-	kapi_page_put(*it);
-	held_.erase(it);
+	if (hit)
+		expect_unmapped(n, { index, index + 1 });
+	check_unmapped(n, index);
 }
 
 void Machine::work()
 {
+	unmaps_known_ = false;
 	if (!fake::run_work())
 		return;
 	/* Runs may have become one block; nothing else may have changed. */
@@ -499,7 +555,11 @@ void Machine::check_file(int n, bool fully)
 		expect(real->poisoned == page.lost, "poison");
 		if (page.prepared)
 			expect(real->content == page.content, "content of a page");
+		if (file.vm->type == fake::kSnpVm)
+			expect(real->owned == (page.prepared && !file.shared[i]),
+			       "who owns a page of the hardware's");
 	}
+	check_kinds(file, n);
 	check_launched(file, n);
 }
 

@@ -11,6 +11,8 @@
 #include <optional>
 #include <vector>
 
+#include <gmem/consumer.h>
+
 #include "arch/x86/snp_digest.h"
 #include "arch/x86/tdx_mrtd.h"
 #include "kunit/fakes/kvm.h"
@@ -27,11 +29,16 @@ class Machine {
 	void run(const Sequence &ops);
 
     private:
-	static constexpr int kVms = 2, kFiles = 3, kSlots = 8, kHeld = 4;
+	static constexpr int kVms = 2, kFiles = 3, kSlots = 8, kHeld = 4, kConsumers = 3;
 
 	struct RealFile {
 		int fd = -1;
 		struct inode *inode = nullptr;
+	};
+	/* A reference that somebody has beside the cache. */
+	struct Held {
+		struct page *page;
+		bool pinned; /* user space, else the kernel */
 	};
 	struct RealSlot {
 		bool used = false;
@@ -46,6 +53,10 @@ class Machine {
 	void create(const Op &op);
 	void close(int file);
 	void bind(const Op &op);
+	/* KVM's answer to a request for a memslot. */
+	int add_slot(RealSlot &slot, const Slot &as, int fd);
+	/* What it is without failures. */
+	int bind_error(const Slot &slot) const;
 	void unbind(const Op &op);
 	void fault(const Op &op);
 	void sweep(const Op &op);
@@ -59,6 +70,53 @@ class Machine {
 	void hold(const Op &op);
 	void drop(const Op &op);
 	void work();
+
+	/* Shared memory and conversion (machine_convert.cc). */
+	void touch(const Op &op);
+	bool touch_at(int n, std::uint64_t index, bool write);
+	void pin(const Op &op);
+	void convert(const Op &op);
+	void convert_gfns(const Op &op);
+	/* The first page that keeps @pages of a file from being converted. */
+	struct Obstacle {
+		int error = 0;
+		std::uint64_t at = 0;
+	};
+	Obstacle obstacle(int n, Span pages, bool to_private) const;
+	bool in_use(int n, std::uint64_t index) const;
+	void converted(int n, Span pages, bool to_private);
+	/* Nobody has the page mapped. */
+	void check_unmapped(int n, std::uint64_t index);
+	void check_kinds(const File &file, int n);
+
+	/* Consumers in the kernel beside memslots (machine_consumers.cc). */
+	struct Consumer {
+		bool used = false;
+		int file = -1; /* -1: it is closed */
+		Span pages;
+		bool shared = false; /* may be beside others */
+		bool refuses = false; /* conversions */
+		struct gmem_consumer *handle = nullptr;
+		/* What it was told; pages since the operation began. */
+		bool busy = false, wrong = false;
+		Span begun;
+		unsigned releases = 0;
+		std::uint64_t unmapped = 0, converted = 0, failed = 0;
+		/* What it should have been. */
+		std::uint64_t expected = 0;
+
+		static const gmem_consumer_ops kOps;
+	};
+	void consumer(const Op &op);
+	void lend(const Op &op);
+	/* What is wrong with binding it. */
+	int consumer_error(const Consumer &c) const;
+	/* Those that have bound some of @pages unmap it in this operation. */
+	void expect_unmapped(int n, Span pages);
+	/* ... and have heard that a conversion of it was for nothing. */
+	void expect_failed(int n, Span pages);
+	void check_consumers();
+	void drop_consumers();
 
 	/* VMs on the models of confidential platforms (machine_launch.cc). */
 	struct Launch {
@@ -93,6 +151,19 @@ class Machine {
 	Span span_in(const File &file, const Op &op) const;
 	RealSlot *slot_at(struct kvm *vm, std::uint64_t gfn);
 
+	/* Somebody asks for a page, a guest, user space or a consumer. */
+	struct Use {
+		int file;
+		std::uint64_t index;
+		bool fits; /* whose mapping can take in the whole run */
+		bool one_kind; /* ... all of which is private to it, or shared */
+		std::uint64_t gfn = 0; /* where, if it is a guest */
+	};
+	/*
+	 * After it has come, in a block of @order: it is ready, and what else of the run.
+	 * Returns whether the run is one block.
+	 */
+	bool expect_ready(const Use &use, unsigned order);
 	/* What a fault or a populate of @page brings into the file. */
 	void expect_fill(File &file, std::uint64_t page, bool whole_run_wanted);
 	/* After a failure was injected: takes over what is there, if it may be. */
@@ -105,8 +176,11 @@ class Machine {
 	std::array<RealFile, kFiles> real_{};
 	std::array<File, kFiles> files_{};
 	std::array<RealSlot, kSlots> slots_{};
-	std::vector<struct page *> held_;
+	std::array<Consumer, kConsumers> consumers_{};
+	std::vector<Held> held_;
 	bool scarce_ = false;
+	/* Whether the operation says in advance what consumers have to unmap. */
+	bool unmaps_known_ = true;
 	std::uint64_t next_content_ = 1;
 	std::size_t steps_ = 0;
 	const Op *current_ = nullptr;

@@ -71,7 +71,9 @@ bool Machine::occupied(struct kvm *vm, std::uint64_t gfn) const
 	return std::any_of(files_.begin(), files_.end(), [&](const File &file) {
 		return file.open && file.vm == vm &&
 		       std::any_of(file.pages.begin(), file.pages.end(), [&](const Page &page) {
-			       return page.prepared && page.gfn == gfn;
+			       const bool is_private = !file.shared[&page - file.pages.data()];
+
+			       return page.prepared && is_private && page.gfn == gfn;
 		       });
 	});
 }
@@ -166,7 +168,7 @@ void Machine::check_launched(const File &file, int n)
 			continue;
 		const std::optional<std::uint64_t> gfn = launched_at(kind, real);
 
-		expect(gfn.has_value() == page.prepared, "who owns a frame");
+		expect(gfn.has_value() == (page.prepared && !file.shared[i]), "who owns a frame");
 		expect(!gfn || *gfn == page.gfn, "at which gfn");
 	}
 }

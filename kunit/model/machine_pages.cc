@@ -54,23 +54,31 @@ void Machine::fault_at(struct kvm *vm, std::uint64_t gfn)
 	const bool is_private = kapi_kvm_range_private(vm, gfn, gfn + 1);
 	const long blocks = fake::free_blocks();
 	unsigned order = 0;
-	const int ret = fake::fault(vm, gfn, &order);
+	int ret;
 
-	if (!slot || !is_private)
-		return expect(ret == -ENOENT, "fault without slot or private page");
+	/* Of a shared access KVM has the error explained, and what has failed may not again. */
+	do
+		ret = fake::guest_access(vm, gfn, &order);
+	while (ret == -EAGAIN && fake::fail_fired());
+
+	if (!slot)
+		return expect(ret == -ENOENT, "fault without slot");
+	if (!is_private && !slot->expected.mappable)
+		return expect(ret == -ENODEV, "shared access of what is not the file's");
 	if (slot->expected.file < 0)
 		return expect(ret == -EFAULT, "fault of a slot whose file is closed");
 
 	File &file = files_[slot->expected.file];
-	const std::uint64_t index = slot->expected.page_of(gfn), n = index / kRun;
+	const std::uint64_t index = slot->expected.page_of(gfn);
 	const bool fits = slot->expected.shows_whole_run(index);
 	const std::uint64_t block_start = gfn / kRun * kRun;
-	const bool all_private = fits &&
-				 kapi_kvm_range_private(vm, block_start, block_start + kRun);
+	const bool one_kind = fits && (file.mappable ? file.one_kind(file.run_of(index))
+						     : kapi_kvm_range_private(vm, block_start,
+									      block_start + kRun));
 	const kapi_platform platform = platform_of(vm);
-	const bool joins = vm->type != fake::kSnpVm && platform == KAPI_PLATFORM_NONE;
-	Page &page = file.pages[index];
+	const Page &page = file.pages[index];
 
+	expect(!file.converts || is_private != file.shared[index], "attribute of a page");
 	if (fake::fail_fired()) {
 		expect(ret == 0 || ret == -ENOMEM || ret == -EIO ||
 			       (page.lost && ret == -EHWPOISON),
@@ -79,24 +87,43 @@ void Machine::fault_at(struct kvm *vm, std::uint64_t gfn)
 		if (ret)
 			return;
 	} else {
-		expect_fill(file, index, all_private && blocks);
+		expect_fill(file, index, fits && (file.mappable || one_kind) && blocks);
 		if (page.lost)
 			return expect(ret == -EHWPOISON, "fault of a lost page");
-		if (platform != KAPI_PLATFORM_NONE &&
+		if (platform != KAPI_PLATFORM_NONE && !file.shared[index] &&
 		    (page.prepared ? page.gfn != gfn : occupied(vm, gfn)))
 			return expect(ret == -EIO, "fault at another gfn than the page's own");
 		expect(ret == 0, "fault");
 	}
+	const bool one_block = expect_ready({ slot->expected.file, index, fits, one_kind, gfn },
+					    order);
 
+	if (fake::mapped_order(vm, gfn) == 9)
+		expect(fits && one_block, "a huge mapping of pages that are not one block");
+
+	std::uint64_t content;
+
+	expect(fake::guest_read(vm, gfn, &content), "nothing is mapped after a fault");
+	expect(content == page.content, "the guest reads what it did not write");
+}
+
+bool Machine::expect_ready(const Use &use, unsigned order)
+{
+	File &file = files_[use.file];
+	const std::uint64_t index = use.index, n = index / kRun;
+	const kapi_platform platform = platform_of(file.vm);
+	const bool shared = file.shared[index];
+	const bool joins = shared || file.keeps;
+	Page &page = file.pages[index];
 	/* A page from elsewhere ends the block that the run was. */
-	struct page *const real = kapi_cache_peek(real_[slot->expected.file].inode, index);
+	struct page *const real = kapi_cache_peek(real_[use.file].inode, index);
 	const Span run = file.run_of(index);
-	const bool whole = run.end - run.start == kRun &&
+	const bool whole = file.has_run(index) &&
 			   file.all(run, [](const Page &p) { return p.present && !p.lost; });
 	bool contiguous = whole;
 
-	expect(real, "a page that was faulted in is not in the cache");
-	const auto &neighbours = real_[slot->expected.file].inode->cache.at(n).pages;
+	expect(real, "a page that was asked for is not in the cache");
+	const auto &neighbours = real_[use.file].inode->cache.at(n).pages;
 
 	for (std::uint64_t i = run.start; i < run.end; i++) {
 		struct page *const other = neighbours[i % kRun];
@@ -120,17 +147,17 @@ void Machine::fault_at(struct kvm *vm, std::uint64_t gfn)
 			}
 			return false;
 		};
-		const bool as_block = fits && whole &&
+		const bool as_block = use.fits && whole && file.one_kind(run) &&
 				      (file.block[n] || (file.unknown[n] && (order || joined())));
 		const bool none = file.all(run, [](const Page &p) { return !p.prepared; });
 
-		file.as_one[n] = as_block && none && platform != KAPI_PLATFORM_TDX_MODEL;
+		file.as_one[n] = as_block && none && !shared && platform != KAPI_PLATFORM_TDX_MODEL;
 		for (std::uint64_t i = run.start; i < run.end; i++) {
 			if (i != index && !file.as_one[n] && !(as_block && joins))
 				continue;
 			if (!file.pages[i].prepared) {
 				file.pages[i].content = 0;
-				file.pages[i].gfn = gfn + i - index;
+				file.pages[i].gfn = use.gfn + i - index;
 			}
 			file.pages[i].prepared = true;
 		}
@@ -141,18 +168,12 @@ void Machine::fault_at(struct kvm *vm, std::uint64_t gfn)
 	const bool together = joins || file.as_one[n];
 
 	if (order)
-		expect(fits && all_private && contiguous && ready && together,
+		expect(use.fits && use.one_kind && contiguous && ready && together,
 		       "huge where it must not be");
 	else if (!file.unknown[n])
-		expect(!(fits && all_private && file.block[n] && ready && together),
+		expect(!(use.fits && use.one_kind && file.block[n] && ready && together),
 		       "small where it could be huge");
-	if (fake::mapped_order(vm, gfn) == 9)
-		expect(fits && contiguous, "a huge mapping of pages that are not one block");
-
-	std::uint64_t content;
-
-	expect(fake::guest_read(vm, gfn, &content), "nothing is mapped after a fault");
-	expect(content == page.content, "the guest reads what it did not write");
+	return contiguous;
 }
 
 void Machine::write(const Op &op)
@@ -225,6 +246,7 @@ void Machine::populate(const Op &op)
 
 	next_content_ += npages;
 	long blocks = fake::free_blocks();
+	unmaps_known_ = false;
 	static char user[16 * 4096];
 	const unsigned long calls = fake::populate_calls();
 	const long ret = fake::populate(vm, gfn, op.y & 0x8000 ? user : nullptr, npages, copy_page,
@@ -266,7 +288,8 @@ void Machine::populate(const Op &op)
 		const std::uint64_t block_start = at / kRun * kRun;
 		const bool whole = slot->expected.shows_whole_run(index) && blocks > 0 &&
 				   file.empty(file.run_of(index)) &&
-				   kapi_kvm_range_private(vm, block_start, block_start + kRun);
+				   (file.mappable ||
+				    kapi_kvm_range_private(vm, block_start, block_start + kRun));
 
 		blocks -= whole;
 		expect_fill(file, index, whole);

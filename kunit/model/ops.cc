@@ -14,14 +14,16 @@ namespace
 {
 
 const char *const names[] = {
-	"fault",  "sweep",	"write",  "punch",  "allocate", "populate", "bind",
-	"unbind", "attributes", "create", "close",  "make-vm",	"drop-vm",  "poison",
-	"hold",	  "drop",	"work",	  "scarce", "fail",
+	"fault",   "sweep",	   "write",    "punch",	 "allocate", "populate", "bind",
+	"unbind",  "attributes",   "create",   "close",	 "make-vm",  "drop-vm",	 "poison",
+	"hold",	   "drop",	   "work",     "scarce", "fail",     "touch",	 "pin",
+	"convert", "convert-gfns", "consumer", "lend",
 };
 static_assert(std::size(names) == static_cast<std::size_t>(Kind::Kinds));
 
 /* How often each comes, of 256; in the order of Kind. */
-const unsigned char weights[] = { 88, 1, 24, 28, 14, 20, 18, 5, 10, 10, 2, 6, 1, 2, 4, 5, 8, 3, 7 };
+const unsigned char weights[] = { 60, 1, 20, 22, 10, 16, 18, 5, 6,  10, 2, 6, 1,
+				  2,  3, 7,  8,	 3,  7,	 17, 3, 14, 8,	4, 3 };
 static_assert(std::size(weights) == static_cast<std::size_t>(Kind::Kinds));
 
 class Random {

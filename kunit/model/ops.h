@@ -34,6 +34,12 @@ enum class Kind : std::uint8_t {
 	Work, /* a worker comes by */
 	Scarce, /* no free blocks from now on, or again */
 	Fail, /* the nth failable import of the next operation fails */
+	Touch, /* user space reads or writes a page that it has mapped */
+	Pin, /* the same, and has it pinned for I/O */
+	Convert, /* a part of a file */
+	ConvertGfns, /* a part of a VM */
+	Consumer, /* somebody in the kernel binds a part of a file, or lets it go */
+	Lend, /* ... and asks for a page of it */
 	Kinds,
 };
 

@@ -6,6 +6,7 @@
 #ifndef GMEM_MODEL_REFERENCE_H
 #define GMEM_MODEL_REFERENCE_H
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -22,7 +23,7 @@ struct Page {
 	bool claimed = false; /* the guest has asked for it, or it has been populated */
 	bool lost = false; /* poisoned */
 	std::uint64_t content = 0; /* when prepared */
-	std::uint64_t gfn = 0; /* likewise: where, which a model remembers */
+	std::uint64_t gfn = 0; /* likewise: where, which a model remembers of a private page */
 };
 
 struct Span {
@@ -30,6 +31,13 @@ struct Span {
 
 	bool overlaps(Span other) const { return start < other.end && other.start < end; }
 	bool contains(std::uint64_t n) const { return start <= n && n < end; }
+	bool covers(Span other) const { return start <= other.start && other.end <= end; }
+	/* What both have; they overlap. */
+	Span cut(Span other) const
+	{
+		return { std::max(start, other.start), std::min(end, other.end) };
+	}
+	std::uint64_t size() const { return end - start; }
 };
 
 /* A memslot bound to a file; the file's pages range are gfns from base_gfn on. */
@@ -38,6 +46,7 @@ struct Slot {
 	int file = -1; /* -1: its file is closed */
 	std::uint64_t base_gfn = 0;
 	Span pages;
+	bool mappable = false; /* its file is; shared accesses are of it, too */
 
 	Span gfns() const { return { base_gfn, base_gfn + (pages.end - pages.start) }; }
 	std::uint64_t page_of(std::uint64_t gfn) const { return gfn - base_gfn + pages.start; }
@@ -54,7 +63,12 @@ struct Slot {
 struct File {
 	bool open = false;
 	struct kvm *vm = nullptr;
+	bool mappable = false; /* user space can map what is shared of it */
+	bool converts = false; /* ... and its VM knows private memory */
+	bool keeps = false; /* pages keep their content when converted */
 	std::vector<Page> pages;
+	/* Those that are, there or not. */
+	std::vector<bool> shared;
 	/* Runs whose pages are known to be one block, and those nothing is known of. */
 	std::vector<bool> block, unknown;
 	/* Runs that the platform took by one call. */
@@ -78,6 +92,19 @@ struct File {
 	bool empty(Span span) const
 	{
 		return all(span, [](const Page &p) { return !p.present; });
+	}
+	bool one_kind(Span span) const
+	{
+		for (std::uint64_t i = span.start; i < span.end; i++) {
+			if (shared[i] != shared[span.start])
+				return false;
+		}
+		return true;
+	}
+	/* Whether the run around @page is not cut off by the end. */
+	bool has_run(std::uint64_t page) const
+	{
+		return run_of(page).end - run_of(page).start == kRun;
 	}
 	std::uint64_t present() const
 	{

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The operations of shared memory (machine.h): user space's mappings, who holds pages,
+ * and conversion by the file's ioctl and the VM's.
+ */
+#include "kunit/model/machine.h"
+
+#include <algorithm>
+
+#include "gmem/file.h"
+#include "kunit/fakes/files.h"
+#include "kunit/fakes/pages.h"
+#include "kunit/fakes/share.h"
+
+namespace model
+{
+
+/* Whether user space has the page at @index now, and not its error. */
+bool Machine::touch_at(int n, std::uint64_t index, bool write)
+{
+	File &file = files_[n];
+	const bool fits = file.has_run(index);
+	const long blocks = fake::free_blocks();
+	std::uint64_t *content = nullptr;
+	const int ret = fake::user_touch(fake::file_at(real_[n].fd), index, &content);
+	Page &page = file.pages[index];
+
+	if (!file.shared[index]) {
+		expect(ret == (fake::fail_fired() ? -ENOMEM : -EFAULT),
+		       "user space touches a private page");
+		return false;
+	}
+	if (fake::fail_fired()) {
+		expect(ret == 0 || ret == -ENOMEM || (page.lost && ret == -EHWPOISON),
+		       "error of a failed touch");
+		adopt(n);
+	} else {
+		expect_fill(file, index, fits && blocks);
+		expect(ret == (page.lost ? -EHWPOISON : 0), "touch");
+	}
+	if (ret)
+		return false;
+
+	const bool huge = gmem::File::of(fake::file_at(real_[n].fd))
+				  ->inode()
+				  .store()
+				  .huge_at(gmem::PageIndex{ index });
+
+	expect_ready({ n, index, fits, fits && file.one_kind(file.run_of(index)) }, huge ? 9 : 0);
+	expect(fake::user_mapped(real_[n].inode, index), "nothing is mapped after a touch");
+	expect(*content == page.content, "user space reads what is not there");
+	if (write)
+		*content = page.content = next_content_++;
+	return true;
+}
+
+void Machine::touch(const Op &op)
+{
+	const int n = some_file(op.a);
+
+	if (files_[n].open && files_[n].mappable)
+		touch_at(n, span_in(files_[n], op).start, op.b & 1);
+}
+
+void Machine::pin(const Op &op)
+{
+	const int n = some_file(op.a);
+
+	if (!files_[n].open || !files_[n].mappable || held_.size() == kHeld)
+		return;
+	const std::uint64_t index = span_in(files_[n], op).start;
+
+	if (touch_at(n, index, op.b & 1)) {
+		held_.push_back({ fake::user_pin(fake::file_at(real_[n].fd), index), true });
+		expect(held_.back().page, "a page that is mapped cannot be pinned");
+	}
+}
+
+void Machine::hold(const Op &op)
+{
+	const int n = some_file(op.a);
+	File &file = files_[n];
+
+	if (!file.open || held_.size() == kHeld)
+		return;
+	struct page *const page = kapi_cache_peek(real_[n].inode, span_in(file, op).start);
+
+	if (page) {
+		kapi_page_get(page);
+		held_.push_back({ page, false });
+	}
+}
+
+void Machine::drop(const Op &op)
+{
+	if (held_.empty())
+		return;
+	const auto it = held_.begin() + op.a % held_.size();
+
+	if (it->pinned)
+		fake::user_unpin(it->page);
+	else
+		kapi_page_put(it->page);
+	held_.erase(it);
+}
+
+bool Machine::in_use(int n, std::uint64_t index) const
+{
+	struct page *const page = kapi_cache_peek(real_[n].inode, index);
+
+	return std::any_of(held_.begin(), held_.end(),
+			   [page](const Held &held) { return held.page == page; });
+}
+
+Machine::Obstacle Machine::obstacle(int n, Span pages, bool to_private) const
+{
+	const File &file = files_[n];
+	const auto changes = [&](std::uint64_t i) { return file.shared[i] == to_private; };
+	std::uint64_t lost = pages.start, used = pages.start;
+
+	while (lost < pages.end && !(changes(lost) && file.pages[lost].lost))
+		lost++;
+	while (used < lost && !(to_private && changes(used) && in_use(n, used)))
+		used++;
+	if (lost < pages.end)
+		return used < lost ? Obstacle{ -EAGAIN, used } : Obstacle{ -EHWPOISON, lost };
+	/* Whom nothing is lost of is asked before anybody is waited for. */
+	for (const Consumer &c : consumers_) {
+		if (!c.used || c.file != n || !c.refuses)
+			continue;
+		for (std::uint64_t i = pages.start; i < pages.end; i++) {
+			if (changes(i) && c.pages.contains(i))
+				return { -EBUSY, i };
+		}
+	}
+	return used < lost ? Obstacle{ -EAGAIN, used } : Obstacle{};
+}
+
+void Machine::convert(const Op &op)
+{
+	const int n = some_file(op.a);
+	const File &file = files_[n];
+
+	if (!file.open)
+		return;
+	const bool to_private = op.b & 1;
+	Span pages = span_in(file, op);
+
+	if (op.b % 32 == 8)
+		pages.end = file.size() + 1;
+	const bool possible = file.converts && pages.end <= file.size();
+	const Obstacle way = possible ? obstacle(n, pages, to_private) : Obstacle{};
+	std::uint64_t at = 0;
+	const int ret = fake::convert(fake::file_at(real_[n].fd), pages.start, pages.end,
+				      to_private, &at);
+
+	if (!possible)
+		return expect(ret == (file.mappable ? -EINVAL : -ENOTTY),
+			      "conversion of what does not convert");
+	if (fake::fail_fired())
+		return expect(ret == -ENOMEM, "error of a failed conversion");
+	expect(ret == way.error, "conversion");
+	if (ret == 0)
+		return converted(n, pages, to_private);
+	expect(at == way.at, "the page that is in the way of a conversion");
+	expect_failed(n, pages);
+}
+
+/* Of whatever there is at those gfns: all of it, or nothing. */
+void Machine::convert_gfns(const Op &op)
+{
+	const auto [vm, gfn] = place_of(op);
+	const std::uint64_t length = op.c & 4 ? 1 + op.y % 16 : 1 + op.y % 2048;
+	const bool to_private = op.y >> 15;
+	std::vector<const RealSlot *> pieces;
+	Obstacle way;
+
+	if (!vm || vm->type == fake::kDefaultVm)
+		return;
+	const Span gfns{ gfn, std::min(fake::kGfns, gfn + length) };
+	const auto pages_of = [&](const RealSlot &slot) {
+		const Span in = slot.expected.gfns();
+
+		return Span{ slot.expected.page_of(std::max(gfns.start, in.start)),
+			     slot.expected.page_of(std::min(gfns.end, in.end) - 1) + 1 };
+	};
+
+	for (const RealSlot &slot : slots_) {
+		if (slot.used && slot.expected.vm == vm && slot.expected.gfns().overlaps(gfns) &&
+		    slot.expected.file >= 0 && files_[slot.expected.file].converts)
+			pieces.push_back(&slot);
+	}
+	std::sort(pieces.begin(), pieces.end(), [](const RealSlot *a, const RealSlot *b) {
+		return a->expected.base_gfn < b->expected.base_gfn;
+	});
+	for (const RealSlot *slot : pieces) {
+		if (!way.error)
+			way = obstacle(slot->expected.file, pages_of(*slot), to_private);
+	}
+
+	const long ret = fake::set_attributes(vm, gfns.start, gfns.end, to_private);
+
+	if (fake::fail_fired())
+		return expect(ret == -ENOMEM, "error of a failed conversion of gfns");
+	expect(ret == way.error, "conversion of gfns");
+	if (ret) {
+		for (const RealSlot *slot : pieces)
+			expect_failed(slot->expected.file, pages_of(*slot));
+		return;
+	}
+	for (const RealSlot *slot : pieces)
+		converted(slot->expected.file, pages_of(*slot), to_private);
+	expect(kapi_kvm_range_private(vm, gfns.start, gfns.start + 1) == to_private &&
+		       fake::range_uniform(vm, gfns.start, gfns.end),
+	       "attributes after a conversion");
+}
+
+void Machine::converted(int n, Span pages, bool to_private)
+{
+	File &file = files_[n];
+
+	for (std::uint64_t i = pages.start; i < pages.end; i++) {
+		Page &page = file.pages[i];
+
+		if (file.shared[i] != to_private)
+			continue;
+		file.shared[i] = !to_private;
+		file.as_one[i / kRun] = false;
+		/* It begins anew, as zeros. */
+		if (!file.keeps)
+			page.prepared = page.claimed = false;
+		expect_unmapped(n, { i, i + 1 });
+		check_unmapped(n, i);
+	}
+}
+
+void Machine::check_unmapped(int n, std::uint64_t index)
+{
+	expect(!fake::user_mapped(real_[n].inode, index), "user space still has it mapped");
+	for (const RealSlot &slot : slots_) {
+		if (slot.used && slot.expected.file == n && slot.expected.pages.contains(index))
+			expect(fake::mapped_order(slot.expected.vm,
+						  slot.expected.base_gfn + index -
+							  slot.expected.pages.start) < 0,
+			       "a guest still has it mapped");
+	}
+}
+
+/* The core has the same pages shared. That KVM's attributes agree is the fakes' to see. */
+void Machine::check_kinds(const File &file, int n)
+{
+	const gmem::PageStore &store = gmem::File::of(fake::file_at(real_[n].fd))->inode().store();
+
+	for (std::uint64_t i = 0; i < file.size();) {
+		const gmem::IndexRange rest{ gmem::PageIndex{ i }, gmem::PageIndex{ file.size() } };
+		const bool shared = file.shared[i];
+		const gmem::IndexRange part = store.next_shared(rest, shared);
+
+		while (i < file.size() && file.shared[i] == shared)
+			i++;
+		expect(part.start == rest.start && part.end.value == i, "what is shared");
+	}
+}
+
+} /* namespace model */
