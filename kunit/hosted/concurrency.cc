@@ -12,8 +12,11 @@
 #include <iterator>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <thread>
 #include <vector>
+
+#include <gmem/consumer.h>
 
 #include "kunit/hosted/share.h"
 
@@ -37,6 +40,8 @@ struct World {
 	}
 	~World()
 	{
+		if (consumer)
+			rebind_consumer(0, 0);
 		fake::slot_delete(vm, shared_slot);
 		shared.close();
 		if (other_slot)
@@ -67,16 +72,61 @@ struct World {
 			       &other_slot);
 	}
 
+	/* The consumer of the file that converts goes, or comes for [@start, @end). */
+	void rebind_consumer(std::uint64_t start, std::uint64_t end)
+	{
+		const std::unique_lock guard{ consumer_mutex };
+
+		if (consumer) {
+			gmem_consumer_unbind(consumer);
+			if (begins != ends)
+				failed = true;
+			consumer = nullptr;
+		} else {
+			struct file *handle;
+
+			if (gmem_file_get(shared.fd, &handle) ||
+			    gmem_consumer_bind(handle, start, end, &kOps, this,
+					       GMEM_CONSUMER_SHARED, &consumer))
+				failed = true;
+			gmem_file_put(handle);
+		}
+		fake::return_to_user();
+	}
+
+	static const gmem_consumer_ops kOps;
+
 	Guest guest;
 	struct kvm *vm;
 	ShareFile shared;
 	struct kvm_memory_slot *shared_slot = nullptr;
+	/* Who unbinds is alone; asking for pages others may do meanwhile. */
+	std::shared_mutex consumer_mutex;
+	struct gmem_consumer *consumer = nullptr;
+	std::atomic<unsigned> begins{ 0 }, ends{ 0 };
 	std::mutex other_mutex;
 	std::atomic<int> other_fd{ -1 };
 	struct kvm_memory_slot *other_slot = nullptr;
 	unsigned binds = 0;
 	std::atomic<int> poisons{ 4 };
 	std::atomic<bool> failed{ false };
+};
+
+const gmem_consumer_ops World::kOps = {
+	.owner = nullptr,
+	.prepare = nullptr,
+	.failed = nullptr,
+	.begin = [](void *data, gmem_u64, gmem_u64) { static_cast<World *>(data)->begins++; },
+	.unmap =
+		[](void *data, gmem_u64, gmem_u64) {
+			World &w = *static_cast<World *>(data);
+
+			if (w.begins == w.ends)
+				w.failed = true;
+		},
+	.end = [](void *data, gmem_u64, gmem_u64) { static_cast<World *>(data)->ends++; },
+	.converted = nullptr,
+	.release = [](void *data) { static_cast<World *>(data)->failed = true; },
 };
 
 std::uint64_t some_gfn(Random &random)
@@ -198,6 +248,32 @@ void punch_shared(World &w, Random &random)
 	fallocate(w.shared.fd, random.below(4), random);
 }
 
+void consume(World &w, Random &random)
+{
+	const std::uint64_t start = random.below(kSharedPages);
+
+	w.rebind_consumer(start, start + 1 + random.below(kSharedPages - start));
+}
+
+/* A page that somebody has asked for stays as it is until it is given back. */
+void lend(World &w, Random &random)
+{
+	const std::shared_lock guard{ w.consumer_mutex };
+	const std::uint64_t index = random.below(kSharedPages);
+	struct page *page;
+	unsigned order;
+
+	if (w.consumer &&
+	    gmem_consumer_get_page(w.consumer, index, random.below(2), &page, &order) == 0) {
+		const std::uint64_t content = page->content;
+
+		if (content && content >> 32 != kSharedBase + index)
+			w.failed = true;
+		gmem_consumer_put_page(page);
+	}
+	fake::return_to_user();
+}
+
 void rebind(World &w, Random &)
 {
 	w.rebind();
@@ -228,11 +304,11 @@ void scarce(World &, Random &random)
 
 using Operation = void (*)(World &, Random &);
 
-constexpr Operation operations[] = { fault,  touch,  punch,  allocate, populate, convert,
-				     rebind, reopen, poison, work,     scarce };
-/* Those of a file that converts, each with the others and itself. */
-constexpr Operation shared_operations[] = { convert_in_place, use_shared,   touch_shared,
-					    pin_shared,	      punch_shared, work };
+constexpr Operation operations[] = { fault,	 touch,	       punch,	   allocate,
+				     populate,	 convert,      rebind,	   reopen,
+				     poison,	 work,	       scarce,	   convert_in_place,
+				     use_shared, touch_shared, pin_shared, punch_shared,
+				     consume,	 lend };
 
 void together(std::initializer_list<Operation> ops, std::chrono::milliseconds time)
 {
@@ -270,43 +346,38 @@ std::chrono::milliseconds stress_time(unsigned by_default)
 	return std::chrono::milliseconds{ chosen ? std::strtoul(chosen, nullptr, 0) : by_default };
 }
 
-void every_pair()
-{
-	for (Operation a : operations) {
-		for (Operation b : operations)
-			together({ a, b }, stress_time(60));
-	}
-}
-
-/* Each pair while a vCPU faults. */
-void every_pair_and_a_guest()
+/* With itself, too. */
+template <class Fn> void for_each_pair(Fn fn)
 {
 	for (std::size_t a = 0; a < std::size(operations); a++) {
 		for (std::size_t b = a; b < std::size(operations); b++)
-			together({ operations[a], operations[b], touch }, stress_time(60));
+			fn(operations[a], operations[b]);
 	}
 }
 
-void every_pair_of_a_converting_file()
+void every_pair()
 {
-	for (std::size_t a = 0; a < std::size(shared_operations); a++) {
-		for (std::size_t b = a; b < std::size(shared_operations); b++)
-			together({ shared_operations[a], shared_operations[b], use_shared },
-				 stress_time(60));
-	}
-	for (Operation op : { rebind, reopen, scarce })
-		together({ convert_in_place, touch_shared, op }, stress_time(60));
+	for_each_pair([](Operation a, Operation b) { together({ a, b }, stress_time(60)); });
+}
+
+/* Each pair while a vCPU faults: now private memory, now of a file that converts. */
+void every_pair_and_a_guest()
+{
+	unsigned n = 0;
+
+	for_each_pair([&](Operation a, Operation b) {
+		together({ a, b, n++ % 2 ? use_shared : touch }, stress_time(60));
+	});
 }
 
 void all_at_once()
 {
 	together({ fault, touch, touch, punch, allocate, populate, convert, rebind, reopen, poison,
 		   work, scarce, convert_in_place, use_shared, touch_shared, pin_shared,
-		   punch_shared },
+		   punch_shared, consume, lend },
 		 stress_time(60) * 30);
 }
 
 } /* namespace */
 
-GMEM_SUITE(concurrency, CASE(every_pair), CASE(every_pair_and_a_guest),
-	   CASE(every_pair_of_a_converting_file), CASE(all_at_once));
+GMEM_SUITE(concurrency, CASE(every_pair), CASE(every_pair_and_a_guest), CASE(all_at_once));
