@@ -50,6 +50,7 @@ class Consumer {
 	struct gmem_consumer *handle = nullptr;
 	int refuse = 0;
 	bool fail_unmap = false;
+	unsigned beyond = 0; /* pages that it says so of and has no say in */
 	unsigned prepares = 0, fails = 0, begins = 0, unmaps = 0, ends = 0, converts = 0;
 	unsigned releases = 0;
 	bool disorder = false;
@@ -87,7 +88,7 @@ const gmem_consumer_ops Consumer::kOps = {
 			c.last_unmap = pages(start, end);
 			c.disorder |= c.begins != c.ends + 1 || !c.last_begin.covers(c.last_unmap);
 			if (c.fail_unmap)
-				gmem_consumer_unmap_failed(c.handle, start, end);
+				gmem_consumer_unmap_failed(c.handle, start, end + c.beyond);
 		},
 	.end =
 		[](void *data, gmem_u64 start, gmem_u64 end) {
@@ -458,6 +459,31 @@ void release_comes_once_and_then_nothing()
 	EXPECT(gone.quiet());
 }
 
+void nobody_loses_what_another_has_bound()
+{
+	TestFile file{ 1024, platform, kShared };
+	Consumer c, next;
+	struct page *page, *lost;
+	unsigned order;
+
+	REQUIRE(file);
+	EXPECT_EQ(c.bind(file.fd, 0, 8), 0);
+	EXPECT_EQ(next.bind(file.fd, 8, 1024), 0);
+	REQUIRE(gmem_consumer_get_page(c.handle, 7, false, &lost, &order) == 0);
+	REQUIRE(gmem_consumer_get_page(next.handle, 8, false, &page, &order) == 0);
+	gmem_consumer_put_page(page);
+	gmem_consumer_put_page(lost);
+	c.fail_unmap = true;
+	c.beyond = 1;
+	file.inode().poisoned(PageIndex{ 7 });
+	EXPECT_EQ(gmem_consumer_get_page(c.handle, 7, false, &page, &order), -EHWPOISON);
+	EXPECT_EQ(gmem_consumer_get_page(next.handle, 8, false, &page, &order), 0);
+	gmem_consumer_put_page(page);
+	c.fail_unmap = false;
+	file.close();
+	gmem_consumer_put_page(lost);
+}
+
 /* Random binds and unbinds, and who is told of random changes. */
 void random_against_a_list()
 {
@@ -517,5 +543,5 @@ GMEM_SUITE(consumers, CASE(files_are_ours_or_not), CASE(bad_binds_are_refused),
 	   CASE(who_may_overlap_whom), CASE(exactly_those_that_overlap_are_told),
 	   CASE(conversion_is_asked_for_and_told), CASE(who_refuses_stops_it),
 	   CASE(pages_come_with_their_order), CASE(private_pages_of_software_protection),
-	   CASE(what_was_not_unmapped_is_lost), CASE(release_comes_once_and_then_nothing),
-	   CASE(random_against_a_list));
+	   CASE(what_was_not_unmapped_is_lost), CASE(nobody_loses_what_another_has_bound),
+	   CASE(release_comes_once_and_then_nothing), CASE(random_against_a_list));
