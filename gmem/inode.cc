@@ -25,6 +25,16 @@ void Inode::remove(File &file)
 	while (*link != &file)
 		link = &(*link)->next_;
 	*link = file.next_;
+	ran_ = ran_ || kapi_kvm_has_run(file.vm());
+}
+
+bool Inode::guests_ran() const
+{
+	for (const File *file = files_; file; file = next(*file)) {
+		if (kapi_kvm_has_run(file->vm()))
+			return true;
+	}
+	return ran_;
 }
 
 File *Inode::next(const File &file) const

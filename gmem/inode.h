@@ -37,6 +37,9 @@ class Inode {
 	/* The one behind @file, or NULL. */
 	File *next(const File &file) const;
 
+	/* Whether a guest has run that has this memory, or had it. Inode lock. */
+	bool guests_ran() const;
+
 	/* As PageStore::get(), and sees to it that runs become huge again. */
 	Result<Backing> page(PageIndex index, const Access &access);
 
@@ -67,6 +70,7 @@ class Inode {
 	PlatformRef platform_;
 	PageStore store_;
 	File *files_ = nullptr;
+	bool ran_ = false; /* a guest of a file that has gone */
 	kapi_work promotions_;
 };
 

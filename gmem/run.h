@@ -45,11 +45,13 @@ struct Run {
 	RunBitmap present; /* has a page in the page cache */
 	RunBitmap prepared; /* ... that is zeroed or populated, and the platform's */
 	/*
-	 * ... that was asked for by itself, or populated: its content is the
-	 * guest's. Its neighbours in a huge mapping are prepared with it, but may
+	 * ... that has content: it was populated, or asked for by somebody who may have
+	 * written to it. Its neighbours in a huge mapping are prepared with it, but may
 	 * still be populated.
 	 */
 	RunBitmap claimed;
+	/* ... that was asked for by itself, for guests: has content if one has run */
+	RunBitmap shown;
 	RunBitmap lost; /* ... that memory failure has struck */
 	RunBitmap unsafe; /* ... lost because somebody may still use it: never to be freed */
 	RunBitmap shared; /* user space may see it; pages that are absent have a state, too */

@@ -88,6 +88,7 @@ void PageStore::give_back(Run &run, unsigned slot, struct page *page, bool split
 	kapi_pages_clear(page, 1);
 	run.prepared.reset(slot);
 	run.claimed.reset(slot);
+	run.shown.reset(slot);
 }
 
 void PageStore::convert(IndexRange range, bool to_private, Platform &platform)

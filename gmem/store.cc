@@ -236,7 +236,7 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 	if (!shared)
 		GMEM_CHECK(access.platform.admit(access.gfn, Pfn{ kapi_page_pfn(page) },
 						 huge ? kRunOrder : 0));
-	run->claimed.set(slot);
+	(access.guest ? run->shown : run->claimed).set(slot);
 	kapi_page_get(page);
 	if (!huge)
 		return Backing{ PageRef{ page }, 0 };
@@ -244,19 +244,47 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 	return Backing{ PageRef{ page }, giant && giant->intact.load() ? kGiantOrder : kRunOrder };
 }
 
-Result<struct page *> PageStore::populatable(Run &run, PageIndex index, const Access &access)
+Result<IndexRange> PageStore::populatable(IndexRange range, bool ran)
 {
-	if (run.shared.test(Run::slot_of(index)))
+	GMEM_TRY(run, obtain(range.start));
+	MutexGuard guard{ run->lock };
+	IndexRange front{ range.start, range.start };
+
+	for (; front.end < range.end; front.end = front.end + 1) {
+		const Status status = refusal(*run, front.end, ran);
+
+		if (status.ok())
+			continue;
+		if (front.empty())
+			return status;
+		break;
+	}
+	return front;
+}
+
+/* Why the page cannot be populated; 0: it can. */
+Status PageStore::refusal(const Run &run, PageIndex index, bool ran) const
+{
+	const unsigned slot = Run::slot_of(index);
+
+	if (run.shared.test(slot))
 		return error(EINVAL);
+	if (!run.present.test(slot))
+		return Status{};
+	if (kapi_page_poisoned(page_at(run, index)) || run.unsafe.test(slot))
+		return error(EHWPOISON);
+	if (run.claimed.test(slot) || (ran && run.shown.test(slot)))
+		return error(EEXIST);
+	return Status{};
+}
+
+Result<struct page *> PageStore::page_to_populate(Run &run, PageIndex index, const Access &access)
+{
 	if (!run.present.test(Run::slot_of(index)))
 		GMEM_CHECK(fill_for(run, index, access));
 
 	struct page *const page = page_at(run, index);
 
-	if (kapi_page_poisoned(page) || run.unsafe.test(Run::slot_of(index)))
-		return error(EHWPOISON);
-	if (run.claimed.test(Run::slot_of(index)))
-		return error(EEXIST);
 	if (run.prepared.test(Run::slot_of(index))) {
 		break_giant(index);
 		GMEM_CHECK(take_back(run, Run::slot_of(index), page, access.platform));
@@ -264,7 +292,7 @@ Result<struct page *> PageStore::populatable(Run &run, PageIndex index, const Ac
 	return page;
 }
 
-/* A page prepared for its neighbours' sake becomes the host's again. */
+/* A page that was prepared and has no content becomes the host's again. */
 Status PageStore::take_back(Run &run, unsigned slot, struct page *page, Platform &platform)
 {
 	if (run.as_one)
@@ -272,6 +300,7 @@ Status PageStore::take_back(Run &run, unsigned slot, struct page *page, Platform
 	run.as_one = false;
 	GMEM_CHECK(platform.reclaim(Pfn{ kapi_page_pfn(page) }, 1));
 	run.prepared.reset(slot);
+	run.shown.reset(slot);
 	return Status{};
 }
 
@@ -320,6 +349,7 @@ void PageStore::forget(Run &run, unsigned slot)
 	run.present.reset(slot);
 	run.prepared.reset(slot);
 	run.claimed.reset(slot);
+	run.shown.reset(slot);
 	run.lost.reset(slot);
 	run.unsafe.reset(slot);
 	run.as_one = false;
@@ -359,6 +389,7 @@ bool PageStore::remove_whole(Run &run, PageIndex start, Platform &platform)
 
 	run.present.reset_all();
 	run.prepared.reset_all();
+	run.shown.reset_all();
 	run.claimed.reset_all();
 	run.as_one = false;
 	run.huge.store(false);

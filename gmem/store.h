@@ -50,6 +50,7 @@ struct Access {
 	/* kGiantOrder or kRunOrder where a block that large is one of gfns, too; else 0. */
 	unsigned fit;
 	Share share = Share::kPrivate;
+	bool guest = false; /* nobody but a guest will use it */
 };
 
 class PageStore {
@@ -71,14 +72,20 @@ class PageStore {
 	Result<Backing> get(PageIndex index, const Access &access);
 
 	/*
+	 * The part at the front of @range, in one run, that populate() does not refuse
+	 * as it is now; or why it refuses its first page. -ENOMEM.
+	 */
+	Result<IndexRange> populatable(IndexRange range, bool ran);
+	/*
 	 * Gives the pages of @range, in one run, their content in turn by @fill(Gfn,
 	 * Pfn) -> Status, which also makes each the platform's; @access is of the
-	 * first. Stops where one fails, @done pages later: -EEXIST, it has been
-	 * prepared before; -EHWPOISON, -ENOMEM, -EINTR; or what @fill said, the page
-	 * is then as new. No guest comes by a page of the run meanwhile.
+	 * first, @ran: a guest may have used what it was shown, which nobody has mapped
+	 * any more. Stops where one fails, @done pages later: -EEXIST, it has content;
+	 * -EINVAL, it is shared; -EHWPOISON, -ENOMEM, -EINTR; or what @fill said, the
+	 * page is then as new. No guest comes by a page of the run meanwhile.
 	 */
 	template <class Fill>
-	Status populate(IndexRange range, Access access, std::uint64_t &done, Fill fill)
+	Status populate(IndexRange range, Access access, bool ran, std::uint64_t &done, Fill fill)
 	{
 		done = 0;
 		GMEM_TRY(run, obtain(range.start));
@@ -89,7 +96,8 @@ class PageStore {
 
 			if (kapi_signal_pending())
 				return error(EINTR);
-			GMEM_TRY(page, populatable(*run, index, access));
+			GMEM_CHECK(refusal(*run, index, ran));
+			GMEM_TRY(page, page_to_populate(*run, index, access));
 
 			const Status status = fill(access.gfn, Pfn{ kapi_page_pfn(page) });
 
@@ -169,7 +177,8 @@ class PageStore {
 	Status prepare_page(Run &run, unsigned slot, struct page *page, const Access &access,
 			    Gfn gfn);
 	Status prepare_block(Run &run, const Access &access);
-	Result<struct page *> populatable(Run &run, PageIndex index, const Access &access);
+	Status refusal(const Run &run, PageIndex index, bool ran) const;
+	Result<struct page *> page_to_populate(Run &run, PageIndex index, const Access &access);
 	Status take_back(Run &run, unsigned slot, struct page *page, Platform &platform);
 	void settle_populate(Run &run, PageIndex index, struct page *page, Status status);
 	bool remove_whole(Run &run, PageIndex start, Platform &platform);

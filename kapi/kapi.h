@@ -290,6 +290,11 @@ void kapi_kvm_slots_unlock(struct kvm *kvm);
 /* KVM_X86_*_VM of the VM. */
 unsigned long kapi_kvm_type(struct kvm *kvm);
 bool kapi_kvm_has_private_mem(struct kvm *kvm);
+/*
+ * Whether a vCPU has been in the guest. True where a guest has used a mapping that
+ * kapi_mmu_unmap() took away before.
+ */
+bool kapi_kvm_has_run(struct kvm *kvm);
 /* Whether KVM's attributes say private for all of [start, end). */
 bool kapi_kvm_range_private(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
 struct kvm *kapi_vcpu_kvm(struct kvm_vcpu *vcpu);

@@ -52,6 +52,21 @@ bool kapi_kvm_has_private_mem(struct kvm *kvm)
 	return kvm_arch_has_private_mem(kvm);
 }
 
+/* As kvm_vcpu_has_run(). A flush waits for an exit, and each exit sets it first. */
+bool kapi_kvm_has_run(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	if (!atomic_read(&kvm->online_vcpus))
+		return false;
+	kvm_for_each_vcpu(i, vcpu, kvm) {
+		if (READ_ONCE(vcpu->arch.last_vmentry_cpu) != -1)
+			return true;
+	}
+	return false;
+}
+
 bool kapi_kvm_range_private(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 {
 	return gmem_range_has_memory_attributes(kvm, start, end, KVM_MEMORY_ATTRIBUTE_PRIVATE,

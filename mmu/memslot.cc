@@ -157,7 +157,8 @@ Access memslot_access(File &file, struct kvm *kvm, const SlotMap &map, Gfn gfn, 
 			     : map.fits(index, kRunOrder) ? kRunOrder
 							  : 0;
 
-	return { file.inode().platform(), kvm, gfn, fit, share };
+	/* KVM itself does not write to private pages. */
+	return { file.inode().platform(), kvm, gfn, fit, share, share == Share::kPrivate };
 }
 
 Result<Backing> memslot_page(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn,

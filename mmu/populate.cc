@@ -75,12 +75,17 @@ Status populate_batch(File &file, const PopulateRequest &request, const SlotMap 
 	const PageIndex index = map.index_of(gfn);
 	const IndexRange range =
 		IndexRange{ index, index + count }.intersect(block_around(index, kRunOrder));
-	/* A huge mapping may show a page already, for a neighbour's sake. */
 	Invalidation invalidation{ file.inode(), range };
+	Inode &inode = file.inode();
 	const Access access = memslot_access(file, request.kvm, map, gfn, Share::kPrivate);
 
-	invalidation.unmap();
-	return file.inode().store().populate(range, access, done, [&](Gfn to, Pfn pfn) {
+	/* What has content stays mapped: TDX could not map it again. */
+	GMEM_TRY(fresh, inode.store().populatable(range, inode.guests_ran()));
+	/* The rest may be, too: by a huge mapping for a neighbour's sake, or a pre-fault. */
+	invalidation.unmap(fresh);
+	const bool ran = inode.guests_ran();
+
+	return inode.store().populate(fresh, access, ran, done, [&](Gfn to, Pfn pfn) {
 		std::byte *const from = src ? src + (to - gfn) * kPageSize : nullptr;
 
 		/* TDX's callback maps the page by a fault of its own, which must not wait. */

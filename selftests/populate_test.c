@@ -14,6 +14,7 @@
 
 #include "guest.h"
 #include "kmod/gmem_test_abi.h"
+#include "stats.h"
 #include "vm.h"
 
 #define GFN(gpa) ((gpa) / PAGE_SIZE)
@@ -96,6 +97,49 @@ static void test_a_touched_page_has_content(void)
 	vm_add_private(vm, SZ_2M);
 	MUST(guest_write(&vm->vcpus[0], TEST_GPA + 5 * PAGE_SIZE, 8, 42));
 	CHECK_EQ(populate(vm, TEST_GPA + 5 * PAGE_SIZE, source, 1, NOWHERE), -EEXIST);
+}
+
+static void prefault(struct vm *vm, u64 gpa, u64 size)
+{
+	while (size)
+		CHECK_OK(vcpu_pre_fault(&vm->vcpus[0], &gpa, &size));
+}
+
+/*
+ * Nobody has written to what a pre-fault brought, as long as no vCPU has run. One that
+ * has may have done so without a fault.
+ */
+static void test_a_prefaulted_page_is_populated(void)
+{
+	struct vm *vm = vm_create_private(1);
+	u64 *source = source_pages(4);
+
+	vm_add_private(vm, SZ_2M);
+	prefault(vm, TEST_GPA, 8 * PAGE_SIZE);
+	CHECK_EQ(populate(vm, TEST_GPA, source, 4, NOWHERE), 4);
+	CHECK_EQ(populate(vm, TEST_GPA, source, 4, NOWHERE), -EEXIST);
+	prefault(vm, TEST_GPA + SZ_1M, PAGE_SIZE);
+	check_content(&vm->vcpus[0], TEST_GPA, source, 4);
+	MUST(guest_check_zero(&vm->vcpus[0], TEST_GPA + 4 * PAGE_SIZE, 4 * PAGE_SIZE));
+	CHECK_EQ(populate(vm, TEST_GPA + SZ_1M, source, 1, NOWHERE), -EEXIST);
+	prefault(vm, TEST_GPA + SZ_1M + PAGE_SIZE, PAGE_SIZE);
+	CHECK_EQ(populate(vm, TEST_GPA + SZ_1M + PAGE_SIZE, source, 1, NOWHERE), -EEXIST);
+}
+
+/* It is not unmapped to find out that it has content. */
+static void test_refused_pages_stay_mapped(void)
+{
+	struct vm *vm = vm_create_private(1);
+	u64 *source = source_pages(8), small, huge;
+
+	vm_add_private(vm, SZ_2M);
+	CHECK_EQ(populate(vm, TEST_GPA, source, 8, NOWHERE), 8);
+	check_content(&vm->vcpus[0], TEST_GPA, source, 8);
+	small = kvm_stat(vm->fd, "pages_4k");
+	huge = kvm_stat(vm->fd, "pages_2m");
+	CHECK_EQ(populate(vm, TEST_GPA + 3 * PAGE_SIZE, source, 2, NOWHERE), -EEXIST);
+	CHECK_EQ(kvm_stat(vm->fd, "pages_4k"), small);
+	CHECK_EQ(kvm_stat(vm->fd, "pages_2m"), huge);
 }
 
 static void test_allocated_page_is_populated(void)
@@ -262,6 +306,8 @@ static const struct tap_test tests[] = {
 	TAP_TEST(test_guest_sees_the_content),
 	TAP_TEST(test_once_per_page),
 	TAP_TEST(test_a_touched_page_has_content),
+	TAP_TEST(test_a_prefaulted_page_is_populated),
+	TAP_TEST(test_refused_pages_stay_mapped),
 	TAP_TEST(test_allocated_page_is_populated),
 	TAP_TEST(test_only_private_pages),
 	TAP_TEST(test_only_slots_with_a_file),

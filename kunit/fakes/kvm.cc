@@ -239,6 +239,11 @@ bool kapi_kvm_has_private_mem(struct kvm *kvm)
 	return kvm->type != kDefaultVm;
 }
 
+bool kapi_kvm_has_run(struct kvm *kvm)
+{
+	return kvm->ran;
+}
+
 bool kapi_kvm_range_private(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 {
 	const std::shared_lock guard{ kvm->attributes_mutex };

@@ -79,6 +79,7 @@ struct kvm {
 	std::atomic<int> users{ 1 };
 	unsigned long type = fake::kSwProtectedVm;
 	bool made_sw_protected = false;
+	std::atomic<bool> ran{ false }; /* a vCPU has */
 
 	/* Faults are readers; a memslot is freed when they have left. */
 	fake::Lock srcu{ fake::Rank::Srcu };
@@ -128,6 +129,8 @@ void set_private(struct kvm *kvm, std::uint64_t start, std::uint64_t end, bool i
  * -ENOENT: no slot, or shared.
  */
 int fault(struct kvm *kvm, std::uint64_t gfn, unsigned *order = nullptr);
+/* KVM_PRE_FAULT_MEMORY of one page: the same, and no vCPU need have run. */
+int prefault(struct kvm *kvm, std::uint64_t gfn, unsigned *order = nullptr);
 /*
  * The same of a shared fault; -ENODEV: its memory is not of a file of ours. An access
  * is whichever of both KVM's attributes say.

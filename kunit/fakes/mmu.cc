@@ -272,16 +272,24 @@ static int fault_as(struct kvm *kvm, std::uint64_t gfn, bool is_private, unsigne
 
 int fault(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
 {
+	kvm->ran = true;
+	return fault_as(kvm, gfn, true, order);
+}
+
+int prefault(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
+{
 	return fault_as(kvm, gfn, true, order);
 }
 
 int shared_fault(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
 {
+	kvm->ran = true;
 	return fault_as(kvm, gfn, false, order);
 }
 
 int guest_access(struct kvm *kvm, std::uint64_t gfn, unsigned *order)
 {
+	kvm->ran = true;
 	return fault_as(kvm, gfn, kapi_kvm_range_private(kvm, gfn, gfn + 1), order);
 }
 
@@ -303,6 +311,7 @@ bool guest_read(struct kvm *kvm, std::uint64_t gfn, std::uint64_t *content)
 	unsigned order;
 	struct page *const page = kvm->tables.lookup(gfn, &order);
 
+	kvm->ran = true;
 	if (page)
 		*content = page->content;
 	return page;
@@ -314,6 +323,7 @@ bool guest_write(struct kvm *kvm, std::uint64_t gfn, std::uint64_t content)
 	unsigned order;
 	struct page *const page = kvm->tables.lookup(gfn, &order);
 
+	kvm->ran = true;
 	if (page)
 		page->content = content;
 	return page;

@@ -318,6 +318,63 @@ void populate_of_a_mapped_neighbour()
 	EXPECT_EQ(g.read(8), 0u);
 }
 
+/* What a pre-fault brought has content once a guest runs, who need not fault on it. */
+void populate_of_a_prefaulted_page()
+{
+	Guest g{ 1024 };
+	Filler filler, failing{ .fail_at = 0 }, late;
+
+	for (const std::uint64_t gfn : { 5, 7, 8, 600 })
+		EXPECT_EQ(fake::prefault(g.vm, gfn), 0);
+	EXPECT_EQ(filler.populate(g.vm, 5, 2), 2);
+	EXPECT_EQ(g.order(5), -1);
+	EXPECT_EQ(filler.populate(g.vm, 5, 2), -EEXIST);
+	EXPECT_EQ(failing.populate(g.vm, 8, 1), -EIO);
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	EXPECT_EQ(g.read(5), 1000u);
+	/* As new, and nobody has asked for it since. */
+	EXPECT_EQ(late.populate(g.vm, 8, 1), 1);
+	EXPECT_EQ(late.populate(g.vm, 7, 1), -EEXIST);
+	/* Not for nothing: it was not unmapped. */
+	EXPECT_EQ(g.order(600), 9);
+	EXPECT_EQ(late.populate(g.vm, 600, 1), -EEXIST);
+	EXPECT_EQ(g.order(600), 9);
+	/* Nobody has asked for the next one, whether its run went or the page by itself. */
+	EXPECT_EQ(g.punch(512, 1024), 0);
+	EXPECT_EQ(g.allocate(512, 1024), 0);
+	EXPECT_EQ(late.populate(g.vm, 600, 1), 1);
+	EXPECT_EQ(fake::prefault(g.vm, 601), 0);
+	EXPECT_EQ(g.punch(601, 602), 0);
+	EXPECT_EQ(g.allocate(601, 602), 0);
+	EXPECT_EQ(late.populate(g.vm, 601, 1), 1);
+}
+
+/* It may have left something, even where its file has gone. */
+void another_vm_has_run()
+{
+	Guest g{ 1024 };
+	struct kvm *const other = fake::vm_create();
+	Result<Own<File>> second = make<File>(g.file.inode(), other);
+	Filler filler;
+	const auto locked = [&](auto fn) {
+		ExclusiveInodeLock lock{ g.file.inode().handle() };
+
+		fn(g.file.inode());
+	};
+
+	REQUIRE(second.ok());
+	locked([&](Inode &inode) { inode.add(*second.value()); });
+	EXPECT_EQ(fake::prefault(g.vm, 5), 0);
+	EXPECT_EQ(filler.populate(g.vm, 5, 1), 1);
+	EXPECT_EQ(fake::prefault(g.vm, 6), 0);
+	other->ran = true;
+	EXPECT_EQ(filler.populate(g.vm, 6, 1), -EEXIST);
+	locked([&](Inode &inode) { inode.remove(*second.value()); });
+	EXPECT_EQ(filler.populate(g.vm, 6, 1), -EEXIST);
+	EXPECT_EQ(filler.populate(g.vm, 7, 1), 1);
+	kapi_kvm_put(other);
+}
+
 void populate_takes_signals_between_pages()
 {
 	Guest g{ 512 };
@@ -518,7 +575,8 @@ GMEM_SUITE(guest, CASE(a_guest_keeps_what_it_writes), CASE(huge_only_where_all_i
 	   CASE(promotion_gives_up), CASE(no_promotion_where_it_would_not_help),
 	   CASE(poison_takes_one_page), CASE(a_run_with_a_poisoned_page_goes_page_by_page),
 	   CASE(a_poisoned_page_can_recover), CASE(populate_says_what_it_did),
-	   CASE(populate_of_a_mapped_neighbour), CASE(populate_takes_signals_between_pages),
+	   CASE(populate_of_a_mapped_neighbour), CASE(populate_of_a_prefaulted_page),
+	   CASE(another_vm_has_run), CASE(populate_takes_signals_between_pages),
 	   CASE(populate_pins_again), CASE(a_platform_of_kvm_owns_its_pages),
 	   CASE(a_platform_of_kvm_that_takes_one_page_at_a_time),
 	   CASE(what_a_platform_of_kvm_keeps_is_leaked), CASE(a_vm_outlives_its_descriptor),

@@ -289,6 +289,54 @@ void populate_and_fault()
 		  } });
 }
 
+void populate_and_prefault()
+{
+	static Filler filler;
+
+	explore("populate, pre-fault", 2,
+		{ [] {
+			 start(512, false);
+			 filler = Filler{};
+		 },
+		  { [] { EXPECT_EQ(filler.populate(g->vm, 5, 1), 1); },
+		    [] {
+			    const int ret = fake::prefault(g->vm, 5);
+
+			    EXPECT(ret == 0 || ret == -EAGAIN);
+		    } },
+		  [] {
+			  EXPECT_EQ(fake::fault(g->vm, 5), 0);
+			  EXPECT_EQ(g->read(5), filler.base);
+			  finish();
+		  } });
+}
+
+/* A guest begins to run, and has a page mapped without having asked for it. */
+void populate_and_first_run()
+{
+	static Filler filler;
+	static bool wrote;
+
+	explore("populate, first run", 2,
+		{ [] {
+			 start(512, false);
+			 filler = Filler{};
+			 EXPECT_EQ(fake::prefault(g->vm, 5), 0);
+		 },
+		  { [] {
+			   const long ret = filler.populate(g->vm, 5, 1);
+
+			   EXPECT(ret == 1 || ret == -EEXIST);
+		   },
+		    [] { wrote = fake::guest_write(g->vm, 5, kOld); } },
+		  [] {
+			  EXPECT(!wrote || !filler.done);
+			  EXPECT_EQ(fake::fault(g->vm, 5), 0);
+			  EXPECT_EQ(g->read(5), wrote ? kOld : filler.done ? filler.base : 0);
+			  finish();
+		  } });
+}
+
 void populate_and_fault_of_a_neighbour()
 {
 	static Filler filler;
@@ -380,7 +428,7 @@ GMEM_SUITE(interleavings, CASE(fault_and_punch), CASE(fault_and_punch_of_nothing
 	   CASE(two_punches_and_a_fault), CASE(fault_and_close), CASE(fault_and_unbind),
 	   CASE(unbind_and_close), CASE(fault_unbind_and_close), CASE(bind_and_close),
 	   CASE(bind_and_punch), CASE(poison_and_punch), CASE(poison_and_fault),
-	   CASE(poison_and_close), CASE(populate_and_fault),
-	   CASE(populate_and_fault_of_a_neighbour), CASE(populate_and_punch),
-	   CASE(allocate_and_punch), CASE(promotion_and_fault), CASE(promotion_and_punch),
-	   CASE(promotion_and_close));
+	   CASE(poison_and_close), CASE(populate_and_fault), CASE(populate_and_prefault),
+	   CASE(populate_and_first_run), CASE(populate_and_fault_of_a_neighbour),
+	   CASE(populate_and_punch), CASE(allocate_and_punch), CASE(promotion_and_fault),
+	   CASE(promotion_and_punch), CASE(promotion_and_close));

@@ -109,6 +109,34 @@ void what_is_populated_is_measured()
 	EXPECT_EQ(l.finish(), -EIO);
 }
 
+/* The platform gives it back before it is launched. */
+void a_prefaulted_page_is_launched()
+{
+	for (const kapi_platform platform : { KAPI_PLATFORM_SNP_MODEL, KAPI_PLATFORM_TDX_MODEL }) {
+		gmem_launch_measurement measured{}, expected{};
+		static Source source;
+
+		for (const bool prefault : { false, true }) {
+			const LaunchGuest l{ platform };
+
+			if (prefault) {
+				EXPECT_EQ(fake::prefault(l.guest.vm, 4), 0);
+				EXPECT_EQ(fake::prefault(l.guest.vm, 5), 0);
+			}
+			EXPECT_EQ(l.populate(5, &source, 3), 3);
+			EXPECT_EQ(l.populate(5, &source), -EEXIST);
+			EXPECT_EQ(fake::fault(l.guest.vm, 4), 0);
+			EXPECT_EQ(fake::fault(l.guest.vm, 6), 0);
+			EXPECT_EQ(l.populate(4, &source), -EEXIST);
+			EXPECT_EQ(l.finish(), 0);
+			EXPECT_EQ(l.measurement(prefault ? measured : expected), 0);
+			EXPECT_EQ(fake::reports(), 0);
+		}
+		EXPECT(std::equal(measured.digest, measured.digest + sizeof(measured.digest),
+				  expected.digest));
+	}
+}
+
 void only_up_to_the_end_of_the_slot()
 {
 	const LaunchGuest l{ KAPI_PLATFORM_SNP_MODEL };
@@ -237,7 +265,8 @@ void each_import_fails_once()
 
 } /* namespace */
 
-GMEM_SUITE(launch, CASE(what_is_populated_is_measured), CASE(only_up_to_the_end_of_the_slot),
-	   CASE(bad_arguments_change_nothing), CASE(a_refused_cpuid_table_comes_back_corrected),
+GMEM_SUITE(launch, CASE(what_is_populated_is_measured), CASE(a_prefaulted_page_is_launched),
+	   CASE(only_up_to_the_end_of_the_slot), CASE(bad_arguments_change_nothing),
+	   CASE(a_refused_cpuid_table_comes_back_corrected),
 	   CASE(content_that_cannot_be_undone_is_an_io_error), CASE(none_without_a_model),
 	   CASE(each_import_fails_once));

@@ -5,6 +5,8 @@
  */
 #include "kunit/fakes/vendors.h"
 
+#include <algorithm>
+
 #include "kunit/fakes/platform.h"
 #include "kunit/hosted/guest.h"
 
@@ -209,8 +211,36 @@ void tdx_adds_in_one_pass()
 	}
 }
 
+/* An added page cannot be mapped again: it is not unmapped to find that out. */
+void tdx_keeps_what_was_added()
+{
+	TdxVendor tdx;
+
+	fake::set_vendor(&tdx);
+	{
+		const Guest g{ 1024, fake::kTdxVm };
+		const auto populate = [&](std::uint64_t gfn, long n) {
+			return fake::populate(g.vm, gfn, world_user_memory(), n,
+					      TdxVendor::post_populate, &tdx);
+		};
+
+		EXPECT_EQ(populate(600, 2), 2);
+		tdx.calls.clear();
+		EXPECT_EQ(populate(600, 2), -EEXIST);
+		EXPECT(tdx.calls.empty());
+		EXPECT_EQ(populate(598, 5), 2);
+		EXPECT_EQ(std::count(tdx.calls.begin(), tdx.calls.end(), TdxVendor::Call::Remove),
+			  0);
+		for (std::uint64_t i = 598; i < 602; i++) {
+			EXPECT(tdx.owns(pfn_of(g, i)));
+			EXPECT_EQ(g.order(i), 0);
+		}
+	}
+}
+
 } /* namespace */
 
 GMEM_SUITE(vendors, CASE(snp_takes_a_run_by_one_call), CASE(snp_launches),
 	   CASE(a_hook_that_does_one_page), CASE(a_hook_that_does_nothing), CASE(a_hook_that_fails),
-	   CASE(a_page_that_stays_assigned), CASE(tdx_adds_in_one_pass));
+	   CASE(a_page_that_stays_assigned), CASE(tdx_adds_in_one_pass),
+	   CASE(tdx_keeps_what_was_added));

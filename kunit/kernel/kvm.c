@@ -130,6 +130,11 @@ bool kapi_kvm_has_private_mem(struct kvm *kvm)
 	return kvm->type != 0;
 }
 
+bool kapi_kvm_has_run(struct kvm *kvm)
+{
+	return false;
+}
+
 bool kapi_kvm_range_private(struct kvm *kvm, u64 start, u64 end)
 {
 	return find_next_bit(kvm->shared, end, start) >= end;
