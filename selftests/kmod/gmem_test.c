@@ -10,6 +10,7 @@
 #include <linux/file.h>
 #include <linux/ftrace.h>
 #include <linux/highmem.h>
+#include <linux/kprobes.h>
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -194,10 +195,89 @@ static long pin(struct file *file, void __user *arg)
 	return got < 0 ? got : got < req.npages ? -EFAULT : -EBUSY;
 }
 
+/* The function that fails, and for whom; failing_mutex. */
+static DEFINE_MUTEX(failing_mutex);
+static struct gmem_test_fail failing;
+static atomic_t failing_left;
+static struct file *failing_for;
+
+static noinline notrace void return_at_once(void)
+{
+}
+
+/* Before the function's first instruction: as if it were return_at_once(). */
+static int fail_call(struct kprobe *probe, struct pt_regs *regs)
+{
+	if (atomic_dec_if_positive(&failing_left) < 0)
+		return 0;
+	regs->ax = failing.rax;
+	regs->dx = failing.rdx;
+	instruction_pointer_set(regs, (unsigned long)return_at_once);
+	return 1;
+}
+NOKPROBE_SYMBOL(fail_call);
+
+/* Whoever has one is not made a jump, which could not change where to go on. */
+static void after_call(struct kprobe *probe, struct pt_regs *regs, unsigned long flags)
+{
+}
+NOKPROBE_SYMBOL(after_call);
+
+static struct kprobe fail_probe;
+
+/* How many calls were left. */
+static u32 fail_no_more(void)
+{
+	if (!failing_for)
+		return 0;
+	unregister_kprobe(&fail_probe);
+	failing_for = NULL;
+	return atomic_read(&failing_left);
+}
+
+static int fail_calls(struct file *file)
+{
+	int ret;
+
+	fail_probe = (struct kprobe) {
+		.symbol_name = failing.symbol,
+		.pre_handler = fail_call,
+		.post_handler = after_call,
+	};
+	atomic_set(&failing_left, failing.calls);
+	ret = register_kprobe(&fail_probe);
+	if (!ret)
+		failing_for = file;
+	return ret;
+}
+
+static long fail(struct file *file, void __user *arg)
+{
+	struct gmem_test_fail req;
+	long ret = 0;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return -EFAULT;
+	req.symbol[sizeof(req.symbol) - 1] = 0;
+	mutex_lock(&failing_mutex);
+	req.left = fail_no_more();
+	failing = req;
+	if (req.calls)
+		ret = fail_calls(file);
+	mutex_unlock(&failing_mutex);
+	if (!ret && copy_to_user(arg, &req, sizeof(req)))
+		ret = -EFAULT;
+	return ret;
+}
+
 static int test_release(struct inode *inode, struct file *file)
 {
 	struct pinned *const pinned = file->private_data;
 
+	mutex_lock(&failing_mutex);
+	if (failing_for == file)
+		fail_no_more();
+	mutex_unlock(&failing_mutex);
 	if (pinned)
 		unpin_user_pages(pinned->pages, pinned->npages);
 	kvfree(pinned);
@@ -330,6 +410,8 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return guest((void __user *)arg);
 	case GMEM_TEST_YARDSTICKS:
 		return yardsticks((void __user *)arg);
+	case GMEM_TEST_FAIL:
+		return fail(file, (void __user *)arg);
 	}
 	return -ENOTTY;
 }

@@ -100,4 +100,18 @@ struct gmem_test_yardsticks {
 };
 #define GMEM_TEST_YARDSTICKS _IOWR('g', 32, struct gmem_test_yardsticks)
 
+/*
+ * The next @calls calls of the kernel's or a module's function @symbol do nothing and
+ * return @rax, and @rdx, instead. One function at a time, until this descriptor is
+ * closed; 0 calls: none any more. In @left what was left of the calls before.
+ */
+struct gmem_test_fail {
+	char symbol[112];
+	__u64 rax;
+	__u64 rdx;
+	__u32 calls;
+	__u32 left;
+};
+#define GMEM_TEST_FAIL _IOWR('g', 48, struct gmem_test_fail)
+
 #endif /* GMEM_TEST_ABI_H */

@@ -97,6 +97,15 @@ void gmem_make_shared(int fd, u64 offset, u64 size)
 	must_convert(fd, offset, size, 0);
 }
 
+const char *gmem_platform(void)
+{
+	static char name[32];
+
+	if (!read_parameter("platform", name, sizeof(name)))
+		tap_bail_out("gmem.ko is not loaded");
+	return name;
+}
+
 bool gmem_keeps_content(void)
 {
 	char name[16];

@@ -27,6 +27,8 @@ int gmem_convert(int fd, u64 offset, u64 size, u64 attributes, u64 *error_offset
 void gmem_make_private(int fd, u64 offset, u64 size);
 void gmem_make_shared(int fd, u64 offset, u64 size);
 
+/* What software-protected VMs run on; without the module there is nothing to test. */
+const char *gmem_platform(void);
 /* Whether converted pages keep their content; those of modelled hardware do not. */
 bool gmem_keeps_content(void);
 /*
