@@ -190,12 +190,8 @@ int gmem_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, gmem_u64 gfn, gm
 		return kapi_stock_get_pfn(kvm, slot, gfn, pfn, max_order);
 	}
 
-	Result<Backing> backing = memslot_page(*file, kvm, slot, Gfn{ gfn }, Share::kPrivate);
+	Result<Backing> backing = memslot_fault(*file, kvm, slot, Gfn{ gfn }, Share::kPrivate);
 
-	if (backing.status() == error(EAGAIN)) {
-		memslot_wait(*file, kvm, Gfn{ gfn });
-		backing = Backing{ PageRef{ kapi_page_zero() }, 0 };
-	}
 	if (!backing.ok())
 		return backing.status().code();
 	*pfn = kapi_page_pfn(backing.value().page.get());
@@ -380,14 +376,10 @@ gmem_u64 gmem_kvm_slot_pfn(const struct kvm_memory_slot *slot, gmem_u64 gfn, boo
 	if (!file || atomic)
 		return kapi_pfn_error();
 
-	Result<Backing> backing = memslot_page(*file, file->vm(), ours, Gfn{ gfn },
-					       share_of_shared(*file));
-
 	/* Faults, which are tried again, ask for the address as well. */
-	if (backing.status() == error(EAGAIN) && hva) {
-		memslot_wait(*file, file->vm(), Gfn{ gfn });
-		backing = Backing{ PageRef{ kapi_page_zero() }, 0 };
-	}
+	Result<Backing> backing = (hva ? memslot_fault : memslot_page)(
+		*file, file->vm(), ours, Gfn{ gfn }, share_of_shared(*file));
+
 	if (!backing.ok())
 		return kapi_pfn_error();
 	return kapi_page_pfn(backing.value().page.release());

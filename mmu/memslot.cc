@@ -177,12 +177,19 @@ Result<Backing> memslot_page(File &file, struct kvm *kvm, struct kvm_memory_slot
 	return file.inode().page(index, memslot_access(file, kvm, map, gfn, share));
 }
 
-void memslot_wait(File &file, struct kvm *kvm, Gfn gfn)
+Result<Backing> memslot_fault(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn,
+			      Share share)
 {
+	Result<Backing> backing = memslot_page(file, kvm, slot, gfn, share);
+
+	if (backing.status() != error(EAGAIN))
+		return backing;
+	/* The guest's access came too early or too late. */
 	{
 		SharedInodeLock lock{ file.inode().handle() };
 	}
 	kapi_mmu_make_stale(kvm, gfn.value);
+	return Backing{ PageRef{ kapi_page_zero() }, 0 };
 }
 
 unsigned memslot_shared_order(File &file, struct kvm_memory_slot *slot, Gfn gfn)

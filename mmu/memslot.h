@@ -61,10 +61,12 @@ Access memslot_access(File &file, struct kvm *kvm, const SlotMap &map, Gfn gfn, 
 Result<Backing> memslot_page(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn,
 			     Share share);
 /*
- * The page of @gfn is being converted, and the guest's access came too early or too
- * late: waits for it, and sees to it that KVM has the vCPU try again. Sleeps.
+ * The same for a fault that KVM tries again where things have changed meanwhile: of a
+ * page that is being converted, it waits for the end and gives a stand-in, which KVM
+ * throws away. Sleeps.
  */
-void memslot_wait(File &file, struct kvm *kvm, Gfn gfn);
+Result<Backing> memslot_fault(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn,
+			      Share share);
 /*
  * The largest order of a mapping of the shared page behind @gfn, which memslot_page()
  * has given out. No lock but mmu_lock; any context.
