@@ -17,10 +17,13 @@
 #include "leak.h"
 #include "threads.h"
 
-enum verdict { PASSED = 0, FAILED = 1, SKIPPED = 4, BAILED = 5 };
+enum verdict { PASSED = 0, FAILED = 1, SKIPPED = 4, BAILED = 5, VOID = 6 };
 
 /* Seconds that late frees (RCU, work queues, other processes' exits) may take. */
 #define SETTLE_SECONDS	15
+
+/* Seconds that a late test has for finding out why. */
+#define GRACE_SECONDS	5
 
 /* The write end of the pipe for the reason to skip; -1 outside a test. */
 static int reason_fd = -1;
@@ -67,6 +70,18 @@ void tap_skip(const char *fmt, ...)
 	_exit(SKIPPED);
 }
 
+void tap_void(const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	tap_diag("void: %s", text);
+	_exit(VOID);
+}
+
 void tap_bail_out(const char *fmt, ...)
 {
 	va_list ap;
@@ -80,43 +95,58 @@ void tap_bail_out(const char *fmt, ...)
 	_exit(BAILED);
 }
 
-static void on_alarm(int signal)
+/* Interrupts a system call. */
+static void on_signal(int signal)
 {
-	(void)signal; /* interrupts waitpid() */
+	(void)signal;
 }
 
-/*
- * Wait for @pid to end and return its status. After @seconds it is shown what it
- * hangs in, twice, and killed.
- */
-static int wait_for(pid_t pid, unsigned int seconds, bool *hung)
+/* Wait for @pid up to @seconds; whether it has ended. */
+static bool wait_up_to(pid_t pid, unsigned int seconds, int *status)
 {
-	struct sigaction action = { .sa_handler = on_alarm };
-	int status;
+	struct sigaction action = { .sa_handler = on_signal };
+	pid_t ended;
 
 	sigaction(SIGALRM, &action, NULL);
 	alarm(seconds);
-	*hung = false;
-	while (waitpid(pid, &status, 0) != pid) {
-		if (errno != EINTR)
-			tap_bail_out("waitpid: %m");
-		threads_tell(pid, tap_diag);
-		sleep(1);
-		threads_tell(pid, tap_diag);
-		kill(pid, SIGKILL);
-		*hung = true;
-	}
+	ended = waitpid(pid, status, 0);
+	if (ended < 0 && errno != EINTR)
+		tap_bail_out("waitpid: %m");
 	alarm(0);
+	return ended == pid;
+}
+
+/*
+ * Wait for @pid to end and return its status. After @seconds it is late: its threads
+ * are interrupted, shown, twice, and then killed.
+ */
+static int wait_for(pid_t pid, unsigned int seconds, bool *late)
+{
+	int status;
+
+	*late = false;
+	if (wait_up_to(pid, seconds, &status))
+		return status;
+	*late = true;
+	threads_signal(pid, TAP_LATE);
+	if (wait_up_to(pid, GRACE_SECONDS, &status))
+		return status;
+	threads_tell(pid, tap_diag);
+	sleep(1);
+	threads_tell(pid, tap_diag);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
 	return status;
 }
 
 /* Run one test in a child and print its line. */
 static enum verdict run_test(const struct tap_test *test, size_t number)
 {
+	const struct sigaction on_late = { .sa_handler = on_signal };
 	char reason[256] = "";
 	int pipefd[2];
 	int status;
-	bool hung;
+	bool late;
 	ssize_t n;
 	pid_t pid;
 
@@ -128,12 +158,13 @@ static enum verdict run_test(const struct tap_test *test, size_t number)
 	if (!pid) {
 		close(pipefd[0]);
 		reason_fd = pipefd[1];
+		sigaction(TAP_LATE, &on_late, NULL);
 		test->fn();
 		_exit(PASSED);
 	}
 
 	close(pipefd[1]);
-	status = wait_for(pid, test->timeout ? test->timeout : TAP_TIMEOUT, &hung);
+	status = wait_for(pid, test->timeout ? test->timeout : TAP_TIMEOUT, &late);
 	/*
 	 * A process that the test started may outlive it and hold the pipe's
 	 * other end: do not wait for that one.
@@ -143,9 +174,10 @@ static enum verdict run_test(const struct tap_test *test, size_t number)
 	reason[n > 0 ? n : 0] = '\0';
 	close(pipefd[0]);
 
-	if (WIFSIGNALED(status)) {
-		tap_diag("%s: %s", test->name,
-			 hung ? "timed out" : strsignal(WTERMSIG(status)));
+	if (late) {
+		tap_diag("%s: timed out", test->name);
+	} else if (WIFSIGNALED(status)) {
+		tap_diag("%s: %s", test->name, strsignal(WTERMSIG(status)));
 	} else if (WEXITSTATUS(status) == PASSED) {
 		printf("ok %zu %s\n", number, test->name);
 		return PASSED;

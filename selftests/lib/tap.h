@@ -11,6 +11,7 @@
 #define SELFTESTS_TAP_H
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -42,6 +43,16 @@ void tap_fail(const char *file, int line, const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 3, 4)));
 void tap_skip(const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 1, 2)));
+
+/*
+ * The same when the machine is at fault, so that nothing the test saw tells anything.
+ * It counts as failed; selftests/run runs the program again.
+ */
+void tap_void(const char *fmt, ...)
+	__attribute__((noreturn, format(printf, 1, 2)));
+
+/* Each thread of a test that is late gets this, before it counts as hung. */
+#define TAP_LATE	SIGUSR2
 
 /* End the whole program, for a machine on which no test makes sense. */
 void tap_bail_out(const char *fmt, ...)

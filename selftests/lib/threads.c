@@ -6,11 +6,12 @@
 #include "threads.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static void tell_file(pid_t pid, const char *tid, const char *name,
-		      void (*line)(const char *fmt, ...))
+static void tell_file(pid_t pid, const char *tid, const char *name, threads_line line)
 {
 	char path[300], text[256];
 	FILE *f;
@@ -26,9 +27,8 @@ static void tell_file(pid_t pid, const char *tid, const char *name,
 	fclose(f);
 }
 
-void threads_tell(pid_t pid, void (*line)(const char *fmt, ...))
+static void for_threads(pid_t pid, void (*fn)(pid_t pid, const char *tid, void *arg), void *arg)
 {
-	static const char *const names[] = { "comm", "schedstat", "syscall", "stack", NULL };
 	struct dirent *entry;
 	char path[64];
 	DIR *dir;
@@ -38,10 +38,31 @@ void threads_tell(pid_t pid, void (*line)(const char *fmt, ...))
 	if (!dir)
 		return;
 	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		for (size_t i = 0; names[i]; i++)
-			tell_file(pid, entry->d_name, names[i], line);
+		if (entry->d_name[0] != '.')
+			fn(pid, entry->d_name, arg);
 	}
 	closedir(dir);
+}
+
+static void tell_one(pid_t pid, const char *tid, void *line)
+{
+	static const char *const names[] = { "comm", "schedstat", "syscall", "stack", NULL };
+
+	for (size_t i = 0; names[i]; i++)
+		tell_file(pid, tid, names[i], *(threads_line *)line);
+}
+
+void threads_tell(pid_t pid, threads_line line)
+{
+	for_threads(pid, tell_one, &line);
+}
+
+static void signal_one(pid_t pid, const char *tid, void *signal)
+{
+	tgkill(pid, atoi(tid), *(int *)signal);
+}
+
+void threads_signal(pid_t pid, int signal)
+{
+	for_threads(pid, signal_one, &signal);
 }
