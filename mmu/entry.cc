@@ -37,6 +37,22 @@ class Entry {
 	bool served_ = true;
 };
 
+/*
+ * What a call about the file behind @handle returns: @none without one, and what
+ * @stock or @ours says of a file of the stock backend's or of ours.
+ */
+template <class Stock, class Ours>
+auto serve(Entry &entry, const FileRef &handle, int none, Stock stock, Ours ours)
+	-> decltype(stock())
+{
+	if (!handle)
+		return none;
+	if (File *const file = File::of(handle.get()))
+		return ours(*file);
+	entry.stock();
+	return stock();
+}
+
 /* KVM_X86_DEFAULT_VM and KVM_X86_SW_PROTECTED_VM of <asm/kvm.h>. */
 constexpr unsigned long kDefaultVm = 0, kSwProtectedVm = 1;
 
@@ -140,16 +156,11 @@ int gmem_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int fd, lo
 	Entry entry{ KAPI_ENTRY_BIND };
 	const FileRef handle{ kapi_file_from_fd(fd) };
 
-	if (!handle)
-		return -EBADF;
-
-	File *const file = File::of(handle.get());
-
-	if (!file) {
-		entry.stock();
-		return kapi_stock_bind(kvm, slot, fd, offset);
-	}
-	return bind_memslot(*file, handle.get(), kvm, slot, offset).code();
+	return serve(
+		entry, handle, -EBADF, [&] { return kapi_stock_bind(kvm, slot, fd, offset); },
+		[&](File &file) {
+			return bind_memslot(file, handle.get(), kvm, slot, offset).code();
+		});
 }
 
 void gmem_unbind(struct kvm_memory_slot *slot)
@@ -178,27 +189,22 @@ int gmem_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, gmem_u64 gfn, gm
 		 int *max_order)
 {
 	Entry entry{ KAPI_ENTRY_GET_PFN };
-	const FileRef handle{ kapi_slot_file_get(slot) };
+	const auto ours = [&](File &file) {
+		Result<Backing> backing = memslot_fault(file, kvm, slot, Gfn{ gfn },
+							Share::kPrivate);
 
-	if (!handle)
-		return -EFAULT;
+		if (!backing.ok())
+			return backing.status().code();
+		*pfn = kapi_page_pfn(backing.value().page.get());
+		if (max_order)
+			*max_order = static_cast<int>(backing.value().order);
+		backing.value().page.release(); /* the caller's now */
+		return 0;
+	};
 
-	File *const file = File::of(handle.get());
-
-	if (!file) {
-		entry.stock();
-		return kapi_stock_get_pfn(kvm, slot, gfn, pfn, max_order);
-	}
-
-	Result<Backing> backing = memslot_fault(*file, kvm, slot, Gfn{ gfn }, Share::kPrivate);
-
-	if (!backing.ok())
-		return backing.status().code();
-	*pfn = kapi_page_pfn(backing.value().page.get());
-	if (max_order)
-		*max_order = static_cast<int>(backing.value().order);
-	backing.value().page.release(); /* the caller's now */
-	return 0;
+	return serve(
+		entry, FileRef{ kapi_slot_file_get(slot) }, -EFAULT,
+		[&] { return kapi_stock_get_pfn(kvm, slot, gfn, pfn, max_order); }, ours);
 }
 
 long gmem_populate(struct kvm *kvm, gmem_u64 gfn, void *src, long npages, gmem_populate_cb cb,
@@ -215,19 +221,13 @@ long gmem_populate(struct kvm *kvm, gmem_u64 gfn, void *src, long npages, gmem_p
 	if (!slot || !kapi_slot_has_gmem(slot))
 		return -EINVAL;
 
-	const FileRef handle{ kapi_slot_file_get(slot) };
-
-	if (!handle)
-		return -EFAULT;
-
-	File *const file = File::of(handle.get());
-
-	if (!file) {
-		entry.stock();
-		return kapi_stock_populate(kvm, gfn, src, npages, cb, opaque);
-	}
-	return populate_memslot(*file,
-				PopulateRequest{ kvm, slot, Gfn{ gfn }, src, npages, cb, opaque });
+	return serve(
+		entry, FileRef{ kapi_slot_file_get(slot) }, -EFAULT,
+		[&] { return kapi_stock_populate(kvm, gfn, src, npages, cb, opaque); },
+		[&](File &file) {
+			return populate_memslot(file, PopulateRequest{ kvm, slot, Gfn{ gfn }, src,
+								       npages, cb, opaque });
+		});
 }
 
 int gmem_kvm_init_vm(struct kvm *kvm, unsigned long type)
