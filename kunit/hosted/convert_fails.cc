@@ -6,6 +6,7 @@
  */
 #include <vector>
 
+#include "kunit/fakes/platform.h"
 #include "kunit/hosted/share.h"
 
 using namespace gmem_test;
@@ -156,6 +157,35 @@ void bad_arguments_change_nothing()
 	EXPECT_EQ(g.file.user_read(1), 2001u);
 }
 
+/* It is too late to fail then: the page is nobody's, the conversion stands. */
+void what_the_hardware_keeps_is_lost()
+{
+	const ShareGuest g{ 512, kMmap, fake::kSnpVm };
+	std::uint64_t at = 0;
+
+	EXPECT(g.write(5, 77) && g.write(6, 78));
+	struct page *const kept = g.file.cached(5);
+
+	fake::set_arch_faults({ .keeps_one = true });
+	EXPECT_EQ(g.file.convert(5, 6, false), 0);
+	fake::set_arch_faults({});
+	EXPECT(g.file.shared(5, 6) && kept->owned);
+	EXPECT_EQ(g.file.touch(5), -EHWPOISON);
+	EXPECT_EQ(g.access(5), -EHWPOISON);
+	EXPECT_EQ(g.read(6), 78u);
+	EXPECT_EQ(g.file.convert(0, 512, true, &at), -EHWPOISON);
+	EXPECT_EQ(at, 5u);
+	/* Never used again, even by who comes after it. */
+	EXPECT_EQ(g.file.punch(0, 512), 0);
+	EXPECT_EQ(g.file.store().stats().get(KAPI_STAT_LEAKED), 1);
+	EXPECT_EQ(kept->refs.load(), 1);
+	kept->leaked = true;
+	EXPECT_EQ(g.file.user_read(5), 0u);
+	EXPECT(g.file.cached(5) != kept);
+	EXPECT(fake::reports() > 0);
+}
+
 } /* namespace */
 
-GMEM_SUITE(convert_fails, CASE(file_ioctl), CASE(refusals), CASE(bad_arguments_change_nothing));
+GMEM_SUITE(convert_fails, CASE(file_ioctl), CASE(refusals), CASE(bad_arguments_change_nothing),
+	   CASE(what_the_hardware_keeps_is_lost));

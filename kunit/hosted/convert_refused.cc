@@ -73,6 +73,38 @@ class Consumer final : public Binding {
 	const ShareFile &file_;
 };
 
+/* Holds pages, whatever kind they are. */
+class Indifferent final : public Binding {
+    public:
+	explicit Indifferent(IndexRange range) : Binding(range) {}
+
+	void begin(IndexRange) override {}
+	void unmap(IndexRange) override { unmaps++; }
+	void end(IndexRange) override {}
+	void orphan() override {}
+	void destroy() override {}
+
+	unsigned unmaps = 0;
+};
+
+void a_holder_need_not_mind()
+{
+	const ShareGuest g{ 16 };
+	const ShareFile file{ g.vm, 512, kInitShared };
+	Bindings &bindings = File::of(file.handle)->bindings();
+	Indifferent holder{ pages(3, 9) };
+
+	kapi_inode_lock(file.inode().handle());
+	EXPECT(bindings.add(holder).ok());
+	kapi_inode_unlock(file.inode().handle());
+	EXPECT_EQ(file.convert(0, 512, true), 0);
+	EXPECT_EQ(file.convert(9, 512, false), 0);
+	EXPECT_EQ(holder.unmaps, 1u);
+	kapi_inode_lock(file.inode().handle());
+	bindings.remove(holder);
+	kapi_inode_unlock(file.inode().handle());
+}
+
 void a_pin_is_in_the_way()
 {
 	const ShareGuest g{ 1024 };
@@ -373,7 +405,8 @@ void mappings_that_come_back()
 
 } /* namespace */
 
-GMEM_SUITE(convert_refused, CASE(a_pin_is_in_the_way), CASE(the_first_of_several_pins_is_named),
+GMEM_SUITE(convert_refused, CASE(a_holder_need_not_mind), CASE(a_pin_is_in_the_way),
+	   CASE(the_first_of_several_pins_is_named),
 	   CASE(references_of_private_pages_do_not_matter),
 	   CASE(references_for_a_moment_are_waited_for), CASE(a_long_reference_is_a_pin),
 	   CASE(poison_is_in_the_way), CASE(a_consumer_may_refuse),

@@ -387,6 +387,13 @@ void populate_takes_signals_between_pages()
 	fake::set_signal_after(0);
 }
 
+/* The source has gone, and as the next import its pin fails. */
+int vanish(struct kvm *, gmem_u64, gmem_u64, void *, int, void *)
+{
+	fake::fail_nth(1);
+	return -EFAULT;
+}
+
 void populate_pins_again()
 {
 	Guest g{ 512 };
@@ -418,6 +425,12 @@ void populate_pins_again()
 
 		EXPECT_EQ(filler.populate(g.vm, 400 + pins * 10, 10), 10);
 	}
+	const unsigned long before = fake::populate_calls();
+
+	EXPECT_EQ(fake::populate(g.vm, 50, world_user_memory(), 2, vanish, nullptr), -EFAULT);
+	EXPECT(fake::fail_fired());
+	EXPECT_EQ(fake::populate_calls(), before + 1);
+	fake::fail_nth(0);
 }
 
 void a_platform_of_kvm_owns_its_pages()

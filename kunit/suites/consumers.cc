@@ -229,6 +229,9 @@ void who_may_overlap_whom()
 
 	EXPECT_EQ(first.bind(file.fd, 511, 512), 0);
 	EXPECT_EQ(gmem_bind(file.vm, slot, file.fd, 0), kapi_kvm_overlap_error());
+	EXPECT(file->bindings().first_overlapping(pages(0, 1024)));
+	EXPECT(!file->bindings().first_overlapping(pages(0, 511)));
+	EXPECT(!file->bindings().first_overlapping(pages(511, 511)));
 	first.unbind();
 	EXPECT_EQ(first.bind(file.fd, 511, 512, GMEM_CONSUMER_SHARED), 0);
 	EXPECT_EQ(gmem_bind(file.vm, slot, file.fd, 0), 0);
@@ -341,6 +344,32 @@ void who_refuses_stops_it()
 	EXPECT(convert(file, pages(10, 200), true).ok());
 	EXPECT_EQ(gmem_consumer_is_shared(before.handle, 10), 0);
 	EXPECT_EQ(after.converts, 1u);
+}
+
+void callbacks_that_may_be_missing()
+{
+	const TestFile file{ 1024, platform, kShared };
+	gmem_consumer_ops ops = Consumer::kOps;
+	Consumer c, refusing;
+	struct file *handle;
+
+	ops.prepare = nullptr;
+	ops.failed = nullptr;
+	ops.converted = nullptr;
+	REQUIRE(file);
+	REQUIRE(gmem_file_get(file.fd, &handle) == 0);
+	EXPECT_EQ(gmem_consumer_bind(handle, 0, 512, &ops, &c, GMEM_CONSUMER_SHARED, &c.handle), 0);
+	gmem_file_put(handle);
+	EXPECT_EQ(refusing.bind(file.fd, 100, 200, GMEM_CONSUMER_SHARED), 0);
+	refusing.refuse = -EBUSY;
+	EXPECT_EQ(convert(file, pages(0, 512), true).code(), -EBUSY);
+	EXPECT(c.quiet() && !c.fails);
+	refusing.refuse = 0;
+	EXPECT(convert(file, pages(0, 512), true).ok());
+	EXPECT_EQ(c.unmaps, 1u);
+	EXPECT_EQ(c.ends, 1u);
+	EXPECT(!c.prepares && !c.converts && !c.disorder);
+	c.unbind();
 }
 
 void pages_come_with_their_order()
@@ -542,6 +571,7 @@ void random_against_a_list()
 GMEM_SUITE(consumers, CASE(files_are_ours_or_not), CASE(bad_binds_are_refused),
 	   CASE(who_may_overlap_whom), CASE(exactly_those_that_overlap_are_told),
 	   CASE(conversion_is_asked_for_and_told), CASE(who_refuses_stops_it),
-	   CASE(pages_come_with_their_order), CASE(private_pages_of_software_protection),
-	   CASE(what_was_not_unmapped_is_lost), CASE(nobody_loses_what_another_has_bound),
-	   CASE(release_comes_once_and_then_nothing), CASE(random_against_a_list));
+	   CASE(callbacks_that_may_be_missing), CASE(pages_come_with_their_order),
+	   CASE(private_pages_of_software_protection), CASE(what_was_not_unmapped_is_lost),
+	   CASE(nobody_loses_what_another_has_bound), CASE(release_comes_once_and_then_nothing),
+	   CASE(random_against_a_list));

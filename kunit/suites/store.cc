@@ -40,6 +40,16 @@ int populate(const TestFile &file, std::uint64_t index, int answer, std::uint64_
 		.code();
 }
 
+void shared_pages_are_not_populated()
+{
+	NotedPlatform platform{ kRunOrder, true };
+	const TestFile file{ 512, platform, { .huge = true, .mappable = true, .shared = true } };
+
+	REQUIRE(file);
+	EXPECT_EQ(populate(file, 3, 0, 42), -EINVAL);
+	EXPECT_EQ(file.cached_pages(0, 512), 0u);
+}
+
 void a_run_comes_as_one_block()
 {
 	NotedPlatform platform{ kRunOrder, true };
@@ -286,9 +296,9 @@ void poison_where_nothing_is()
 
 } /* namespace */
 
-GMEM_SUITE(store, CASE(a_run_comes_as_one_block), CASE(get_gives_a_reference),
-	   CASE(small_where_a_block_does_not_fit), CASE(small_by_policy),
-	   CASE(small_where_a_part_is_shared), CASE(small_pages_stay_small),
+GMEM_SUITE(store, CASE(shared_pages_are_not_populated), CASE(a_run_comes_as_one_block),
+	   CASE(get_gives_a_reference), CASE(small_where_a_block_does_not_fit),
+	   CASE(small_by_policy), CASE(small_where_a_part_is_shared), CASE(small_pages_stay_small),
 	   CASE(allocated_is_not_prepared), CASE(allocation_of_a_part_is_a_part),
 	   CASE(neighbours_are_prepared_one_by_one), CASE(unjoined_pages_stay_small),
 	   CASE(prepared_one_by_one_is_not_as_one), CASE(failed_prepare_can_be_repeated),
