@@ -20,7 +20,12 @@ constexpr unsigned kHole = KVM_MEM_PCI_HOLE;
 
 /* A VM of the fakes, gone at the end with all it has. */
 struct HoleVm {
-	struct kvm *const vm = fake::vm_create(fake::kDefaultVm);
+	/* No gfn is private at first. */
+	explicit HoleVm(unsigned long type = fake::kDefaultVm) : vm(fake::vm_create(type, false)) {}
+	HoleVm(const HoleVm &) = delete;
+	HoleVm &operator=(const HoleVm &) = delete;
+
+	struct kvm *const vm;
 	struct kvm_vcpu vcpu {
 		vm
 	};
@@ -245,6 +250,14 @@ void nothing_is_mapped_ahead_elsewhere()
 	EXPECT(h.ahead().empty());
 	h.read(kGiB, -EFAULT);
 	EXPECT(h.ahead().empty());
+
+	/* What is private is not the hole's, and nothing behind it is looked at. */
+	HoleVm p{ fake::kSwProtectedVm };
+
+	REQUIRE(p.hole(1, 0, 16 * kBlock) == 0);
+	fake::set_private(p.vm, 5 * 512, 5 * 512 + 1, true);
+	p.read(3 * kBlock);
+	EXPECT_EQ(p.ahead().size(), 4u);
 }
 
 /* Every step that can fail, once: an error, nothing left over, and it works next time. */
