@@ -46,8 +46,13 @@ class Binding {
 	virtual void converted(IndexRange, bool /* to_private */) {}
 	virtual void end(IndexRange reach) = 0;
 
-	/* The file is going; the holder must forget it. Inode lock held exclusively. */
-	virtual void orphan() = 0;
+	/*
+	 * The file is going. First, between unmap() of all and end(), the holder gives
+	 * out no page of it any more; who meets that and came before is told by end() to
+	 * try again. Then it forgets the file. Inode lock held exclusively.
+	 */
+	virtual void cut() {}
+	virtual void orphan() {}
 	/* Frees the binding, which no file knows any more. */
 	virtual void destroy() = 0;
 

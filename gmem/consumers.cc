@@ -64,6 +64,8 @@ struct gmem_consumer final : public IntervalBinding {
 		ExclusiveInodeLock lock{ file.inode().handle() };
 		ConsumersLock consumers;
 
+		if (!file.open())
+			return error(ESTALE);
 		GMEM_CHECK(file.bindings().add(*this));
 
 		const Status status{ kapi_consumers_add(this) };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Life of a file: creation, allocation, release; and the entries by which the
+ * Life of a file: creation, allocation, linking, release; and the entries by which the
  * kernel's file operations (kapi/files.c) reach the core.
  */
 #include "gmem/file.h"
@@ -46,6 +46,8 @@ Status File::allocate(IndexRange range)
 
 	SharedInodeLock lock{ inode_.handle() };
 
+	if (!open_)
+		return error(ESTALE);
 	return inode_.store().allocate(range);
 }
 
@@ -88,29 +90,84 @@ Result<PageRef> File::user_page(PageIndex index)
 	}
 }
 
+void File::close()
+{
+	const IndexRange all{ PageIndex{ 0 }, inode_.end() };
+
+	{
+		Invalidation invalidation{ inode_, all, this };
+
+		invalidation.unmap();
+		bindings_.for_each_overlapping(all, [](Binding &binding) { binding.cut(); });
+	}
+	bindings_.remove_all([](Binding &binding) {
+		binding.orphan();
+		binding.destroy();
+	});
+	inode_.remove(*this);
+}
+
 void File::release()
 {
 	/*
 	 * slots_lock keeps unbind away: it might free a memslot that a binding
-	 * points to. No fault is under way, it would hold the file.
+	 * points to.
 	 */
 	kapi_kvm_slots_lock(vm_);
 	{
 		ExclusiveInodeLock lock{ inode_.handle() };
-		const IndexRange all{ PageIndex{ 0 }, inode_.end() };
 
-		{
-			Invalidation invalidation{ inode_, all, this };
-
-			invalidation.unmap();
-		}
-		bindings_.remove_all([&](Binding &binding) {
-			binding.orphan();
-			binding.destroy();
-		});
-		inode_.remove(*this);
+		if (open_)
+			close();
 	}
 	kapi_kvm_slots_unlock(vm_);
+}
+
+/* At no moment do both have the memory. */
+Status File::hand_over(File &to)
+{
+	Status status = error(ESTALE);
+
+	kapi_kvm_slots_lock(vm_);
+	{
+		ExclusiveInodeLock lock{ inode_.handle() };
+
+		if (open_) {
+			close();
+			inode_.add(to);
+			status = Status{};
+		}
+	}
+	kapi_kvm_slots_unlock(vm_);
+	return status;
+}
+
+Result<int> File::link(struct kvm *vm)
+{
+	GMEM_TRY(file, make<File>(inode_, vm));
+
+	const int fd = kapi_fd_reserve();
+
+	if (fd < 0)
+		return Status{ fd };
+
+	struct file *handle = nullptr;
+	Status status{ kapi_file_link(inode_.handle(), file.get(), &handle) };
+
+	if (status.ok()) {
+		/* The handle's from here on. */
+		File &to = *file.release();
+
+		status = hand_over(to);
+		if (!status.ok())
+			kapi_file_put(handle);
+	}
+	if (!status.ok()) {
+		kapi_fd_cancel(fd);
+		return status;
+	}
+	kapi_fd_install(fd, handle);
+	return fd;
 }
 
 } /* namespace gmem */
@@ -129,8 +186,9 @@ long gmem_file_fallocate(void *core_file, bool punch, kapi_u64 offset, kapi_u64 
 	if (!punch)
 		return file.allocate(range).code();
 	/* Past the end there is nothing to punch. */
-	file.inode().punch(range.intersect({ PageIndex{ 0 }, file.inode().end() }));
-	return 0;
+	const IndexRange inside = range.intersect({ PageIndex{ 0 }, file.inode().end() });
+
+	return file.inode().punch(inside, &file) ? 0 : -ESTALE;
 }
 
 void gmem_file_release(void *core_file)

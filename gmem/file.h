@@ -36,23 +36,40 @@ class File {
 		return inode_.store().kind().mappable && kapi_kvm_has_private_mem(vm_);
 	}
 
-	/* -EINVAL: past the end; -EINTR, -ENOMEM. Sleeps. */
+	/*
+	 * Whether it is a view still: not since link() has made another. Changes with the
+	 * VM's slots_lock and the inode lock, held exclusively.
+	 */
+	bool open() const { return open_; }
+
+	/*
+	 * The memory becomes @vm's: closes this view and opens another; returns its
+	 * descriptor. -ESTALE: closed already; -EMFILE, -ENFILE, -ENOMEM: nothing has
+	 * changed. Takes this VM's slots_lock; sleeps.
+	 */
+	Result<int> link(struct kvm *vm);
+	/* -EINVAL: past the end; -ESTALE: closed; -EINTR, -ENOMEM. Sleeps. */
 	Status allocate(IndexRange range);
 	/*
 	 * The shared page at @index for user space, locked, with a reference.
 	 * -EFAULT: it is private; -EINVAL: past the end; -EHWPOISON, -ENOMEM. Sleeps.
 	 */
 	Result<PageRef> user_page(PageIndex index);
-	/* Unmaps and forgets every binding; the descriptor is gone. Sleeps. */
+	/* The descriptor is gone: closes the view. Takes slots_lock; sleeps. */
 	void release();
 
     private:
 	friend class Inode;
 
+	/* Unmaps and forgets every binding. slots_lock, inode lock exclusively. */
+	void close();
+	Status hand_over(File &to);
+
 	Inode &inode_;
 	struct kvm *vm_;
 	Bindings bindings_;
 	File *next_ = nullptr; /* among the inode's files */
+	bool open_ = false;
 };
 
 } /* namespace gmem */

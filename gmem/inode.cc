@@ -16,6 +16,7 @@ void Inode::add(File &file)
 {
 	file.next_ = files_;
 	files_ = &file;
+	file.open_ = true;
 }
 
 void Inode::remove(File &file)
@@ -25,6 +26,7 @@ void Inode::remove(File &file)
 	while (*link != &file)
 		link = &(*link)->next_;
 	*link = file.next_;
+	file.open_ = false;
 	ran_ = ran_ || kapi_kvm_has_run(file.vm());
 }
 
@@ -42,22 +44,27 @@ File *Inode::next(const File &file) const
 	return file.next_;
 }
 
-void Inode::punch(IndexRange range)
+bool Inode::punch(IndexRange range, const File *view)
 {
 	PageRef busy;
 
-	if (range.empty())
-		return;
 	do {
 		if (busy)
 			kapi_page_wait_unlocked(busy.get());
 
 		SharedInodeLock lock{ inode_ };
+
+		if (view && !view->open())
+			return false;
+		if (range.empty())
+			break;
+
 		Invalidation invalidation{ *this, range };
 
 		invalidation.unmap();
 		busy = store_.remove(range, platform());
 	} while (busy);
+	return true;
 }
 
 void Inode::evict()

@@ -30,7 +30,7 @@ class Inode {
 		store_.attach(inode);
 	}
 
-	/* The files; inode lock: shared to walk, exclusive to change. */
+	/* The files that are open; inode lock: shared to walk, exclusive to change. */
 	File *files() const { return files_; }
 	void add(File &file);
 	void remove(File &file);
@@ -43,8 +43,11 @@ class Inode {
 	/* As PageStore::get(), and sees to it that runs become huge again. */
 	Result<Backing> page(PageIndex index, const Access &access);
 
-	/* Unmaps @range everywhere and frees its pages. Sleeps; takes the inode lock. */
-	void punch(IndexRange range);
+	/*
+	 * Unmaps @range everywhere and frees its pages. False: @view, which asks for it, is
+	 * closed, and no more has been done. Sleeps; takes the inode lock.
+	 */
+	bool punch(IndexRange range, const File *view = nullptr);
 	/* Frees all pages; nothing is bound any more. */
 	void evict();
 	/* Unmaps the poisoned page at @index, so that its next touch is an error. */

@@ -234,6 +234,20 @@ static struct file_system_type gmem_fs = {
 	.kill_sb		= kill_anon_super,
 };
 
+/* On success the file has the caller's references of the inode and of the mount. */
+static struct file *file_on(struct inode *inode, void *core_file)
+{
+	struct file *file;
+
+	__module_get(THIS_MODULE); /* put by __fput() through gmem_fops.owner */
+	file = alloc_file_pseudo(inode, gmem_mnt, "[kvm-gmem]", O_RDWR | O_LARGEFILE, &gmem_fops);
+	if (IS_ERR(file))
+		module_put(THIS_MODULE);
+	else
+		file->private_data = core_file;
+	return file;
+}
+
 int kapi_file_create(kapi_u64 size, bool mappable, void *core_inode, void *core_file,
 		     struct file **file, struct inode **inode_out)
 {
@@ -267,15 +281,12 @@ int kapi_file_create(kapi_u64 size, bool mappable, void *core_inode, void *core_
 	/* Unmovable mappings are supposed to be marked unevictable as well. */
 	WARN_ON_ONCE(!mapping_unevictable(inode->i_mapping));
 
-	__module_get(THIS_MODULE); /* put by __fput() through gmem_fops.owner */
-	*file = alloc_file_pseudo(inode, gmem_mnt, "[kvm-gmem]", O_RDWR | O_LARGEFILE, &gmem_fops);
+	*file = file_on(inode, core_file);
 	if (IS_ERR(*file)) {
 		ret = PTR_ERR(*file);
-		module_put(THIS_MODULE);
 		iput(inode);
 		goto err_fs;
 	}
-	(*file)->private_data = core_file;
 	inode->i_private = core_inode;
 	*inode_out = inode;
 	return 0;
@@ -283,6 +294,21 @@ int kapi_file_create(kapi_u64 size, bool mappable, void *core_inode, void *core_
 err_fs:
 	simple_release_fs(&gmem_mnt, &gmem_mnt_users);
 	return ret;
+}
+
+int kapi_file_link(struct inode *inode, void *core_file, struct file **file)
+{
+	kapi_inode_hold(inode);
+	*file = file_on(inode, core_file);
+	if (!IS_ERR(*file))
+		return 0;
+	kapi_inode_put(inode);
+	return PTR_ERR(*file);
+}
+
+int kapi_link_read(struct kvm_link_guest_memfd *args, unsigned long arg)
+{
+	return copy_from_user(args, (void __user *)arg, sizeof(*args)) ? -EFAULT : 0;
 }
 
 int kapi_fd_reserve(void)

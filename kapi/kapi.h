@@ -35,6 +35,7 @@ struct gmem_launch_populate;
 struct inode;
 struct kvm;
 struct kvm_create_guest_memfd;
+struct kvm_link_guest_memfd;
 struct kvm_memory_attributes2;
 struct kvm_memory_slot;
 struct kvm_vcpu;
@@ -268,6 +269,10 @@ kapi_u64 kapi_cache_index(struct page *page);
  */
 int kapi_file_create(kapi_u64 size, bool mappable, void *core_inode, void *core_file,
 		     struct file **file, struct inode **inode);
+/* Another file of an inode that has one. -ENOMEM, -ENFILE. Sleeps. */
+int kapi_file_link(struct inode *inode, void *core_file, struct file **file);
+/* Reads the argument of KVM_LINK_GUEST_MEMFD. -EFAULT. Sleeps. */
+int kapi_link_read(struct kvm_link_guest_memfd *args, unsigned long arg);
 /* A free descriptor (-EMFILE), to be installed or cancelled. */
 int kapi_fd_reserve(void);
 void kapi_fd_install(int fd, struct file *file);

@@ -17,6 +17,7 @@
 #include <linux/static_call.h>
 
 #include <gmem/gmem.h>
+#include <uapi/gmem.h>
 
 #include "hooks.h"
 #include "symbols.h"
@@ -74,6 +75,7 @@ static void notrace redirect_ioctls(unsigned long ip, unsigned long parent_ip,
 	case KVM_SET_USER_MEMORY_REGION:
 	case KVM_SET_USER_MEMORY_REGION2:
 	case KVM_SET_MEMORY_ATTRIBUTES:
+	case KVM_LINK_GUEST_MEMFD:
 		redirect(ip, parent_ip, ops, fregs);
 	}
 }

@@ -198,6 +198,10 @@ long gmem_file_convert(void *core_file, struct kvm_memory_attributes2 *args)
 	const PageIndex start{ args->offset >> kPageShift };
 	PageIndex at = start;
 	const SlotsLock lock{ file.vm() };
+
+	if (!file.open())
+		return -ESTALE;
+
 	const Status status = file.inode().convert({ start, start + (args->size >> kPageShift) },
 						   args->attributes & kPrivate, at);
 

@@ -11,6 +11,7 @@
 #include "gmem/file.h"
 #include "mmu/attributes.h"
 #include "mmu/guards.h"
+#include "mmu/link.h"
 #include "mmu/memslot.h"
 #include "mmu/pci_hole.h"
 #include "mmu/populate.h"
@@ -267,6 +268,8 @@ int gmem_kvm_check_extension(struct kvm *kvm, long extension)
 		return files_can_be_mappable() && (!kvm || kapi_kvm_has_private_mem(kvm));
 	case KVM_CAP_PCI_HOLE_MEM:
 		return holes_possible(kvm);
+	case KVM_CAP_GUEST_MEMFD_LINK:
+		return links_possible(kvm);
 	}
 	entry.stock();
 	return ret;
@@ -306,6 +309,7 @@ long gmem_kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 	constexpr unsigned kCheckExtension = 0xae03;
 	constexpr unsigned long kCapGuestMemfd = 234;
 	struct kvm *const kvm = kapi_file_vm(file);
+	struct kvm_link_guest_memfd link;
 	struct kapi_region region;
 	GfnRange gfns;
 	bool to_private;
@@ -313,6 +317,14 @@ long gmem_kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 	/* Which KVM answers by itself: there is a file for every VM now. */
 	if (ioctl == kCheckExtension && arg == kCapGuestMemfd && files_can_be_mappable())
 		return 1;
+	if (ioctl == KVM_LINK_GUEST_MEMFD && !kapi_setting_backend_stock()) {
+		if (kapi_link_read(&link, arg) != 0)
+			return -EFAULT;
+
+		const Result<int> fd = link_file(kvm, link);
+
+		return fd.ok() ? fd.value() : fd.status().code();
+	}
 	if (kapi_region_read(&region, ioctl, arg) == 0) {
 		struct kapi_region_gmem gmem;
 

@@ -58,7 +58,7 @@ void MemslotBinding::end(IndexRange)
 	kapi_mmu_end(kvm_);
 }
 
-void MemslotBinding::orphan()
+void MemslotBinding::cut()
 {
 	/* KVM frees the slot later and must not look for the file then. */
 	kapi_slot_set_file(slot_, nullptr, range().start.value);
@@ -117,6 +117,10 @@ Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm
 	GMEM_TRY(binding, make<MemslotBinding>(kvm, slot, IndexRange{ start, start + npages }));
 
 	ExclusiveInodeLock lock{ file.inode().handle() };
+
+	if (!file.open())
+		return error(ESTALE);
+
 	const Status status = file.bindings().add(*binding);
 
 	if (status == error(EEXIST))
@@ -146,7 +150,7 @@ void unbind_memslot(File &file, struct kvm_memory_slot *slot)
 	if (!binding)
 		return;
 	file.bindings().remove(*binding);
-	binding->orphan();
+	binding->cut();
 	binding->destroy();
 }
 
@@ -167,9 +171,10 @@ Result<Backing> memslot_page(File &file, struct kvm *kvm, struct kvm_memory_slot
 	const SlotMap map = MemslotBinding::map_of(slot);
 	const PageIndex index = map.index_of(gfn);
 
-	if (kapi_slot_file(slot) == nullptr)
-		return error(EFAULT);
 	if (!file.bindings().load(index)) {
+		/* It was cut off while this fault was under way. */
+		if (kapi_slot_file(slot) == nullptr)
+			return error(EFAULT);
 		kapi_warn_once("a memslot's file does not know the memslot");
 		return error(EIO);
 	}

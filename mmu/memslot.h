@@ -32,7 +32,7 @@ class MemslotBinding final : public Binding {
 	void unmap(IndexRange range) override;
 	void converted(IndexRange range, bool to_private) override;
 	void end(IndexRange reach) override;
-	void orphan() override;
+	void cut() override;
 	void destroy() override;
 
     private:

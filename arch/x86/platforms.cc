@@ -81,6 +81,9 @@ Status KvmArchPlatform::reclaim(Pfn pfn, std::uint64_t count)
 	return result;
 }
 
+/* KVM_X86_DEFAULT_VM and KVM_X86_SW_PROTECTED_VM of <asm/kvm.h>. */
+constexpr unsigned long kDefaultVm = 0, kSwProtectedVm = 1;
+
 constinit PlainPlatform plain;
 constinit KvmArchPlatform kvm_arch;
 
@@ -142,15 +145,19 @@ void ModelVm::drop()
 	kapi_kvm_put(vm);
 }
 
-Result<Platform *> platform_for(struct kvm *kvm)
+bool memory_is_plain(struct kvm *kvm)
 {
-	/* KVM_X86_DEFAULT_VM and KVM_X86_SW_PROTECTED_VM of <asm/kvm.h>. */
-	constexpr unsigned long kDefaultVm = 0, kSwProtectedVm = 1;
 	const unsigned long type = kapi_kvm_type(kvm);
 
-	if (type > kSwProtectedVm)
+	return type == kDefaultVm ||
+	       (type == kSwProtectedVm && kapi_setting_platform() == KAPI_PLATFORM_NONE);
+}
+
+Result<Platform *> platform_for(struct kvm *kvm)
+{
+	if (kapi_kvm_type(kvm) > kSwProtectedVm)
 		return &kvm_arch;
-	if (type == kDefaultVm || kapi_setting_platform() == KAPI_PLATFORM_NONE)
+	if (memory_is_plain(kvm))
 		return &plain;
 
 	GMEM_TRY(model, ModelVm::of(kvm, kapi_setting_platform() == KAPI_PLATFORM_SNP_MODEL

@@ -20,6 +20,9 @@ namespace gmem
  */
 Result<Platform *> platform_for(struct kvm *kvm);
 
+/* Whether that is none, so that nothing ties the VM's memory to it. */
+bool memory_is_plain(struct kvm *kvm);
+
 } /* namespace gmem */
 
 #endif /* GMEM_ARCH_X86_PLATFORMS_H */

@@ -7,9 +7,10 @@
  * Ranges are of page indices of the file, 4 KiB each, [start, end).
  *
  * A binding keeps neither the file nor its memory: when the last user of the file
- * is gone, release() says so. From then on calls for it give -ESTALE, its owner may
- * be unloaded, and all that is left to do is gmem_consumer_unbind(). Every
- * successful bind is undone by exactly one unbind, before or after release().
+ * is gone, or the memory is another VM's (KVM_LINK_GUEST_MEMFD), release() says so.
+ * From then on calls for it give -ESTALE, its owner may be unloaded, and all that is
+ * left to do is gmem_consumer_unbind(). Every successful bind is undone by exactly one
+ * unbind, before or after release().
  */
 #ifndef GMEM_CONSUMER_H
 #define GMEM_CONSUMER_H
@@ -88,7 +89,8 @@ void gmem_file_put(struct file *file);
  * is set before the first call of @ops. KVM's memslots count as shared; a file's
  * memslots do not overlap each other.
  *
- * -EBADF: not a file of gmem_file_get(); -EINVAL: empty range or past the end, flags
+ * -EBADF: not a file of gmem_file_get(); -ESTALE: its memory has been linked to
+ * another VM, and so has another file; -EINVAL: empty range or past the end, flags
  * not known, or one of begin, unmap, end and release is missing; -EEXIST: somebody
  * has bound some of it, and one of the two is not shared; -ENODEV: the owner is
  * being unloaded; -ENOMEM. Takes the invalidate_lock exclusively; sleeps.

@@ -35,6 +35,12 @@
  */
 #define KVM_CAP_PCI_HOLE_MEM 0x676d0001
 
+/*
+ * Whether KVM_LINK_GUEST_MEMFD is known, on a VM: for its files. The published series
+ * has no capability for it, so this is one of ours.
+ */
+#define KVM_CAP_GUEST_MEMFD_LINK 0x676d0002
+
 /* ---- flags of KVM_SET_USER_MEMORY_REGION and KVM_SET_USER_MEMORY_REGION2 --- */
 
 /*
@@ -91,6 +97,7 @@
  *               KVM_MEMORY_ATTRIBUTE_PRIVATE; flags or reserved not 0; a VM
  *               without private memory
  *   -ENOTTY     the file was made without GUEST_MEMFD_FLAG_MMAP
+ *   -ESTALE     the memory has been linked to another VM
  *   -EAGAIN     a page is in use by somebody (pinned for DMA or I/O); try again
  *               when it is not. Only to private.
  *   -EHWPOISON  a page is lost to hardware poison
@@ -113,6 +120,39 @@ struct kvm_memory_attributes2 {
 };
 
 #define KVM_SET_MEMORY_ATTRIBUTES2 _IOWR(0xAE, 0xd2, struct kvm_memory_attributes2)
+#endif
+
+/* ---- moving memory to another VM: an ioctl on a VM --------------------------- */
+
+/*
+ * The memory behind @fd, a guest_memfd of another VM of the same type, becomes this
+ * VM's, as it is: content, private or shared, populated or not. Returns a new
+ * descriptor of the same inode. The other VM's view is closed: its memslots and
+ * consumers lose the memory as if @fd had been closed, its guest's accesses exit as
+ * KVM_EXIT_MEMORY_FAULT, and @fd is good for mmap(), fstat() and close() only.
+ * Mappings of user space stay, whichever descriptor they were made by. Linking the new
+ * descriptor to the first VM moves the memory back.
+ *
+ *   -EINVAL      no such descriptor, as published; not a guest_memfd of gmem.ko; a file
+ *                of this VM, or of a VM of another type; flags or reserved not 0
+ *   -ESTALE      it has been linked to a VM already
+ *   -EOPNOTSUPP  what the VM runs on binds its memory to it: hardware and its models
+ *   -EIO         another process's VM, or a dead one
+ *   -EMFILE, -ENFILE, -ENOMEM, -EFAULT; the other VM has its memory then
+ *
+ * From then on -ESTALE is what @fd's fallocate(), its ioctls and binding it answer.
+ *
+ * Number and layout are those of the series of May 2025, the last one published. In it
+ * both files stay valid; here never more than one VM has the memory.
+ */
+#ifndef KVM_LINK_GUEST_MEMFD
+struct kvm_link_guest_memfd {
+	__u64 fd;
+	__u64 flags; /* 0 */
+	__u64 reserved[6]; /* 0 */
+};
+
+#define KVM_LINK_GUEST_MEMFD _IOWR(0xAE, 0xd6, struct kvm_link_guest_memfd)
 #endif
 
 /* ---- launch of a VM: ioctls on a guest_memfd ------------------------------- */

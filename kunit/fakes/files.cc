@@ -4,6 +4,8 @@
  */
 #include "kunit/fakes/files.h"
 
+#include <uapi/gmem.h>
+
 #include "kunit/fakes/pages.h"
 #include "kunit/fakes/sched.h"
 
@@ -110,6 +112,19 @@ long fallocate(struct file *file, bool punch, std::uint64_t offset, std::uint64_
 	return ret;
 }
 
+int link(struct kvm *kvm, int fd)
+{
+	const struct kvm_link_guest_memfd args = { .fd = static_cast<std::uint64_t>(fd),
+						   .flags = 0,
+						   .reserved = {} };
+	const long ret = gmem_kvm_vm_ioctl(reinterpret_cast<struct file *>(kvm),
+					   KVM_LINK_GUEST_MEMFD,
+					   reinterpret_cast<unsigned long>(&args));
+
+	return_to_user();
+	return static_cast<int>(ret);
+}
+
 int stock_fd()
 {
 	const int fd = kapi_fd_reserve();
@@ -161,6 +176,28 @@ int kapi_file_create(kapi_u64 size, bool, void *core_inode, void *core_file, str
 	(*file)->core = core_file;
 	files++;
 	inodes++;
+	return 0;
+}
+
+int kapi_file_link(struct inode *inode, void *core_file, struct file **file)
+{
+	might_sleep("kapi_file_link");
+	if (fail_now())
+		return -ENFILE;
+	kapi_inode_hold(inode);
+	*file = new struct file;
+	(*file)->inode = inode;
+	(*file)->core = core_file;
+	files++;
+	return 0;
+}
+
+int kapi_link_read(struct kvm_link_guest_memfd *args, unsigned long arg)
+{
+	might_sleep("kapi_link_read");
+	if (!arg)
+		return -EFAULT;
+	*args = *reinterpret_cast<const struct kvm_link_guest_memfd *>(arg);
 	return 0;
 }
 

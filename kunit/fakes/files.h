@@ -50,6 +50,8 @@ struct file *file_get_active_rcu(const std::atomic<struct file *> &file);
 void close_fd(int fd);
 /* fallocate(2) as kapi/files.c passes it on, in bytes. */
 long fallocate(struct file *file, bool punch, std::uint64_t offset, std::uint64_t len);
+/* KVM_LINK_GUEST_MEMFD of descriptor @fd on @kvm: the new descriptor. */
+int link(struct kvm *kvm, int fd);
 /* A descriptor of a file that the stock backend made. */
 int stock_fd();
 /* memory_failure() of the page in @inode's cache at @index; false: there is none. */
