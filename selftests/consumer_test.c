@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -146,6 +147,28 @@ static void test_any_order_of_going(void)
 		consumer_unbind();
 		CHECK_EQ(consumer_count("bindings"), 0);
 	}
+}
+
+/* Memory that goes to another VM: its consumers are told that the file is gone. */
+static void test_link(void)
+{
+	struct vm *vm = vm_create_private(1), *heir = vm_create_private(0);
+	struct kvm_link_guest_memfd args = { 0 };
+	long releases;
+	int fd, to;
+
+	require_consumer();
+	fd = vm_add_private(vm, SZ_2M);
+	args.fd = fd;
+	releases = consumer_count("releases");
+	MUST(consumer_bind(fd, 0, 512, 1, true));
+	to = ioctl(heir->fd, KVM_LINK_GUEST_MEMFD, &args);
+	CHECK_OK(to);
+	CHECK_EQ(consumer_count("releases"), releases + 1);
+	CHECK_EQ(consumer_count("ends"), consumer_count("begins"));
+	CHECK_EQ(consumer_bind(fd, 0, 512, 1, true), -ESTALE);
+	MUST(consumer_bind(to, 0, 512, 1, false));
+	consumer_unbind();
 }
 
 static atomic_bool stop;
@@ -298,6 +321,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(test_answers),
 	TAP_TEST(test_beside_a_guest),
 	TAP_TEST(test_any_order_of_going),
+	TAP_TEST(test_link),
 	TAP_TEST(test_under_load),
 	{ .name = "test_many_bindings", .fn = test_many_bindings, .timeout = 300 },
 	TAP_TEST(test_example),

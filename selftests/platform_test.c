@@ -450,6 +450,18 @@ static void test_time_of_a_launch(void)
 		 zeros / hash, zeros * 1000 / hash % 1000, rest);
 }
 
+/* Memory of a model is its VM's alone. */
+static void test_memory_stays_where_it_is(void)
+{
+	struct kvm_link_guest_memfd args = { 0 };
+	struct vm *vm, *other = vm_create_private(0);
+
+	args.fd = launch_at(&vm, TEST_GPA, FILE_SIZE);
+	CHECK_EQ(vm_check(other, KVM_CAP_GUEST_MEMFD_LINK), 0);
+	CHECK_ERRNO(ioctl(other->fd, KVM_LINK_GUEST_MEMFD, &args), EOPNOTSUPP);
+	MUST(gmem_alloc(args.fd, 0, PAGE_SIZE));
+}
+
 static void test_no_model_no_launch(void)
 {
 	unsigned char digest[DIGEST_SIZE];
@@ -477,6 +489,7 @@ static const struct tap_test of_snp[] = {
 	TAP_TEST(test_end_of_launch),
 	TAP_TEST(test_guest_runs),
 	TAP_TEST(test_prefault_before_the_launch),
+	TAP_TEST(test_memory_stays_where_it_is),
 	{ .name = "test_time_of_a_launch", .fn = test_time_of_a_launch, .timeout = 300 },
 };
 
@@ -486,6 +499,7 @@ static const struct tap_test of_tdx[] = {
 	TAP_TEST(test_end_of_launch),
 	TAP_TEST(test_guest_runs),
 	TAP_TEST(test_prefault_before_the_launch),
+	TAP_TEST(test_memory_stays_where_it_is),
 };
 
 int main(void)
