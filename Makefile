@@ -6,7 +6,7 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 KREL = $(shell cat $(KDIR)/include/config/kernel.release)
 BUILD = $(CURDIR)/build/$(KREL)
-ROOMS := gmem mmu arch kapi include kunit selftests/kmod
+ROOMS := gmem mmu arch kapi include kunit view selftests/kmod
 
 module: ## gmem.ko for KDIR, as build/<kernel release>/gmem.ko
 	@test -e $(KDIR)/include/config/kernel.release || { \
