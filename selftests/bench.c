@@ -5,7 +5,8 @@
  * (lib/bench.h); scripts/bench makes tables of them. No test: nothing here
  * asserts a time.
  *
- *   bench [-i] [-r ROUNDS] [-m MIB] [-g GROUP,...] [-b BACKEND,...] GMEM.KO GMEM_TEST.KO
+ *   bench [-i] [-r ROUNDS] [-m MIB] [-g GROUP,...] [-b BACKEND,...] GMEM.KO GMEM_TEST.KO \
+ *         GMEM_CONSUMER_TEST.KO
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,6 +28,9 @@
 #define MANY_SLOTS 30000
 #define FEW_SLOTS 100
 #define HOLES 1000
+#define CONSUMER_PATH "/sys/kernel/debug/gmem_consumer"
+#define MANY_CONSUMERS 100000
+#define FEW_CONSUMERS 10
 
 static const struct backend backends[] = {
 	{ "stock", "backend=stock" },
@@ -35,6 +39,7 @@ static const struct backend backends[] = {
 };
 
 static size_t mib = 128;
+static const char *consumer_module;
 
 static int test_module(void)
 {
@@ -232,6 +237,15 @@ static void *punch_part(void *arg)
 	return NULL;
 }
 
+static void load_test_module(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (syscall(SYS_finit_module, fd, "", 0))
+		tap_bail_out("insmod %s: %m", path);
+	close(fd);
+}
+
 /* All of an allocated file punched by @nr threads, each its part. */
 static void punch_in_threads(const char *row, int fd, unsigned int nr)
 {
@@ -306,6 +320,54 @@ static void bench_convert(void)
 	bench_convert_of("convert_1g", SZ_1G, 1);
 }
 
+/*
+ * Consumers of 4 KiB each, all of which see one page: what a fault, which does not ask
+ * them, costs beside them, and the notification of a hole.
+ */
+static void bench_beside(int fd, struct vcpu *vcpu, unsigned int consumers, const char *suffix)
+{
+	const u64 size = mib << 20;
+	int consumer = open(CONSUMER_PATH, O_RDWR | O_CLOEXEC);
+	char text[80];
+	double t;
+
+	CHECK_OK(consumer);
+	snprintf(text, sizeof(text), "%d 0 1 %u 1", fd, consumers);
+	CHECK_OK(write(consumer, text, strlen(text)));
+	MUST(gmem_punch(fd, 0, size));
+	MUST(gmem_alloc(fd, 0, size));
+	t = bench_now();
+	touch_all(vcpu, size);
+	named_time("fault", suffix, t, mib, "MiB");
+	MUST(gmem_punch(fd, 0, size));
+	t = bench_now();
+	for (unsigned int i = 0; i < HOLES; i++)
+		MUST(gmem_punch(fd, FEW_CONSUMERS / 2 * PAGE_SIZE, PAGE_SIZE));
+	named_time("punch_4k", suffix, t, HOLES, "hole");
+	CHECK_OK(write(consumer, "unbind", 6));
+	close(consumer);
+}
+
+static void bench_consumers(void)
+{
+	struct vm *vm;
+	int fd;
+
+	if (bench_backend == &backends[0])
+		return;
+	load_test_module(consumer_module);
+	vm = vm_create_private(1);
+	fd = vm_add_private(vm, MANY_CONSUMERS * PAGE_SIZE);
+	/* Page tables and records are there from the first round on. */
+	touch_all(&vm->vcpus[0], mib << 20);
+	bench_beside(fd, &vm->vcpus[0], 0, "0_consumers");
+	bench_beside(fd, &vm->vcpus[0], FEW_CONSUMERS, "10_consumers");
+	bench_beside(fd, &vm->vcpus[0], MANY_CONSUMERS, "100000_consumers");
+	close(fd);
+	vm_free(vm);
+	CHECK_OK(syscall(SYS_delete_module, "gmem_consumer_test", 0));
+}
+
 static const struct group {
 	const char *name;
 	void (*run)(void);
@@ -317,6 +379,7 @@ static const struct group {
 	{ "populate", bench_populate, false },
 	{ "convert", bench_convert, false },
 	{ "parallel", bench_parallel_punch, false },
+	{ "consumers", bench_consumers, false },
 	{ "few_slots", bench_few_slots, true },
 	{ "many_slots", bench_many_slots, true },
 };
@@ -332,15 +395,6 @@ static bool is_chosen(const char *chosen, const char *name)
 		if ((at == chosen || at[-1] == ',') && (!at[len] || at[len] == ','))
 			return true;
 	return false;
-}
-
-static void load_test_module(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (syscall(SYS_finit_module, fd, "", 0))
-		tap_bail_out("insmod %s: %m", path);
-	close(fd);
 }
 
 int main(int argc, char **argv)
@@ -369,9 +423,10 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (argc - optind != 2 || !mib || mib % 2)
+	if (argc - optind != 3 || !mib || mib % 2)
 		tap_bail_out("usage: see %s.c", argv[0]);
 	load_test_module(argv[optind + 1]);
+	consumer_module = argv[optind + 2];
 	for (int round = 0; round < rounds; round++) {
 		for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
 			if (!is_chosen(chosen_backends, backends[i].name))

@@ -268,7 +268,8 @@ static void test_many_bindings(void)
 		tap_diag("%s: %lu ns with 10 bindings, %lu ns with %lu",
 			 shared ? "shared" : "exclusive", few_ns, many_ns, many);
 		consumer_unbind();
-		CHECK(many_ns < few_ns * 3 / 2, "%lu ns, not %lu ns", many_ns, few_ns);
+		/* Looking at each would be a thousand times as much; `make bench` counts. */
+		CHECK(many_ns < few_ns * 4, "%lu ns, not %lu ns", many_ns, few_ns);
 	}
 }
 
