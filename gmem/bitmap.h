@@ -5,6 +5,7 @@
 #ifndef GMEM_BITMAP_H
 #define GMEM_BITMAP_H
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -31,6 +32,21 @@ template <unsigned Bits> class Bitmap {
 		count_ -= test(bit);
 		words_[bit / 64] &= ~(1ull << (bit % 64));
 	}
+	/* The numbers from @from up to, not including, @to. */
+	constexpr void set_range(unsigned from, unsigned to)
+	{
+		for_each_word(from, to, [this](std::uint64_t &word, std::uint64_t mask) {
+			count_ += weight(mask & ~word);
+			word |= mask;
+		});
+	}
+	constexpr void reset_range(unsigned from, unsigned to)
+	{
+		for_each_word(from, to, [this](std::uint64_t &word, std::uint64_t mask) {
+			count_ -= weight(mask & word);
+			word &= ~mask;
+		});
+	}
 	constexpr void set_all()
 	{
 		words_.fill(~0ull);
@@ -47,8 +63,12 @@ template <unsigned Bits> class Bitmap {
 	{
 		Bitmap rest = *this;
 
-		for (unsigned i = other.next_set(0); i < Bits; i = other.next_set(i + 1))
-			rest.reset(i);
+		for (unsigned i = other.next_set(0); i < Bits;) {
+			const unsigned end = other.next_clear(i);
+
+			rest.reset_range(i, end);
+			i = other.next_set(end);
+		}
 		return rest;
 	}
 
@@ -57,6 +77,26 @@ template <unsigned Bits> class Bitmap {
 	constexpr unsigned next_clear(unsigned from) const { return next(from, ~0ull); }
 
     private:
+	/* Calls @fn(word, mask) for each word that has some of the numbers in [from, to). */
+	template <class Fn> constexpr void for_each_word(unsigned from, unsigned to, Fn fn)
+	{
+		while (from < to) {
+			const unsigned end = std::min(to, (from / 64 + 1) * 64);
+
+			fn(words_[from / 64], ~0ull >> (64 - (end - from)) << (from % 64));
+			from = end;
+		}
+	}
+
+	/* How many bits are set: std::popcount() is a call of a library that is not there. */
+	static constexpr unsigned weight(std::uint64_t word)
+	{
+		word -= word >> 1 & 0x5555555555555555;
+		word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
+		word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
+		return word * 0x0101010101010101 >> 56;
+	}
+
 	constexpr unsigned next(unsigned from, std::uint64_t flip) const
 	{
 		while (from < Bits) {

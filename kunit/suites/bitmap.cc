@@ -3,6 +3,10 @@
  * gmem/bitmap.h against an array of bools.
  */
 #include "gmem/bitmap.h"
+
+#include <algorithm>
+#include <utility>
+
 #include "kunit/suites/support.h"
 
 using namespace gmem_test;
@@ -62,6 +66,57 @@ void random_changes()
 	pair.check();
 }
 
+/* Ranges of all kinds: empty, in a word, to its end, over several. */
+void ranges()
+{
+	static Pair<512> pair;
+	Random random{ 2 };
+
+	pair = {};
+	for (unsigned step = 0; step < 1000; step++) {
+		const bool value = random.below(2);
+		unsigned from = random.below(513), to = random.below(513);
+
+		if (to < from)
+			std::swap(from, to);
+		if (step % 3 == 0)
+			to = std::min(to, from + 64);
+		if (step % 5 == 0)
+			from -= from % 64;
+		if (value)
+			pair.bitmap.set_range(from, to);
+		else
+			pair.bitmap.reset_range(from, to);
+		std::fill(pair.bits + from, pair.bits + to, value);
+		if (step % 16 == 0)
+			pair.check();
+	}
+	pair.check();
+	pair.bitmap.set_range(0, 512);
+	EXPECT(pair.bitmap.all());
+	pair.bitmap.reset_range(0, 512);
+	EXPECT(pair.bitmap.none());
+	pair.bitmap.set_range(0, 0);
+	pair.bitmap.set_range(512, 512);
+	EXPECT(pair.bitmap.none());
+}
+
+void without()
+{
+	Bitmap<512> all, some;
+
+	all.set_range(10, 500);
+	some.set_range(0, 100);
+	some.set_range(300, 301);
+	some.set_range(450, 512);
+
+	const Bitmap<512> rest = all.without(some);
+
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT_EQ(rest.test(i), i >= 100 && i < 450 && i != 300);
+	EXPECT_EQ(rest.count(), 349u);
+}
+
 void all_and_none()
 {
 	static Pair<512> pair;
@@ -103,4 +158,5 @@ void each_single_bit()
 
 } /* namespace */
 
-GMEM_SUITE(bitmap, CASE(random_changes), CASE(all_and_none), CASE(each_single_bit));
+GMEM_SUITE(bitmap, CASE(random_changes), CASE(ranges), CASE(without), CASE(all_and_none),
+	   CASE(each_single_bit));
