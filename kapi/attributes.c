@@ -33,33 +33,23 @@ int kapi_attributes_read(struct kvm *kvm, kapi_u64 *start, kapi_u64 *end, bool *
 	return 0;
 }
 
-/* To the entry behind: stepping is cheap inside a node, a new one needs a walk. */
-static void advance(struct xa_state *xas, kapi_u64 index)
-{
-	if (index & XA_CHUNK_MASK)
-		xas_next(xas);
-	else
-		xas_set(xas, index);
-}
-
+/* The leaves for [start, end): empty ones are as good as none to who reads. */
 int kapi_attributes_reserve(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 {
 	XA_STATE(xas, &kvm->mem_attr_array, start);
 
 	lockdep_assert_held(&kvm->slots_lock);
+	start = round_down(start, XA_CHUNK_SIZE);
 	while (start < end) {
-		const kapi_u64 stop = min(end, start + BATCH);
+		const kapi_u64 stop = start + BATCH;
 
 		do {
 			xas_lock(&xas);
-			xas_set(&xas, start);
-			while (start < stop) {
-				/* An xarray's reservation: an entry that reads as none. */
-				if (!xas_load(&xas))
-					xas_store(&xas, XA_ZERO_ENTRY);
+			for (; start < min(end, stop); start += XA_CHUNK_SIZE) {
+				xas_set_order(&xas, start, XA_CHUNK_SHIFT);
+				xas_create_range(&xas);
 				if (xas_error(&xas))
 					break;
-				advance(&xas, ++start);
 			}
 			xas_unlock(&xas);
 		} while (xas_nomem(&xas, GFP_KERNEL_ACCOUNT));
@@ -70,24 +60,49 @@ int kapi_attributes_reserve(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 	return 0;
 }
 
+/*
+ * Sets entries of one leaf, the one that @xas is in: all from there to its end,
+ * @max at the most. Says how many. xas_store() would walk and count for each.
+ */
+static unsigned int fill_leaf(struct xa_state *xas, kapi_u64 max)
+{
+	void *const entry = xa_mk_value(KVM_MEMORY_ATTRIBUTE_PRIVATE);
+	struct xa_node *const leaf = xas->xa_node;
+	const unsigned int first = xas->xa_offset;
+	const unsigned int end = min(first + max, XA_CHUNK_SIZE);
+
+	for (unsigned int at = first; at < end; at++) {
+		const void *const old = xa_entry_locked(xas->xa, leaf, at);
+
+		leaf->count += !old;
+		leaf->nr_values += !xa_is_value(old);
+		rcu_assign_pointer(leaf->slots[at], entry);
+	}
+	return end - first;
+}
+
+/* All of which is reserved. */
 static void store_private(struct xa_state *xas, kapi_u64 start, kapi_u64 end)
 {
-	xas_set(xas, start);
 	while (start < end) {
-		/* Over an entry that is there: nothing is allocated. */
-		xas_store(xas, xa_mk_value(KVM_MEMORY_ATTRIBUTE_PRIVATE));
-		WARN_ON_ONCE(xas_error(xas));
-		advance(xas, ++start);
+		xas_set(xas, start);
+		xas_load(xas);
+		if (WARN_ON_ONCE(!xas_is_node(xas) || xas->xa_node->shift))
+			return;
+		start += fill_leaf(xas, end - start);
 	}
 }
 
 static void store_none(struct xa_state *xas, kapi_u64 start, kapi_u64 end)
 {
-	void *entry;
+	while (start < end) {
+		/* The largest aligned block there: leaves go as a whole. */
+		const unsigned int most = ilog2(end - start);
+		const unsigned int order = start ? min(__ffs64(start), most) : most;
 
-	xas_set(xas, start);
-	xas_for_each(xas, entry, end - 1) {
+		xas_set_order(xas, start, order);
 		xas_store(xas, NULL);
+		start += 1ull << order;
 	}
 }
 

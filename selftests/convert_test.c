@@ -408,7 +408,7 @@ static void test_random_ranges(void)
 	memset(private, true, sizeof(private));
 	for (int step = 0; step < 120; step++) {
 		u64 page = rng_below(&rng, FILE_PAGES);
-		u64 count = 1 + rng_below(&rng, rng_once_in(&rng, 6) ? FILE_PAGES : 12);
+		u64 count = 1 + rng_below(&rng, 1UL << rng_below(&rng, 12));
 		bool to_private = rng_once_in(&rng, 2);
 		u64 off = page * PAGE_SIZE, at;
 
