@@ -64,11 +64,14 @@ Status Conversion::wait_until_unused(IndexRange change, PageIndex &at)
 	for (unsigned tries = 0;; tries++) {
 		kapi_cache_unmap_user(inode_.handle(), change.start.value, change.end.value);
 
-		const Status status{ kapi_cache_unused(inode_.handle(), change.start.value,
-						       change.end.value, &at.value) };
+		const PageIndex used{ kapi_cache_first_used(inode_.handle(), change.start.value,
+							    change.end.value) };
 
-		if (status.ok() || tries == kTries)
-			return status;
+		if (used == change.end)
+			return Status{};
+		at = used;
+		if (tries == kTries)
+			return error(EAGAIN);
 		if (kapi_signal_pending())
 			return error(EINTR);
 		if (tries == kDrainAt)

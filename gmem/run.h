@@ -35,6 +35,7 @@ struct Run {
 	bool uniform() const { return shared.none() || shared.all(); }
 	/* Pages that are the platform's. */
 	RunBitmap owned() const { return prepared.without(shared); }
+	bool owns(unsigned slot) const { return prepared.test(slot) && !shared.test(slot); }
 
 	Mutex lock;
 	/*

@@ -46,6 +46,17 @@ IndexRange PageStore::next_shared(IndexRange range, bool shared) const
 	return found;
 }
 
+/* The first page of @part, in @run, that may not be used; its end if all may. */
+PageIndex PageStore::first_lost(const Run &run, IndexRange part) const
+{
+	const unsigned slot = Run::slot_of(part.start);
+	const PageIndex unsafe = part.start + (run.unsafe.next_set(slot) - slot);
+
+	/* Memory failure marks a page first, and tells afterwards, if at all. */
+	return std::min(unsafe, PageIndex{ kapi_cache_first_poisoned(inode_, part.start.value,
+								     part.end.value) });
+}
+
 Status PageStore::prepare_convert(IndexRange range, PageIndex &at)
 {
 	for (PageIndex index = range.start; index < range.end;) {
@@ -57,45 +68,49 @@ Status PageStore::prepare_convert(IndexRange range, PageIndex &at)
 		GMEM_TRY(run, obtain(index));
 		MutexGuard guard{ run->lock };
 
-		for (; index < part.end; index = index + 1) {
-			const unsigned slot = Run::slot_of(index);
-
-			at = index;
-			if (run->present.test(slot) &&
-			    (run->unsafe.test(slot) || kapi_page_poisoned(page_at(*run, index))))
-				return error(EHWPOISON);
-		}
+		at = first_lost(*run, part);
+		if (at < part.end)
+			return error(EHWPOISON);
+		index = part.end;
 		kapi_cond_resched();
 	}
 	return Status{};
 }
 
 /*
- * Makes a page the host's where the platform does not leave its content alone, and
- * the content nobody's. One that the platform keeps is lost.
+ * Makes the pages of @part, in @run, the host's where the platform does not leave
+ * their content alone, and the content nobody's. One that the platform keeps is lost.
  */
-void PageStore::give_back(Run &run, unsigned slot, struct page *page, bool split,
-			  Platform &platform)
+void PageStore::give_back(Run &run, IndexRange part, bool split, Platform &platform)
 {
-	const bool owned = run.prepared.test(slot) && !run.shared.test(slot);
-	const Pfn pfn{ kapi_page_pfn(page) };
+	for (PageIndex index = part.start; index < part.end; index = index + 1) {
+		const unsigned slot = Run::slot_of(index);
 
-	if (owned && !(split && platform.reclaim(pfn, 1).ok()) && !platform.is_hosts(pfn)) {
-		run.lost.set(slot);
-		run.unsafe.set(slot);
-		return;
+		if (!run.prepared.test(slot) || run.unsafe.test(slot))
+			continue;
+
+		struct page *const page = page_at(run, index);
+		const Pfn pfn{ kapi_page_pfn(page) };
+
+		if (run.owns(slot) && !(split && platform.reclaim(pfn, 1).ok()) &&
+		    !platform.is_hosts(pfn)) {
+			run.lost.set(slot);
+			run.unsafe.set(slot);
+			continue;
+		}
+		kapi_pages_clear(page, 1);
+		run.prepared.reset(slot);
+		run.claimed.reset(slot);
+		run.shown.reset(slot);
 	}
-	kapi_pages_clear(page, 1);
-	run.prepared.reset(slot);
-	run.claimed.reset(slot);
-	run.shown.reset(slot);
 }
 
 void PageStore::convert(IndexRange range, bool to_private, Platform &platform)
 {
-	for (PageIndex index = range.start; index < range.end;) {
-		const IndexRange part = range.intersect(block_around(index, kRunOrder));
-		Run *const run = runs_.load(run_number(index));
+	for (IndexRange rest = range; !rest.empty();) {
+		const IndexRange part = rest.intersect(block_around(rest.start, kRunOrder));
+		const unsigned from = Run::slot_of(part.start), to = from + part.size();
+		Run *const run = runs_.load(run_number(part.start));
 		MutexGuard guard{ run->lock };
 		const bool split = !run->as_one ||
 				   platform.split(Pfn{ kapi_page_pfn(run->block) }).ok();
@@ -103,18 +118,14 @@ void PageStore::convert(IndexRange range, bool to_private, Platform &platform)
 		if (split)
 			run->as_one = false;
 		run->huge.store(false);
-		for (; index < part.end; index = index + 1) {
-			const unsigned slot = Run::slot_of(index);
-
-			if (!platform.keeps_content() && run->prepared.test(slot) &&
-			    !run->unsafe.test(slot))
-				give_back(*run, slot, page_at(*run, index), split, platform);
-			if (to_private)
-				run->shared.reset(slot);
-			else
-				run->shared.set(slot);
-		}
+		if (!platform.keeps_content())
+			give_back(*run, part, split, platform);
+		if (to_private)
+			run->shared.reset_range(from, to);
+		else
+			run->shared.set_range(from, to);
 		kapi_cond_resched();
+		rest.start = part.end;
 	}
 }
 

@@ -188,7 +188,7 @@ class PageStore {
 			       Platform &platform);
 	void forget(Run &run, unsigned slot);
 	template <class Fn> void lose(PageIndex index, Fn also);
-	void give_back(Run &run, unsigned slot, struct page *page, bool split, Platform &platform);
+	void give_back(Run &run, IndexRange part, bool split, Platform &platform);
 
 	/* gmem/share.cc */
 	struct Stretch {
@@ -196,6 +196,7 @@ class PageStore {
 		bool shared;
 	};
 	Stretch stretch_at(PageIndex index, PageIndex end) const;
+	PageIndex first_lost(const Run &run, IndexRange part) const;
 
 	/* gmem/giant.cc */
 	Giant *giant_for(PageIndex index, const Access &access);

@@ -310,21 +310,20 @@ void kapi_cache_unmap_user(struct inode *inode, kapi_u64 start, kapi_u64 end)
 	unmap_mapping_pages(inode->i_mapping, start, end - start, true);
 }
 
-int kapi_cache_unused(struct inode *inode, kapi_u64 start, kapi_u64 end, kapi_u64 *at)
+/* The index of the first page in [start, end) that @is(); @end if none is. */
+static __always_inline kapi_u64 first_that(struct inode *inode, kapi_u64 start, kapi_u64 end,
+					   bool (*is)(struct folio *folio))
 {
 	XA_STATE(xas, &inode->i_mapping->i_pages, start);
 	struct folio *folio;
-	int ret = 0;
+	kapi_u64 found = end;
 
-	lockdep_assert_held_write(&inode->i_mapping->invalidate_lock);
-	/* Nobody takes pages out; who puts them in are guests, which hold none for long. */
 	rcu_read_lock();
 	xas_for_each(&xas, folio, end - 1) {
 		if (xas_retry(&xas, folio))
 			continue;
-		if (folio_ref_count(folio) != 1) {
-			*at = xas.xa_index;
-			ret = -EAGAIN;
+		if (is(folio)) {
+			found = xas.xa_index;
 			break;
 		}
 		if (need_resched()) {
@@ -333,7 +332,29 @@ int kapi_cache_unused(struct inode *inode, kapi_u64 start, kapi_u64 end, kapi_u6
 		}
 	}
 	rcu_read_unlock();
-	return ret;
+	return found;
+}
+
+static bool is_used(struct folio *folio)
+{
+	return folio_ref_count(folio) != 1;
+}
+
+static bool is_poisoned(struct folio *folio)
+{
+	return PageHWPoison(folio_page(folio, 0));
+}
+
+kapi_u64 kapi_cache_first_used(struct inode *inode, kapi_u64 start, kapi_u64 end)
+{
+	/* Nobody takes pages out; who puts them in are guests, which hold none for long. */
+	lockdep_assert_held_write(&inode->i_mapping->invalidate_lock);
+	return first_that(inode, start, end, is_used);
+}
+
+kapi_u64 kapi_cache_first_poisoned(struct inode *inode, kapi_u64 start, kapi_u64 end)
+{
+	return first_that(inode, start, end, is_poisoned);
 }
 
 kapi_u64 kapi_cache_index(struct page *page)

@@ -253,10 +253,12 @@ int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *blo
  */
 void kapi_cache_unmap_user(struct inode *inode, kapi_u64 start, kapi_u64 end);
 /*
- * Whether nobody has a reference of the pages in [start, end) beside the cache: 0,
- * or -EAGAIN and the first page in *at. The inode lock is held exclusively.
+ * The index of the first page in [start, end) that somebody beside the cache has a
+ * reference of; @end if there is none. The inode lock is held exclusively. Sleeps.
  */
-int kapi_cache_unused(struct inode *inode, kapi_u64 start, kapi_u64 end, kapi_u64 *at);
+kapi_u64 kapi_cache_first_used(struct inode *inode, kapi_u64 start, kapi_u64 end);
+/* The same for poison; caller excludes removal. Sleeps. */
+kapi_u64 kapi_cache_first_poisoned(struct inode *inode, kapi_u64 start, kapi_u64 end);
 /* Index of a page that is in a cache and cannot leave it. */
 kapi_u64 kapi_cache_index(struct page *page);
 

@@ -292,21 +292,29 @@ void kapi_cache_unmap_user(struct inode *inode, kapi_u64 start, kapi_u64 end)
 	});
 }
 
-int kapi_cache_unused(struct inode *inode, kapi_u64 start, kapi_u64 end, kapi_u64 *at)
+kapi_u64 kapi_cache_first_used(struct inode *inode, kapi_u64 start, kapi_u64 end)
 {
-	int ret = 0;
-
-	sched::step("cache_unused");
+	sched::step("cache_first_used");
 	if (!inode->invalidate_lock.held_exclusively())
 		bug("references are looked at without the inode lock");
 	for_each_page(inode, start, end, [&](struct page *page) {
-		if (page->refs == 1)
-			return true;
-		*at = page->index;
-		ret = -EAGAIN;
-		return false;
+		if (page->refs != 1)
+			end = page->index;
+		return page->refs == 1;
 	});
-	return ret;
+	return end;
+}
+
+kapi_u64 kapi_cache_first_poisoned(struct inode *inode, kapi_u64 start, kapi_u64 end)
+{
+	might_sleep("kapi_cache_first_poisoned");
+	sched::step("cache_first_poisoned");
+	for_each_page(inode, start, end, [&](struct page *page) {
+		if (page->poisoned)
+			end = page->index;
+		return !page->poisoned;
+	});
+	return end;
 }
 
 void kapi_drain_batches(void)
