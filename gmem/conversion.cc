@@ -27,11 +27,9 @@ constexpr unsigned kDrainAt = 1;
 
 } /* namespace */
 
-/* Calls @fn for every stretch that is not yet as wanted, until it fails. */
-template <class Fn> Status Conversion::for_each_change(Fn fn)
+/* Calls @fn for every stretch of @rest that is not yet as wanted, until it fails. */
+template <class Fn> Status Conversion::for_each_change(IndexRange rest, Fn fn)
 {
-	IndexRange rest = range_;
-
 	for (;;) {
 		const IndexRange change = inode_.store().next_shared(rest, to_private_);
 
@@ -59,6 +57,7 @@ Status Conversion::ask_consumers(IndexRange change, PageIndex &at)
 	return status;
 }
 
+/* @at is changed only when somebody uses a page. */
 Status Conversion::wait_until_unused(IndexRange change, PageIndex &at)
 {
 	for (unsigned tries = 0;; tries++) {
@@ -83,32 +82,27 @@ Status Conversion::wait_until_unused(IndexRange change, PageIndex &at)
 
 Status Conversion::prepare(PageIndex &at)
 {
-	PageStore &store = inode_.store();
-
 	at = range_.start;
 
-	const Status sound = for_each_change(
-		[&](IndexRange change) { return store.prepare_convert(change, at); });
+	const Status sound = for_each_change(range_, [&](IndexRange change) {
+		return inode_.store().prepare_convert(change, at);
+	});
+	IndexRange before = range_;
 
-	if (sound == error(EHWPOISON) && to_private_) {
-		/* A page in use before the lost one is the first in the way. */
-		Conversion before{ inode_, { range_.start, at }, true };
-		PageIndex used;
-
-		GMEM_CHECK(before.for_each_change([&](IndexRange change) {
-			const Status status = before.wait_until_unused(change, used);
-
-			if (!status.ok())
-				at = used;
-			return status;
-		}));
+	/* A page in use before a lost one is the first in the way. */
+	if (sound == error(EHWPOISON)) {
+		before.end = at;
+	} else {
+		GMEM_CHECK(sound);
+		GMEM_CHECK(for_each_change(
+			range_, [&](IndexRange change) { return ask_consumers(change, at); }));
 	}
-	GMEM_CHECK(sound);
-	GMEM_CHECK(for_each_change([&](IndexRange change) { return ask_consumers(change, at); }));
 	/* Private pages are nobody's but the guest's. */
-	if (!to_private_)
-		return Status{};
-	return for_each_change([&](IndexRange change) { return wait_until_unused(change, at); });
+	if (to_private_) {
+		GMEM_CHECK(for_each_change(
+			before, [&](IndexRange change) { return wait_until_unused(change, at); }));
+	}
+	return sound;
 }
 
 void Conversion::fail()

@@ -33,7 +33,7 @@ class Conversion {
 	void commit();
 
     private:
-	template <class Fn> Status for_each_change(Fn fn);
+	template <class Fn> Status for_each_change(IndexRange rest, Fn fn);
 	Status ask_consumers(IndexRange change, PageIndex &at);
 	Status wait_until_unused(IndexRange change, PageIndex &at);
 

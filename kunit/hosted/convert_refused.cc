@@ -242,6 +242,47 @@ void poison_is_in_the_way()
 	EXPECT_EQ(g.file.user_read(5), 0u);
 }
 
+/* Of a pin, a consumer and poison in one range. */
+void the_first_of_several_causes_is_named()
+{
+	const ShareGuest g{ 16 };
+	const ShareFile file{ g.vm, 1024, kInitShared };
+	std::uint64_t at = 0;
+
+	for (const unsigned index : { 5u, 300u, 600u })
+		EXPECT(file.user_write(index, index));
+	EXPECT(fake::memory_failure(file.inode().handle(), 300));
+	fake::return_to_user();
+
+	struct page *const low = file.pin(5), *const high = file.pin(600);
+
+	REQUIRE(low && high);
+	EXPECT_EQ(file.convert(0, 1024, true, &at), -EAGAIN);
+	EXPECT_EQ(at, 5u);
+	fake::user_unpin(low);
+	EXPECT_EQ(file.convert(0, 1024, true, &at), -EHWPOISON);
+	EXPECT_EQ(at, 300u);
+	EXPECT_EQ(file.convert(300, 1024, true, &at), -EHWPOISON);
+	EXPECT_EQ(at, 300u);
+	{
+		Consumer before{ file, 100, 200 }, after{ file, 400, 500 };
+
+		before.refusal = after.refusal = error(EBUSY);
+		/* As long as a page is lost nobody is asked. */
+		EXPECT_EQ(file.convert(0, 1024, true, &at), -EHWPOISON);
+		EXPECT_EQ(at, 300u);
+		EXPECT_EQ(before.prepares + after.prepares, 0u);
+		/* And nobody is waited for who was not asked. */
+		EXPECT_EQ(file.convert(301, 1024, true, &at), -EBUSY);
+		EXPECT_EQ(at, 400u);
+	}
+	EXPECT_EQ(file.convert(301, 1024, true, &at), -EAGAIN);
+	EXPECT_EQ(at, 600u);
+	EXPECT(file.shared(0, 1024));
+	fake::user_unpin(high);
+	EXPECT_EQ(file.convert(301, 1024, true), 0);
+}
+
 void a_consumer_may_refuse()
 {
 	ShareGuest g{ 1024 };
@@ -409,6 +450,7 @@ GMEM_SUITE(convert_refused, CASE(a_holder_need_not_mind), CASE(a_pin_is_in_the_w
 	   CASE(the_first_of_several_pins_is_named),
 	   CASE(references_of_private_pages_do_not_matter),
 	   CASE(references_for_a_moment_are_waited_for), CASE(a_long_reference_is_a_pin),
-	   CASE(poison_is_in_the_way), CASE(a_consumer_may_refuse),
-	   CASE(a_failed_unmap_loses_the_page), CASE(a_failed_unmap_of_a_memslots_page),
-	   CASE(a_signal_ends_it_before_it_begins), CASE(mappings_that_come_back));
+	   CASE(poison_is_in_the_way), CASE(the_first_of_several_causes_is_named),
+	   CASE(a_consumer_may_refuse), CASE(a_failed_unmap_loses_the_page),
+	   CASE(a_failed_unmap_of_a_memslots_page), CASE(a_signal_ends_it_before_it_begins),
+	   CASE(mappings_that_come_back));
