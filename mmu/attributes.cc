@@ -26,7 +26,8 @@ class InodeLocks {
 	~InodeLocks()
 	{
 		while (first_) {
-			kapi_inode_unlock(first_->inode);
+			if (locked_)
+				kapi_inode_unlock(first_->inode);
 			first_ = std::move(first_->next);
 		}
 	}
@@ -56,13 +57,6 @@ class InodeLocks {
 		locked_ = true;
 	}
 
-	/* Leaves nothing to unlock, before lock(). */
-	void drop()
-	{
-		while (!locked_ && first_)
-			first_ = std::move(first_->next);
-	}
-
     private:
 	struct Node {
 		struct inode *inode = nullptr;
@@ -79,11 +73,35 @@ struct Piece {
 	SlotMap map;
 	GfnRange gfns;
 
-	IndexRange indices() const
+	Conversion conversion(bool to_private) const
 	{
 		const PageIndex start = map.index_of(gfns.start);
 
-		return { start, start + gfns.size() };
+		return { file->inode(), { start, start + gfns.size() }, to_private };
+	}
+
+	/* As Conversion's. */
+	Status prepare(struct kvm *kvm, bool to_private) const
+	{
+		PageIndex at;
+
+		if (file)
+			return conversion(to_private).prepare(at);
+		if (!to_private)
+			return Status{};
+		return Status{ kapi_attributes_reserve(kvm, gfns.start.value, gfns.end.value) };
+	}
+	void fail(bool to_private) const
+	{
+		if (file)
+			conversion(to_private).fail();
+	}
+	void commit(struct kvm *kvm, bool to_private) const
+	{
+		if (file)
+			conversion(to_private).commit();
+		else
+			kapi_attributes_convert(kvm, gfns.start.value, gfns.end.value, to_private);
 	}
 };
 
@@ -113,62 +131,66 @@ Piece first_piece(struct kvm *kvm, GfnRange gfns)
 	return { nullptr, {}, gfns };
 }
 
-template <class Fn> Status for_each_piece(struct kvm *kvm, GfnRange gfns, Fn fn)
-{
-	while (!gfns.empty()) {
-		const Piece piece = first_piece(kvm, gfns);
+/* The pieces of @gfns, which are not none, in order. slots_lock held. */
+class Pieces {
+    public:
+	Pieces(struct kvm *kvm, GfnRange gfns) : kvm_(kvm), gfns_(gfns) {}
 
-		GMEM_CHECK(fn(piece));
-		gfns.start = piece.gfns.end;
-	}
-	return Status{};
-}
+	struct End {};
+	class Iterator {
+	    public:
+		Iterator(struct kvm *kvm, GfnRange gfns)
+			: kvm_(kvm), rest_(gfns), piece_(first_piece(kvm, gfns))
+		{
+		}
+
+		bool operator!=(End) const { return !rest_.empty(); }
+		const Piece &operator*() const { return piece_; }
+		void operator++()
+		{
+			rest_.start = piece_.gfns.end;
+			if (!rest_.empty())
+				piece_ = first_piece(kvm_, rest_);
+		}
+
+	    private:
+		struct kvm *const kvm_;
+		GfnRange rest_;
+		Piece piece_;
+	};
+
+	Iterator begin() const { return { kvm_, gfns_ }; }
+	End end() const { return {}; }
+
+    private:
+	struct kvm *const kvm_;
+	const GfnRange gfns_;
+};
 
 } /* namespace */
 
 Status convert_gfns(struct kvm *kvm, GfnRange gfns, bool to_private)
 {
+	const Pieces pieces{ kvm, gfns };
 	InodeLocks locks;
-	const Status listed = for_each_piece(kvm, gfns, [&](const Piece &piece) {
-		return piece.file ? locks.add(piece.file->inode().handle()) : Status{};
-	});
 
-	if (!listed.ok()) {
-		locks.drop();
-		return listed;
+	for (const Piece &piece : pieces) {
+		if (piece.file)
+			GMEM_CHECK(locks.add(piece.file->inode().handle()));
 	}
 	locks.lock(kvm);
+	for (const Piece &piece : pieces) {
+		const Status status = piece.prepare(kvm, to_private);
 
-	const Status prepared = for_each_piece(kvm, gfns, [&](const Piece &piece) {
-		PageIndex at;
-
-		if (piece.file)
-			return Conversion{ piece.file->inode(), piece.indices(), to_private }
-				.prepare(at);
-		if (!to_private)
-			return Status{};
-		return Status{ kapi_attributes_reserve(kvm, piece.gfns.start.value,
-						       piece.gfns.end.value) };
-	});
-
-	if (!prepared.ok()) {
-		const Status told = for_each_piece(kvm, gfns, [&](const Piece &piece) {
-			if (piece.file)
-				Conversion{ piece.file->inode(), piece.indices(), to_private }
-					.fail();
-			return Status{};
-		});
-
-		return told.ok() ? prepared : told;
+		if (status.ok())
+			continue;
+		for (const Piece &told : pieces)
+			told.fail(to_private);
+		return status;
 	}
-	return for_each_piece(kvm, gfns, [&](const Piece &piece) {
-		if (piece.file)
-			Conversion{ piece.file->inode(), piece.indices(), to_private }.commit();
-		else
-			kapi_attributes_convert(kvm, piece.gfns.start.value, piece.gfns.end.value,
-						to_private);
-		return Status{};
-	});
+	for (const Piece &piece : pieces)
+		piece.commit(kvm, to_private);
+	return Status{};
 }
 
 } /* namespace gmem */
