@@ -61,6 +61,7 @@ struct page *world_page(kapi_u64 pfn);
 int world_page_refs(struct page *page);
 bool world_page_trylock(struct page *page);
 void world_page_unlock(struct page *page);
+void world_page_set_poisoned(struct page *page, bool poisoned);
 /* Calls @fn on another thread, joined by world_join(). */
 void *world_thread(void (*fn)(void *), void *arg);
 void world_join(void *thread);

@@ -151,6 +151,11 @@ void world_page_unlock(struct page *page)
 	fake::page_unlock(page);
 }
 
+void world_page_set_poisoned(struct page *page, bool poisoned)
+{
+	page->poisoned = poisoned;
+}
+
 void *world_thread(void (*fn)(void *), void *arg)
 {
 	return new std::thread([=] {

@@ -88,6 +88,14 @@ void world_page_unlock(struct page *page)
 	folio_unlock(page_folio(page));
 }
 
+void world_page_set_poisoned(struct page *page, bool poisoned)
+{
+	if (poisoned)
+		SetPageHWPoison(page);
+	else
+		ClearPageHWPoison(page);
+}
+
 void world_set_platform(enum kapi_platform platform)
 {
 	world_platform = platform;

@@ -234,6 +234,47 @@ void cache_takes_no_run_that_is_referenced()
 	}
 }
 
+void cache_finds_who_is_in_the_way()
+{
+	TestFile file{ 1024, platform };
+	REQUIRE(file);
+	struct inode *const inode = file.inode().handle();
+	static constexpr unsigned at[] = { 3, 4, 500, 700, 1023 };
+	struct page *taken[8], *busy = nullptr;
+	kapi_u64 index = 0;
+
+	for (unsigned i : at) {
+		struct page *const page = kapi_pages_alloc(0);
+
+		REQUIRE(page);
+		EXPECT_EQ(kapi_cache_insert(inode, i, page, 1), 0);
+	}
+	ExclusiveInodeLock lock{ inode };
+	struct page *const low = kapi_cache_peek(inode, 4), *const high = kapi_cache_peek(inode,
+											  700);
+
+	EXPECT_EQ(kapi_cache_first_used(inode, 0, 1024), 1024u);
+	EXPECT_EQ(kapi_cache_first_poisoned(inode, 0, 1024), 1024u);
+	kapi_page_get(low);
+	kapi_page_get(high);
+	world_page_set_poisoned(high, true);
+	EXPECT_EQ(kapi_cache_first_used(inode, 0, 1024), 4u);
+	EXPECT_EQ(kapi_cache_first_used(inode, 4, 5), 4u);
+	EXPECT_EQ(kapi_cache_first_used(inode, 5, 1024), 700u);
+	EXPECT_EQ(kapi_cache_first_used(inode, 5, 700), 700u);
+	EXPECT_EQ(kapi_cache_first_used(inode, 5, 699), 699u);
+	EXPECT_EQ(kapi_cache_first_used(inode, 701, 1024), 1024u);
+	EXPECT_EQ(kapi_cache_first_poisoned(inode, 0, 1024), 700u);
+	EXPECT_EQ(kapi_cache_first_poisoned(inode, 0, 700), 700u);
+	EXPECT_EQ(kapi_cache_first_poisoned(inode, 0, 600), 600u);
+	EXPECT_EQ(kapi_cache_first_poisoned(inode, 701, 1023), 1023u);
+	world_page_set_poisoned(high, false);
+	kapi_page_put(low);
+	kapi_page_put(high);
+	EXPECT_EQ(kapi_cache_take(inode, &index, 1024, taken, 8, &busy), 5u);
+	kapi_pages_put_array(taken, 5);
+}
+
 struct Counter {
 	Mutex mutex{ KAPI_LOCK_RUN };
 	unsigned long value = 0;
@@ -314,4 +355,5 @@ void pins_are_at_least_one()
 GMEM_SUITE(kapi_contract, CASE(memory_is_zeroed), CASE(xarray_single_entries), CASE(xarray_ranges),
 	   CASE(pages_come_as_asked), CASE(cache_inserts_all_or_nothing),
 	   CASE(cache_takes_in_order), CASE(cache_takes_no_run_that_is_referenced),
-	   CASE(mutex_excludes), CASE(descriptors_hold_files), CASE(pins_are_at_least_one));
+	   CASE(cache_finds_who_is_in_the_way), CASE(mutex_excludes), CASE(descriptors_hold_files),
+	   CASE(pins_are_at_least_one));
