@@ -421,6 +421,10 @@ static void fuzz_convert(struct fuzz *f)
 		return;
 	if (rng_once_in(&f->rng, 16))
 		args.reserved[rng_below(&f->rng, 11)] = any(f);
+	/* Each 2 MiB of a file without memory has a record from then on. */
+	if (args.size % PAGE_SIZE == 0 && args.size > MAX_ATTRIBUTES &&
+	    args.offset + args.size <= f->sizes[i] && args.offset + args.size > args.offset)
+		args.size = MAX_ATTRIBUTES;
 	valid = args.size && !((args.size | args.offset) % PAGE_SIZE) &&
 		args.offset + args.size > args.offset &&
 		args.offset + args.size <= f->sizes[i] &&
