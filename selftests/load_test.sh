@@ -2,11 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The module comes and goes beside running VMs (busybox sh, inside the VM):
 #   load_test.sh [ROUNDS]
-# Needs gmem.ko (not loaded), gmem_test.ko, gmem_consumer_test.ko, stress, unload_test
-# and pci_hole_vmm_test beside it in /add. A VM that started before the first load keeps
-# running through all of them. Where the kernel has software-protected VMs of its own
-# (the debug kernel), that VM and its files are the stock backend's; elsewhere it is a
-# default VM.
+# Needs gmem.ko (not loaded), gmem_test.ko, stress and pci_hole_vmm_test beside it in
+# /add. A VM that started before the first load keeps running through all of them. Where
+# the kernel has software-protected VMs of its own (the debug kernel), that VM and its
+# files are the stock backend's; elsewhere it is a default VM.
 here=$(dirname "$0")
 rounds=${1:-100}
 number=0 failed=0
@@ -74,7 +73,7 @@ load_and_unload()
 }
 
 echo "TAP version 13"
-echo "1..30"
+echo "1..29"
 ok kvm_runs_before start_stress
 first=$stress
 ok "load_and_unload_${rounds}_times" load_and_unload
@@ -119,16 +118,6 @@ ok the_function_is_free_again rmmod gmem_test
 ok bad_parameter_is_refused refused insmod "$here/gmem.ko" backend=none
 ok load_after_refusals insmod "$here/gmem.ko"
 ok unload_after_refusals rmmod gmem
-
-# Beside a consumer's module, in every order.
-every_order()
-{
-	"$here/unload_test" >/tmp/unload && return
-	cat /tmp/unload
-	return 1
-}
-
-ok unload_in_every_order every_order
 
 # One that is optional: its feature is refused, and says so.
 no_holes()

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The ends of a consumer's module, a file, its VM and gmem.ko, in every order, while
- * a guest faults and the file is punched (load_test.sh). Who is still needed cannot be
- * unloaded; all can in the end. gmem.ko is not loaded before and afterwards.
+ * a guest faults and the file is punched. Who is still needed cannot be unloaded; all
+ * can in the end. gmem.ko is not loaded before and afterwards.
  */
 #include <fcntl.h>
 #include <pthread.h>
