@@ -163,6 +163,18 @@ void cache_inserts_all_or_nothing()
 	EXPECT_EQ(file.cached_pages(0, 1024), 0u);
 }
 
+/* A page at each of these indices. */
+template <std::size_t N> bool insert_pages(struct inode *inode, const unsigned (&at)[N])
+{
+	for (const unsigned index : at) {
+		struct page *const page = kapi_pages_alloc(0);
+
+		if (!page || kapi_cache_insert(inode, index, page, 1) != 0)
+			return false;
+	}
+	return true;
+}
+
 void cache_takes_in_order()
 {
 	TestFile file{ 1024, platform };
@@ -172,12 +184,7 @@ void cache_takes_in_order()
 	struct page *taken[8], *busy = nullptr;
 	kapi_u64 index = 0;
 
-	for (unsigned i : at) {
-		struct page *const page = kapi_pages_alloc(0);
-
-		REQUIRE(page);
-		EXPECT_EQ(kapi_cache_insert(inode, i, page, 1), 0);
-	}
+	REQUIRE(insert_pages(inode, at));
 	/* As many as asked; the index is where to go on. */
 	EXPECT_EQ(kapi_cache_take(inode, &index, 1024, taken, 2, &busy), 2u);
 	EXPECT(index > 4 && index <= 500);
@@ -243,12 +250,7 @@ void cache_finds_who_is_in_the_way()
 	struct page *taken[8], *busy = nullptr;
 	kapi_u64 index = 0;
 
-	for (unsigned i : at) {
-		struct page *const page = kapi_pages_alloc(0);
-
-		REQUIRE(page);
-		EXPECT_EQ(kapi_cache_insert(inode, i, page, 1), 0);
-	}
+	REQUIRE(insert_pages(inode, at));
 	ExclusiveInodeLock lock{ inode };
 	struct page *const low = kapi_cache_peek(inode, 4), *const high = kapi_cache_peek(inode,
 											  700);
