@@ -1,27 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Finding functions that are not exported (symbols.h). A kprobe registered by
- * name, disabled so that nothing is patched, tells the address.
+ * name, disabled so that nothing is patched, tells the address of the one that
+ * knows all others: probing for each would cost an RCU grace period each.
  */
 #define pr_fmt(fmt) "gmem: " fmt
 
+#include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/static_call.h>
 
+#include <asm/ibt.h>
+
 #include "symbols.h"
+
+DEFINE_STATIC_CALL_NULL(gmem_lookup, kallsyms_lookup_name);
+
+static int find_lookup(void)
+{
+	struct kprobe probe = {
+		.symbol_name = "kallsyms_lookup_name",
+		.flags = KPROBE_FLAG_DISABLED,
+	};
+	const int ret = register_kprobe(&probe);
+
+	if (ret) {
+		pr_err("the kernel's names cannot be looked up (error %d), not loading\n", ret);
+		return ret;
+	}
+	static_call_update(gmem_lookup, (typeof(kallsyms_lookup_name) *)probe.addr);
+	unregister_kprobe(&probe);
+	return 0;
+}
 
 unsigned long gmem_symbol_address(const char *name)
 {
-	struct kprobe probe = {
-		.symbol_name = name,
-		.flags = KPROBE_FLAG_DISABLED,
-	};
-	unsigned long addr;
+	const unsigned long addr = static_call(gmem_lookup)(name);
 
-	if (register_kprobe(&probe))
-		return 0;
-	addr = (unsigned long)probe.addr;
-	unregister_kprobe(&probe);
+	if (addr && is_endbr(*(u32 *)addr))
+		return addr + ENDBR_INSN_SIZE;
 	return addr;
 }
 
@@ -65,7 +82,11 @@ SYMBOLS(DEFINE_CALL)
 int gmem_symbols_resolve(void)
 {
 	unsigned long addr;
+	int ret;
 
+	ret = find_lookup();
+	if (ret)
+		return ret;
 #define RESOLVE(name, ret, args)                                             \
 	addr = gmem_symbol_address(#name);                                   \
 	if (!addr) {                                                         \

@@ -14,13 +14,13 @@
 
 /*
  * Finds every function of the table. -ENOENT names the first one missing in the
- * log. Sleeps.
+ * log; what kprobes refuse to look up names with. Sleeps.
  */
 int gmem_symbols_resolve(void);
 
 /*
  * Address of the function @name: of the fentry call where it has one, behind an
- * ENDBR. 0 if the kernel has none of that name. Sleeps.
+ * ENDBR. 0 if the kernel has none of that name. Not before gmem_symbols_resolve().
  */
 unsigned long gmem_symbol_address(const char *name);
 

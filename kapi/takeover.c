@@ -31,9 +31,10 @@ struct hook {
 	bool vm_type;
 	/* Without it we have a feature less, and load all the same. */
 	bool optional;
+	/* Leaves calls to KVM by their arguments; NULL takes all. */
+	bool (*wanted)(struct ftrace_regs *fregs);
 	bool attached;
 	unsigned long ip;
-	struct ftrace_ops ops;
 };
 
 #define DEFINE_BODY(fn, proto)                                                \
@@ -58,17 +59,8 @@ DEFINE_BODY(__gfn_to_pfn_memslot, gmem_kvm_slot_pfn)
 DEFINE_BODY(__kvm_mmu_max_mapping_level, gmem_kvm_mapping_level)
 DEFINE_BODY(kvm_arch_prepare_memory_region, gmem_kvm_prepare_slot)
 
-static void notrace redirect(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
-			     struct ftrace_regs *fregs)
-{
-	const struct hook *const hook = container_of(ops, struct hook, ops);
-
-	ftrace_regs_set_instruction_pointer(fregs, (unsigned long)hook->replacement);
-}
-
-/* Only the ioctls that we look at: all others go on as if nobody had looked. */
-static void notrace redirect_ioctls(unsigned long ip, unsigned long parent_ip,
-				    struct ftrace_ops *ops, struct ftrace_regs *fregs)
+/* All other ioctls go on as if nobody had looked. */
+static bool notrace known_ioctl(struct ftrace_regs *fregs)
 {
 	switch ((unsigned int)ftrace_regs_get_argument(fregs, 1)) {
 	case KVM_CHECK_EXTENSION:
@@ -76,43 +68,60 @@ static void notrace redirect_ioctls(unsigned long ip, unsigned long parent_ip,
 	case KVM_SET_USER_MEMORY_REGION2:
 	case KVM_SET_MEMORY_ATTRIBUTES:
 	case KVM_LINK_GUEST_MEMFD:
-		redirect(ip, parent_ip, ops, fregs);
+		return true;
 	}
+	return false;
 }
 
-#define HOOK_BY(redirector, fn, repl)                       \
-	.name = #fn, .replacement = repl, .set_body = set_body_##fn, \
-	.ops = { .func = redirector, .flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY }
-#define HOOK(fn, repl) HOOK_BY(redirect, fn, repl)
+#define HOOK(fn, repl) .name = #fn, .replacement = repl, .set_body = set_body_##fn
 
 /*
- * Every function taken over, in the order of attaching: create comes after all
- * that a file of ours needs. Those of guest_memfd are replaced, their bodies
- * serve only what the stock backend made; the others are wrapped, their bodies
- * always run.
+ * Every function taken over. Those of guest_memfd are replaced, their bodies serve
+ * only what the stock backend made; the others are wrapped, their bodies always
+ * run. Attached in this order: what faults call is found first, and what makes
+ * something of ours comes last, when nothing can be missing any more.
  */
 static struct hook hooks[KAPI_ENTRIES] = {
-	[KAPI_ENTRY_UNBIND]	= { HOOK(kvm_gmem_unbind, gmem_unbind) },
-	[KAPI_ENTRY_GET_PFN]	= { HOOK(kvm_gmem_get_pfn, gmem_get_pfn) },
-	[KAPI_ENTRY_POPULATE]	= { HOOK(kvm_gmem_populate, gmem_populate) },
-	[KAPI_ENTRY_BIND]	= { HOOK(kvm_gmem_bind, gmem_bind) },
-	[KAPI_ENTRY_MEMORY_FAILURE] = { HOOK(memory_failure, gmem_memory_failure) },
-	[KAPI_ENTRY_CREATE]	= { HOOK(kvm_gmem_create, gmem_create) },
 	[KAPI_ENTRY_PAGE_FAULT]	= { HOOK(kvm_mmu_page_fault, gmem_kvm_page_fault),
 				    .vm_type = true },
-	[KAPI_ENTRY_INIT_VM]	= { HOOK(kvm_arch_init_vm, gmem_kvm_init_vm), .vm_type = true },
-	[KAPI_ENTRY_CHECK_EXTENSION] = {
-		HOOK(kvm_vm_ioctl_check_extension, gmem_kvm_check_extension), .vm_type = true },
-	[KAPI_ENTRY_VM_IOCTL]	= { HOOK_BY(redirect_ioctls, kvm_vm_ioctl, gmem_kvm_vm_ioctl),
-				    .vm_type = true, .optional = true },
-	/* Without any of these files cannot be mapped (mmu/entry.cc). */
-	[KAPI_ENTRY_SLOT_PFN]	= { HOOK(__gfn_to_pfn_memslot, gmem_kvm_slot_pfn),
-				    .optional = true },
+	[KAPI_ENTRY_GET_PFN]	= { HOOK(kvm_gmem_get_pfn, gmem_get_pfn) },
+	/* Without any of those that are optional files cannot be mapped (mmu/entry.cc). */
 	[KAPI_ENTRY_MAPPING_LEVEL] = {
 		HOOK(__kvm_mmu_max_mapping_level, gmem_kvm_mapping_level), .optional = true },
+	[KAPI_ENTRY_SLOT_PFN]	= { HOOK(__gfn_to_pfn_memslot, gmem_kvm_slot_pfn),
+				    .optional = true },
 	[KAPI_ENTRY_PREPARE_SLOT] = {
 		HOOK(kvm_arch_prepare_memory_region, gmem_kvm_prepare_slot), .optional = true },
+	[KAPI_ENTRY_UNBIND]	= { HOOK(kvm_gmem_unbind, gmem_unbind) },
+	[KAPI_ENTRY_BIND]	= { HOOK(kvm_gmem_bind, gmem_bind) },
+	[KAPI_ENTRY_POPULATE]	= { HOOK(kvm_gmem_populate, gmem_populate) },
+	[KAPI_ENTRY_MEMORY_FAILURE] = { HOOK(memory_failure, gmem_memory_failure) },
+	[KAPI_ENTRY_CHECK_EXTENSION] = {
+		HOOK(kvm_vm_ioctl_check_extension, gmem_kvm_check_extension), .vm_type = true },
+	[KAPI_ENTRY_INIT_VM]	= { HOOK(kvm_arch_init_vm, gmem_kvm_init_vm), .vm_type = true },
+	[KAPI_ENTRY_CREATE]	= { HOOK(kvm_gmem_create, gmem_create) },
+	[KAPI_ENTRY_VM_IOCTL]	= { HOOK(kvm_vm_ioctl, gmem_kvm_vm_ioctl), .vm_type = true,
+				    .optional = true, .wanted = known_ioctl },
 };
+
+static void notrace redirect(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
+			     struct ftrace_regs *fregs)
+{
+	const struct hook *hook = hooks;
+
+	/* Found: nothing but our hooks is in the filter. */
+	while (hook->ip != ip)
+		hook++;
+	if (!hook->wanted || hook->wanted(fregs))
+		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)hook->replacement);
+}
+
+/* One for all hooks: each one that is unregistered waits twice for RCU tasks. */
+static struct ftrace_ops redirection = {
+	.func = redirect,
+	.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY,
+};
+static bool registered;
 
 const char *gmem_entry_name(enum kapi_entry entry)
 {
@@ -140,38 +149,38 @@ static int find(struct hook *hook)
 	return 0;
 }
 
+/* Adds @hook to the functions redirected; the first one registers the redirection. */
 static int attach_one(struct hook *hook)
 {
-	int ret = ftrace_set_filter_ip(&hook->ops, hook->ip, 0, 0);
+	int ret = ftrace_set_filter_ip(&redirection, hook->ip, 0, 0);
 
-	if (ret) {
+	if (ret == -EINVAL) {
 		pr_err("%s is not traceable, %s\n", hook->name, consequence(hook));
 		return ret;
 	}
-	ret = register_ftrace_function(&hook->ops);
-	if (ret) {
-		ftrace_free_filter(&hook->ops);
-		pr_err("cannot take over %s (error %d), %s\n", hook->name, ret, consequence(hook));
+	/* Not before: an empty filter lets every function of the kernel through. */
+	if (!ret && !registered) {
+		ret = register_ftrace_function(&redirection);
+		registered = !ret;
+		if (ret)
+			ftrace_free_filter(&redirection);
 	}
+	if (ret)
+		pr_err("cannot take over %s (error %d), %s\n", hook->name, ret, consequence(hook));
 	hook->attached = !ret;
 	return ret;
 }
 
-static void detach_one(struct hook *hook)
+void gmem_detach(void)
 {
-	hook->attached = false;
-	WARN_ON(unregister_ftrace_function(&hook->ops));
-	ftrace_free_filter(&hook->ops);
-}
+	struct hook *hook;
 
-static void detach_all(void)
-{
-	struct hook *hook = hooks + KAPI_ENTRIES;
-
-	while (hook-- > hooks) {
-		if (hook->attached)
-			detach_one(hook);
-	}
+	for (hook = hooks; hook < hooks + KAPI_ENTRIES; hook++)
+		hook->attached = false;
+	if (registered)
+		WARN_ON(unregister_ftrace_function(&redirection));
+	registered = false;
+	ftrace_free_filter(&redirection);
 	/*
 	 * A task may have been redirected and not yet be counted, or be counted
 	 * out and not yet have returned: both end before it next gives up its CPU
@@ -202,16 +211,11 @@ int gmem_attach(bool stock_backend, bool extensions)
 			continue;
 		ret = attach_one(hook);
 		if (ret && !hook->optional) {
-			detach_all();
+			gmem_detach();
 			return ret;
 		}
 	}
 	return 0;
-}
-
-void gmem_detach(void)
-{
-	detach_all();
 }
 
 int kapi_stock_create(struct kvm *kvm, struct kvm_create_guest_memfd *args)
