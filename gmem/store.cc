@@ -248,10 +248,18 @@ Result<IndexRange> PageStore::populatable(IndexRange range, bool ran)
 {
 	GMEM_TRY(run, obtain(range.start));
 	MutexGuard guard{ run->lock };
+
+	return populatable(*run, range, ran);
+}
+
+Result<IndexRange> PageStore::populatable(const Run &run, IndexRange range, bool ran) const
+{
 	IndexRange front{ range.start, range.start };
 
+	if (run.empty() && run.shared.none())
+		return range;
 	for (; front.end < range.end; front.end = front.end + 1) {
-		const Status status = refusal(*run, front.end, ran);
+		const Status status = refusal(run, front.end, ran);
 
 		if (status.ok())
 			continue;

@@ -80,9 +80,10 @@ class PageStore {
 	 * Gives the pages of @range, in one run, their content in turn by @fill(Gfn,
 	 * Pfn) -> Status, which also makes each the platform's; @access is of the
 	 * first, @ran: a guest may have used what it was shown, which nobody has mapped
-	 * any more. Stops where one fails, @done pages later: -EEXIST, it has content;
-	 * -EINVAL, it is shared; -EHWPOISON, -ENOMEM, -EINTR; or what @fill said, the
-	 * page is then as new. No guest comes by a page of the run meanwhile.
+	 * any more. Stops, @done pages later, before a page but the first that
+	 * populatable() refuses, and where one fails: -EEXIST, it has content; -EINVAL,
+	 * it is shared; -EHWPOISON, -ENOMEM, -EINTR; or what @fill said, the page is
+	 * then as new. No guest comes by a page of the run meanwhile.
 	 */
 	template <class Fill>
 	Status populate(IndexRange range, Access access, bool ran, std::uint64_t &done, Fill fill)
@@ -90,19 +91,20 @@ class PageStore {
 		done = 0;
 		GMEM_TRY(run, obtain(range.start));
 		MutexGuard guard{ run->lock };
+		GMEM_TRY(front, populatable(*run, range, ran));
 
-		for (; done < range.size(); done++, access.gfn = access.gfn + 1) {
+		for (; done < front.size(); done++, access.gfn = access.gfn + 1) {
 			const PageIndex index = range.start + done;
 
 			if (kapi_signal_pending())
 				return error(EINTR);
-			GMEM_CHECK(refusal(*run, index, ran));
 			GMEM_TRY(page, page_to_populate(*run, index, access));
 
 			const Status status = fill(access.gfn, Pfn{ kapi_page_pfn(page) });
 
 			settle_populate(*run, index, page, status);
 			GMEM_CHECK(status);
+			kapi_cond_resched();
 		}
 		return Status{};
 	}
@@ -177,6 +179,7 @@ class PageStore {
 	Status prepare_page(Run &run, unsigned slot, struct page *page, const Access &access,
 			    Gfn gfn);
 	Status prepare_block(Run &run, const Access &access);
+	Result<IndexRange> populatable(const Run &run, IndexRange range, bool ran) const;
 	Status refusal(const Run &run, PageIndex index, bool ran) const;
 	Result<struct page *> page_to_populate(Run &run, PageIndex index, const Access &access);
 	Status take_back(Run &run, unsigned slot, struct page *page, Platform &platform);

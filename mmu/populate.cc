@@ -22,9 +22,6 @@ namespace
 /* How often a source page may vanish between pin and copy. */
 constexpr int kSourceRetries = 16;
 
-/* Pages populated under one hold of the locks. */
-constexpr std::uint64_t kBatch = KAPI_PINS_MAX;
-
 class Pins {
     public:
 	~Pins() { kapi_pins_drop(&pins_); }
@@ -64,6 +61,9 @@ std::uint64_t leading_private(struct kvm *kvm, Gfn gfn, std::uint64_t max)
 Status populate_batch(File &file, const PopulateRequest &request, const SlotMap &map, Gfn gfn,
 		      std::byte *src, std::uint64_t count, std::uint64_t &done)
 {
+	const PageIndex index = map.index_of(gfn);
+
+	count = std::min(count, block_around(index, kRunOrder).end - index);
 	/* KVM changes attributes under slots_lock, which the caller has. */
 	count = leading_private(request.kvm, gfn, count);
 	if (!count)
@@ -72,9 +72,7 @@ Status populate_batch(File &file, const PopulateRequest &request, const SlotMap 
 	/* Exclusive: the callbacks of later kernels assert it. */
 	ExclusiveInodeLock lock{ file.inode().handle() };
 
-	const PageIndex index = map.index_of(gfn);
-	const IndexRange range =
-		IndexRange{ index, index + count }.intersect(block_around(index, kRunOrder));
+	const IndexRange range{ index, index + count };
 	Invalidation invalidation{ file.inode(), range };
 	Inode &inode = file.inode();
 	const Access access = memslot_access(file, request.kvm, map, gfn, Share::kPrivate);
@@ -112,7 +110,7 @@ long populate_memslot(File &file, const PopulateRequest &request)
 	while (done < npages) {
 		std::byte *const from = src ? src + done * kPageSize : nullptr;
 		const Gfn gfn = request.gfn + done;
-		std::uint64_t count = std::min(npages - done, kBatch), came = 0;
+		std::uint64_t count = npages - done, came = 0;
 
 		if (pin) {
 			const Result<unsigned> taken = pins.take(from, count);
@@ -127,11 +125,10 @@ long populate_memslot(File &file, const PopulateRequest &request)
 		if (came)
 			retries = 0;
 		if (status.ok())
-			kapi_cond_resched();
-		else if (src && status == error(EFAULT) && retries++ < kSourceRetries)
-			pin = true;
-		else
+			continue;
+		if (!src || status != error(EFAULT) || retries++ >= kSourceRetries)
 			break;
+		pin = true;
 	}
 	return done || status.ok() ? static_cast<long>(done) : status.code();
 }

@@ -387,6 +387,21 @@ void without_blocks_pages_convert_and_are_promoted()
 	EXPECT_EQ(order, kRunOrder);
 }
 
+/* An access as what the page is no longer comes to nothing: KVM drops what it got. */
+void a_fault_too_late()
+{
+	const ShareGuest g{ 512 };
+	struct page *const zero = kapi_page_zero();
+	const std::uint64_t seq = g.vm->invalidate_seq;
+	gmem_u64 pfn;
+
+	EXPECT_EQ(gmem_get_pfn(g.vm, g.slot, 5, &pfn, nullptr), 0);
+	EXPECT_EQ(pfn, kapi_page_pfn(zero));
+	EXPECT(g.vm->invalidate_seq != seq);
+	kapi_page_put(zero);
+	kapi_page_put(zero);
+}
+
 } /* namespace */
 
 GMEM_SUITE(convert, CASE(bad_arguments), CASE(files_that_do_not_convert),
@@ -394,5 +409,6 @@ GMEM_SUITE(convert, CASE(bad_arguments), CASE(files_that_do_not_convert),
 	   CASE(only_what_changes_is_touched), CASE(alternating_pages), CASE(stretches),
 	   CASE(a_page_of_a_huge_run), CASE(whole_runs), CASE(several_memslots_at_offsets),
 	   CASE(binding_tells_kvm_the_state), CASE(content_goes_on_models),
-	   CASE(hardware_owns_private_pages_only), CASE(populate_of_a_converting_file),
+	   CASE(hardware_owns_private_pages_only), CASE(a_fault_too_late),
+	   CASE(populate_of_a_converting_file),
 	   CASE(without_blocks_pages_convert_and_are_promoted));
