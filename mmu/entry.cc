@@ -54,9 +54,6 @@ auto serve(Entry &entry, const FileRef &handle, int none, Stock stock, Ours ours
 	return stock();
 }
 
-/* KVM_X86_DEFAULT_VM and KVM_X86_SW_PROTECTED_VM of <asm/kvm.h>. */
-constexpr unsigned long kDefaultVm = 0, kSwProtectedVm = 1;
-
 /* Whether all is there that files need which user space can map. */
 bool files_can_be_mappable()
 {
@@ -76,7 +73,7 @@ std::uint64_t known_flags(struct kvm *kvm)
 	if (files_can_be_mappable()) {
 		flags |= GUEST_MEMFD_FLAG_MMAP;
 		/* What the hardware has encrypted for a guest cannot have begun as shared. */
-		if (!kvm || kapi_kvm_type(kvm) <= kSwProtectedVm)
+		if (!kvm || kapi_kvm_type(kvm) <= KAPI_VM_SW_PROTECTED)
 			flags |= GUEST_MEMFD_FLAG_INIT_SHARED;
 	}
 	return flags;
@@ -237,12 +234,12 @@ int gmem_kvm_init_vm(struct kvm *kvm, unsigned long type)
 
 	int ret = kapi_stock_init_vm(kvm, type);
 
-	if (type != kSwProtectedVm || ret != -EINVAL) {
+	if (type != KAPI_VM_SW_PROTECTED || ret != -EINVAL) {
 		entry.stock();
 		return ret;
 	}
 	/* A kernel built without software-protected VMs: one is a default VM with private memory. */
-	ret = kapi_stock_init_vm(kvm, kDefaultVm);
+	ret = kapi_stock_init_vm(kvm, KAPI_VM_DEFAULT);
 	if (ret == 0)
 		kapi_kvm_make_sw_protected(kvm);
 	return ret;

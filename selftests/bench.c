@@ -96,31 +96,12 @@ static void bench_pages(void)
 }
 
 /*
- * Pages to copy from, one page off the boundaries of blocks: QEMU's TLB is
- * direct-mapped, and pages at the same place of two blocks throw each other out at
- * every byte of the copy.
- */
-static void *source_pages(u64 size)
-{
-	char *p = mmap(NULL, size + PAGE_SIZE, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-
-	CHECK(p != MAP_FAILED, "mmap: %m");
-	return p + PAGE_SIZE;
-}
-
-static void source_free(void *source, u64 size)
-{
-	munmap((char *)source - PAGE_SIZE, size + PAGE_SIZE);
-}
-
-/*
  * What no backend can do without: blocks of 2 MiB from the allocator and back, the
  * same memory cleared and copied to, in the kernel and with nothing else.
  */
 static void bench_yardsticks(void)
 {
-	void *source = source_pages(SZ_2M);
+	void *source = vm_source(SZ_2M);
 	struct gmem_test_yardsticks req = { .blocks = mib / 2, .source = (u64)source };
 	const double us_per_mib = 1000.0 * mib;
 	int test = test_module();
@@ -131,14 +112,14 @@ static void bench_yardsticks(void)
 	bench_time_of("kernel_copy", req.copy_ns / us_per_mib, "MiB");
 	bench_time_of("kernel_free", req.free_ns / us_per_mib, "MiB");
 	close(test);
-	source_free(source, SZ_2M);
+	vm_source_free(source, SZ_2M);
 }
 
 static void bench_populate(void)
 {
 	struct vm *vm = vm_create_private(0);
 	int fd = vm_add_private(vm, POPULATED), test = test_module();
-	void *source = source_pages(POPULATED);
+	void *source = vm_source(POPULATED);
 	struct gmem_test_populate req = {
 		.gfn = TEST_GPA / PAGE_SIZE,
 		.source = (u64)source,
@@ -150,7 +131,7 @@ static void bench_populate(void)
 
 	CHECK_EQ(ioctl(test, GMEM_TEST_POPULATE, &req), POPULATED / PAGE_SIZE);
 	bench_time("populate_256m", t, POPULATED / SZ_1M, "MiB");
-	source_free(source, POPULATED);
+	vm_source_free(source, POPULATED);
 	close(test);
 	close(fd);
 	vm_free(vm);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "orders.h"
 #include "rng.h"
 
 #define FILE_SIZE	(4 * SZ_2M)
@@ -69,7 +70,7 @@ static void check_scene(const struct scene *s)
 		MUST(guest_check(vcpu, TEST_GPA, FILE_SIZE, 1));
 }
 
-static void play(const enum step *order)
+static void play(const int *steps)
 {
 	struct scene s = { .vm = vm_create_private(1), .slot = true };
 	void *hva = vm_reserve(TEST_GPA, FILE_SIZE);
@@ -81,37 +82,17 @@ static void play(const enum step *order)
 	vm_make_private(s.vm, TEST_GPA, FILE_SIZE);
 	MUST(guest_fill(&s.vm->vcpus[0], TEST_GPA, FILE_SIZE, 1));
 	for (i = 0; i < NR_STEPS; i++) {
-		take_step(&s, order[i]);
+		take_step(&s, steps[i]);
 		check_scene(&s);
 	}
 	vm_unreserve(hva, FILE_SIZE);
 }
 
-/* All orders of what is left, after the @done steps at the front of @order. */
-static void permute(enum step *order, int done)
-{
-	enum step first;
-	int i;
-
-	if (done == NR_STEPS) {
-		play(order);
-		return;
-	}
-	for (i = done; i < NR_STEPS; i++) {
-		first = order[i];
-		order[i] = order[done];
-		order[done] = first;
-		permute(order, done + 1);
-		order[done] = order[i];
-		order[i] = first;
-	}
-}
-
 static void test_every_order(void)
 {
-	enum step order[NR_STEPS] = { DELETE_SLOT, CLOSE_FILE, DESTROY_VM, PUNCH };
+	int steps[NR_STEPS] = { DELETE_SLOT, CLOSE_FILE, DESTROY_VM, PUNCH };
 
-	permute(order, 0);
+	play_every_order(steps, NR_STEPS, 0, play);
 }
 
 /* ---- at once with faults ---------------------------------------------------- */

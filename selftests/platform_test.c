@@ -431,12 +431,9 @@ static void test_time_of_a_launch(void)
 	const char *mib = getenv("GMEM_LAUNCH_MIB");
 	u64 size = (mib ? strtoul(mib, NULL, 0) : 256) * SZ_1M;
 	struct gmem_test_sha384 req = { .npages = size / PAGE_SIZE };
+	void *const source = vm_source(size);
 	long all, zeros, rest, hash;
-	void *source;
 
-	source = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	CHECK(source != MAP_FAILED, "no memory for the source");
 	req.source = (u64)source;
 	CHECK_EQ(ioctl(test_module(), GMEM_TEST_SHA384, &req), 0);
 	hash = req.ns / 1000;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "orders.h"
 
 #define CONSUMER_PATH	"/sys/kernel/debug/gmem_consumer"
 #define FILE_SIZE	SZ_2M
@@ -122,7 +123,7 @@ static void take_step(struct scene *s, enum step step)
 	usleep(2000);
 }
 
-static void play(const enum step *order)
+static void play(const int *steps)
 {
 	struct scene s = { .consumer_loaded = true, .gmem_loaded = true };
 
@@ -135,36 +136,18 @@ static void play(const enum step *order)
 	s.punches = thread_start(punch, &s);
 	usleep(20000);
 	for (int i = 0; i < NR_STEPS; i++)
-		take_step(&s, order[i]);
+		take_step(&s, steps[i]);
 	if (s.consumer_loaded)
 		unload_soon("gmem_consumer_test");
 	if (s.gmem_loaded)
 		unload_soon("gmem");
 }
 
-/* All orders of what is left, after the @done steps at the front of @order. */
-static void permute(enum step *order, int done)
-{
-	if (done == NR_STEPS) {
-		play(order);
-		return;
-	}
-	for (int i = done; i < NR_STEPS; i++) {
-		enum step first = order[i];
-
-		order[i] = order[done];
-		order[done] = first;
-		permute(order, done + 1);
-		order[done] = order[i];
-		order[i] = first;
-	}
-}
-
 static void test_every_order(void)
 {
-	enum step order[] = { UNLOAD_CONSUMER, CLOSE_FILE, FREE_VM, UNLOAD_GMEM };
+	int steps[NR_STEPS] = { UNLOAD_CONSUMER, CLOSE_FILE, FREE_VM, UNLOAD_GMEM };
 
-	permute(order, 0);
+	play_every_order(steps, NR_STEPS, 0, play);
 }
 
 /* Whoever is loaded and unloaded beside a guest, gmem.ko stays. */

@@ -81,9 +81,6 @@ Status KvmArchPlatform::reclaim(Pfn pfn, std::uint64_t count)
 	return result;
 }
 
-/* KVM_X86_DEFAULT_VM and KVM_X86_SW_PROTECTED_VM of <asm/kvm.h>. */
-constexpr unsigned long kDefaultVm = 0, kSwProtectedVm = 1;
-
 constinit PlainPlatform plain;
 constinit KvmArchPlatform kvm_arch;
 
@@ -149,13 +146,13 @@ bool memory_is_plain(struct kvm *kvm)
 {
 	const unsigned long type = kapi_kvm_type(kvm);
 
-	return type == kDefaultVm ||
-	       (type == kSwProtectedVm && kapi_setting_platform() == KAPI_PLATFORM_NONE);
+	return type == KAPI_VM_DEFAULT ||
+	       (type == KAPI_VM_SW_PROTECTED && kapi_setting_platform() == KAPI_PLATFORM_NONE);
 }
 
 Result<Platform *> platform_for(struct kvm *kvm)
 {
-	if (kapi_kvm_type(kvm) > kSwProtectedVm)
+	if (kapi_kvm_type(kvm) > KAPI_VM_SW_PROTECTED)
 		return &kvm_arch;
 	if (memory_is_plain(kvm))
 		return &plain;

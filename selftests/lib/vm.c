@@ -259,3 +259,17 @@ void thread_join(pthread_t thread)
 {
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 }
+
+void *vm_source(u64 size)
+{
+	char *p = mmap(NULL, size + PAGE_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	CHECK(p != MAP_FAILED, "mmap: %m");
+	return p + PAGE_SIZE;
+}
+
+void vm_source_free(void *source, u64 size)
+{
+	munmap((char *)source - PAGE_SIZE, size + PAGE_SIZE);
+}

@@ -106,6 +106,14 @@ int gmem_punch(int fd, u64 offset, u64 len);
 void *vm_reserve(u64 gpa, u64 size);
 void vm_unreserve(void *hva, u64 size);
 
+/*
+ * @size bytes to populate from, one page off the boundaries of blocks: QEMU's TLB
+ * is direct-mapped, and pages at the same place of two blocks throw each other out
+ * at every word of a copy.
+ */
+void *vm_source(u64 size);
+void vm_source_free(void *source, u64 size);
+
 /* A guest_memfd of @size. */
 int vm_gmem(struct vm *vm, u64 size);
 /*
