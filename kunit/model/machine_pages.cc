@@ -237,8 +237,9 @@ void Machine::populate(const Op &op)
 	RealSlot *const slot = slot_at(vm, gfn);
 	const long npages = 1 + op.y % 8;
 	Source source{ next_content_, op.y % 11 == 0 ? static_cast<long>(op.y >> 8) % npages : -1,
-		       0, vm->type == fake::kSnpVm, [&](std::uint64_t at, std::uint64_t pfn) {
-			       return launch_page(vm, at, pfn);
+		       0, vm->type == fake::kSnpVm,
+		       [this, kvm = vm](std::uint64_t at, std::uint64_t pfn) {
+			       return launch_page(kvm, at, pfn);
 		       } };
 
 	if (op.y % 64 == 63)
