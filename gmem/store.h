@@ -142,6 +142,8 @@ class PageStore {
 
 		return run && run->huge.load();
 	}
+	/* Whether unmapping the page at @index alone may take more with it. */
+	bool joined_at(PageIndex index) const { return giants_possible_ || huge_at(index); }
 
 	/* The first run at or after @from that wants to be promoted; its first page. */
 	Result<PageIndex> next_promotion(PageIndex from);

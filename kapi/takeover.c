@@ -107,13 +107,16 @@ static struct hook hooks[KAPI_ENTRIES] = {
 static void notrace redirect(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 			     struct ftrace_regs *fregs)
 {
-	const struct hook *hook = hooks;
+	const struct hook *hook;
 
-	/* Found: nothing but our hooks is in the filter. */
-	while (hook->ip != ip)
-		hook++;
-	if (!hook->wanted || hook->wanted(fregs))
-		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)hook->replacement);
+	for (hook = hooks; hook < hooks + KAPI_ENTRIES; hook++) {
+		if (hook->ip != ip)
+			continue;
+		if (!hook->wanted || hook->wanted(fregs))
+			ftrace_regs_set_instruction_pointer(fregs,
+							    (unsigned long)hook->replacement);
+		return;
+	}
 }
 
 /* One for all hooks: each one that is unregistered waits twice for RCU tasks. */

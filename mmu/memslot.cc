@@ -27,11 +27,17 @@ void MemslotBinding::begin(IndexRange reach)
 	kapi_mmu_begin(kvm_, gfns.start.value, gfns.end.value);
 }
 
+bool MemslotBinding::cuts(PageIndex edge, PageIndex inside) const
+{
+	return edge != edge.round_down(kRunOrder) && store_.joined_at(inside);
+}
+
 void MemslotBinding::unmap(IndexRange range)
 {
 	const GfnRange gfns = map_.gfns_of(range);
 
-	if (range != range.round_out(kRunOrder))
+	/* What lies around it stays mapped. */
+	if (cuts(range.start, range.start) || cuts(range.end, range.end - 1))
 		kapi_mmu_split(kvm_, slot_, gfns.start.value, gfns.end.value);
 	kapi_mmu_unmap(kvm_, slot_, gfns.start.value, gfns.end.value);
 }
@@ -114,7 +120,8 @@ Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm
 	if (start > end || npages > end - start)
 		return error(EINVAL);
 
-	GMEM_TRY(binding, make<MemslotBinding>(kvm, slot, IndexRange{ start, start + npages }));
+	GMEM_TRY(binding, make<MemslotBinding>(file.inode().store(), kvm, slot,
+					     IndexRange{ start, start + npages }));
 
 	ExclusiveInodeLock lock{ file.inode().handle() };
 

@@ -14,8 +14,9 @@ namespace gmem
 
 class MemslotBinding final : public Binding {
     public:
-	MemslotBinding(struct kvm *kvm, struct kvm_memory_slot *slot, IndexRange range)
-		: Binding(range), kvm_(kvm), slot_(slot),
+	MemslotBinding(const PageStore &store, struct kvm *kvm, struct kvm_memory_slot *slot,
+		       IndexRange range)
+		: Binding(range), store_(store), kvm_(kvm), slot_(slot),
 		  map_(Gfn{ kapi_slot_base_gfn(slot) }, range)
 	{
 	}
@@ -36,6 +37,10 @@ class MemslotBinding final : public Binding {
 	void destroy() override;
 
     private:
+	/* Whether what is mapped with the page @inside may go beyond @edge, next to it. */
+	bool cuts(PageIndex edge, PageIndex inside) const;
+
+	const PageStore &store_;
 	struct kvm *kvm_;
 	struct kvm_memory_slot *slot_;
 	const SlotMap map_;
