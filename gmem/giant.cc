@@ -14,7 +14,7 @@ Giant *PageStore::giant_for(PageIndex index, const Access &access)
 {
 	const std::uint64_t number = index.value >> kGiantOrder;
 
-	if (!giants_possible_ || access.fit < kGiantOrder || !access.platform.pages_join())
+	if (access.fit < kGiantOrder || !access.platform.pages_join())
 		return nullptr;
 
 	Giant *giant = giants_.load(number);

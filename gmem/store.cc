@@ -84,7 +84,7 @@ bool PageStore::insert_block(Run &run, PageIndex index, struct page *block)
 	return true;
 }
 
-Status PageStore::fill_page(Run &run, PageIndex index, unsigned fit)
+Result<struct page *> PageStore::fill_page(Run &run, PageIndex index, unsigned fit)
 {
 	struct page *const page = kapi_pages_alloc_at(inode_, index.value, 0);
 
@@ -103,7 +103,7 @@ Status PageStore::fill_page(Run &run, PageIndex index, unsigned fit)
 	run.present.set(Run::slot_of(index));
 	stats_.add(KAPI_STAT_PAGES);
 	if (!run.present.all())
-		return Status{};
+		return page;
 	if (run.block) {
 		stats_.add(KAPI_STAT_RUNS);
 		stats_.add(KAPI_STAT_PROMOTIONS);
@@ -111,7 +111,7 @@ Status PageStore::fill_page(Run &run, PageIndex index, unsigned fit)
 		run.promotion_tries = kPromotionTries;
 		promotion_wanted_.store(true);
 	}
-	return Status{};
+	return page;
 }
 
 /*
@@ -119,7 +119,8 @@ Status PageStore::fill_page(Run &run, PageIndex index, unsigned fit)
  * allow; @worth says whether all of the block would be used, which is asked last
  * because it may be slow to tell.
  */
-template <class Worth> Status PageStore::fill(Run &run, PageIndex index, unsigned fit, Worth worth)
+template <class Worth>
+Result<struct page *> PageStore::fill(Run &run, PageIndex index, unsigned fit, Worth worth)
 {
 	if (kind_.huge) {
 		if (fit < kRunOrder)
@@ -129,7 +130,7 @@ template <class Worth> Status PageStore::fill(Run &run, PageIndex index, unsigne
 		else if (!worth())
 			stats_.add(KAPI_STAT_FALLBACK_SHARED);
 		else if (fill_block(run, index))
-			return Status{};
+			return page_at(run, index);
 		else
 			stats_.add(KAPI_STAT_FALLBACK_MEMORY);
 	}
@@ -137,12 +138,14 @@ template <class Worth> Status PageStore::fill(Run &run, PageIndex index, unsigne
 }
 
 /*
- * A run with a part that KVM takes for shared gets small pages: it would not be
- * mapped huge, and the shared part's memory would lie idle. Unless that, too, is
- * of this file.
+ * The page at @index, if need be a new one. A run with a part that KVM takes for
+ * shared gets small pages: it would not be mapped huge, and the shared part's
+ * memory would lie idle. Unless that, too, is of this file.
  */
-Status PageStore::fill_for(Run &run, PageIndex index, const Access &access)
+Result<struct page *> PageStore::page_for(Run &run, PageIndex index, const Access &access)
 {
+	if (run.present.test(Run::slot_of(index)))
+		return page_at(run, index);
 	return fill(run, index, access.fit, [&] {
 		if (kind_.mappable)
 			return true;
@@ -185,10 +188,10 @@ Status PageStore::prepare_block(Run &run, const Access &access)
 }
 
 /*
- * Prepares the page at @index, and with it the rest of its run when the run can
- * then be mapped as one.
+ * Prepares @page, which is at @index, and with it the rest of its run when the run
+ * can then be mapped as one.
  */
-Status PageStore::prepare(Run &run, PageIndex index, const Access &access)
+Status PageStore::prepare(Run &run, PageIndex index, struct page *page, const Access &access)
 {
 	const unsigned slot = Run::slot_of(index);
 	const bool as_one = access.fit >= kRunOrder && run.whole() && run.lost.none() &&
@@ -198,7 +201,7 @@ Status PageStore::prepare(Run &run, PageIndex index, const Access &access)
 		return prepare_block(run, access);
 
 	if (!run.prepared.test(slot))
-		GMEM_CHECK(prepare_page(run, slot, page_at(run, index), access, access.gfn));
+		GMEM_CHECK(prepare_page(run, slot, page, access, access.gfn));
 
 	if (!as_one || !(run.shared.all() || access.platform.pages_join()))
 		return Status{};
@@ -211,7 +214,7 @@ Status PageStore::prepare(Run &run, PageIndex index, const Access &access)
 Result<Backing> PageStore::get(PageIndex index, const Access &access)
 {
 	const unsigned slot = Run::slot_of(index);
-	const Giant *const giant = giant_for(index, access);
+	const Giant *const giant = giants_possible_ ? giant_for(index, access) : nullptr;
 
 	GMEM_TRY(run, obtain(index));
 	MutexGuard guard{ run->lock };
@@ -219,15 +222,12 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 
 	if (access.share != Share::kEither && shared != (access.share == Share::kShared))
 		return error(EAGAIN);
-	if (!run->present.test(slot))
-		GMEM_CHECK(fill_for(*run, index, access));
-
-	struct page *const page = page_at(*run, index);
+	GMEM_TRY(page, page_for(*run, index, access));
 
 	if (kapi_page_poisoned(page) || run->unsafe.test(slot))
 		return error(EHWPOISON);
 	if (!run->prepared.test(slot))
-		GMEM_CHECK(prepare(*run, index, access));
+		GMEM_CHECK(prepare(*run, index, page, access));
 
 	const bool huge = access.fit >= kRunOrder && run->whole() && run->prepared.all() &&
 			  run->lost.none() && run->uniform() &&
@@ -288,10 +288,7 @@ Status PageStore::refusal(const Run &run, PageIndex index, bool ran) const
 
 Result<struct page *> PageStore::page_to_populate(Run &run, PageIndex index, const Access &access)
 {
-	if (!run.present.test(Run::slot_of(index)))
-		GMEM_CHECK(fill_for(run, index, access));
-
-	struct page *const page = page_at(run, index);
+	GMEM_TRY(page, page_for(run, index, access));
 
 	if (run.prepared.test(Run::slot_of(index))) {
 		break_giant(index);

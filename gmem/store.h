@@ -172,12 +172,13 @@ class PageStore {
 
 	Result<Run *> obtain(PageIndex index);
 	struct page *page_at(const Run &run, PageIndex index) const;
-	template <class Worth> Status fill(Run &run, PageIndex index, unsigned fit, Worth worth);
-	Status fill_for(Run &run, PageIndex index, const Access &access);
+	template <class Worth>
+	Result<struct page *> fill(Run &run, PageIndex index, unsigned fit, Worth worth);
+	Result<struct page *> page_for(Run &run, PageIndex index, const Access &access);
 	bool fill_block(Run &run, PageIndex index);
 	bool insert_block(Run &run, PageIndex index, struct page *block);
-	Status fill_page(Run &run, PageIndex index, unsigned fit);
-	Status prepare(Run &run, PageIndex index, const Access &access);
+	Result<struct page *> fill_page(Run &run, PageIndex index, unsigned fit);
+	Status prepare(Run &run, PageIndex index, struct page *page, const Access &access);
 	Status prepare_page(Run &run, unsigned slot, struct page *page, const Access &access,
 			    Gfn gfn);
 	Status prepare_block(Run &run, const Access &access);
