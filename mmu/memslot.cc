@@ -121,7 +121,7 @@ Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm
 		return error(EINVAL);
 
 	GMEM_TRY(binding, make<MemslotBinding>(file.inode().store(), kvm, slot,
-					     IndexRange{ start, start + npages }));
+					       IndexRange{ start, start + npages }));
 
 	ExclusiveInodeLock lock{ file.inode().handle() };
 
