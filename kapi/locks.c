@@ -72,7 +72,8 @@ void kapi_inode_assert_locked(struct inode *inode)
 
 bool kapi_signal_pending(void)
 {
-	return signal_pending(current);
+	/* signal_pending() is true of io_uring's notifications, too, which can wait. */
+	return task_sigpending(current);
 }
 
 void kapi_cond_resched(void)
