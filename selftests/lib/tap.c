@@ -17,7 +17,7 @@
 #include "leak.h"
 #include "threads.h"
 
-enum verdict { PASSED = 0, FAILED = 1, SKIPPED = 4, BAILED = 5, VOID = 6 };
+enum verdict { PASSED = 0, FAILED = 1, SKIPPED = 4, BAILED = 5 };
 
 /* Seconds that late frees (RCU, work queues, other processes' exits) may take. */
 #define SETTLE_SECONDS	15
@@ -68,18 +68,6 @@ void tap_skip(const char *fmt, ...)
 		vdprintf(reason_fd, fmt, ap);
 	va_end(ap);
 	_exit(SKIPPED);
-}
-
-void tap_void(const char *fmt, ...)
-{
-	char text[400];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	tap_diag("void: %s", text);
-	_exit(VOID);
 }
 
 void tap_bail_out(const char *fmt, ...)

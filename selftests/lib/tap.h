@@ -44,13 +44,6 @@ void tap_fail(const char *file, int line, const char *fmt, ...)
 void tap_skip(const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 1, 2)));
 
-/*
- * The same when the machine is at fault, so that nothing the test saw tells anything.
- * It counts as failed; selftests/run runs the program again.
- */
-void tap_void(const char *fmt, ...)
-	__attribute__((noreturn, format(printf, 1, 2)));
-
 /* Each thread of a test that is late gets this, before it counts as hung. */
 #define TAP_LATE	SIGUSR2
 

@@ -193,32 +193,16 @@ static enum vm_exit decode_exit(struct vcpu *vcpu)
 	}
 }
 
-/*
- * QEMU's emulated SVM now and then saves the host's state as the guest's at a #VMEXIT:
- * rip, cr3, the descriptor tables. The guest goes astray, or for ever between faults
- * at addresses of the host's. The agent has no IDT.
- */
-static void check_still_a_guest(const struct vcpu *vcpu)
-{
-	struct kvm_sregs sregs;
-
-	if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) || !(sregs.idt.base >> 63))
-		return;
-	tap_void("vCPU %u has the host's state: cr3 %#llx, IDT %#llx", vcpu->id, sregs.cr3,
-		 sregs.idt.base);
-}
-
 enum vm_exit vcpu_run(struct vcpu *vcpu)
 {
 	int r;
 
-	while ((r = ioctl(vcpu->fd, KVM_RUN, 0)) < 0 && errno == EINTR)
-		check_still_a_guest(vcpu);
+	do
+		r = ioctl(vcpu->fd, KVM_RUN, 0);
+	while (r < 0 && errno == EINTR);
 	vcpu->error = r < 0 ? errno : 0;
 	last_run = vcpu;
 	vcpu->exit = decode_exit(vcpu);
-	if (vcpu->exit != EXIT_DONE)
-		check_still_a_guest(vcpu);
 	return vcpu->exit;
 }
 
