@@ -122,7 +122,7 @@ static void notrace redirect(unsigned long ip, unsigned long parent_ip, struct f
 /* One for all hooks: each one that is unregistered waits twice for RCU tasks. */
 static struct ftrace_ops redirection = {
 	.func = redirect,
-	.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY,
+	.flags = FTRACE_OPS_FL_IPMODIFY,
 };
 static bool registered;
 
