@@ -256,12 +256,15 @@ long gmem_counter(int fd, const char *name)
 	return found;
 }
 
-void gmem_require_huge(void)
+bool gmem_huge(void)
 {
 	char policy[16];
 
 	if (!read_parameter("huge", policy, sizeof(policy)))
 		tap_skip("no gmem.ko");
-	if (strcmp(policy, "always"))
+	if (!strcmp(policy, "always"))
+		return true;
+	if (strcmp(policy, "never"))
 		tap_skip("huge=%s", policy);
+	return false;
 }

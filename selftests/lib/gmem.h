@@ -57,7 +57,7 @@ bool mem_is_zero(const void *p, u64 len);
 long gmem_total(const char *name);
 /* A counter of the file's, likewise. */
 long gmem_counter(int fd, const char *name);
-/* Skip the test unless huge=always. */
-void gmem_require_huge(void);
+/* Whether huge=always, not never; the test is skipped where it is neither. */
+bool gmem_huge(void);
 
 #endif
