@@ -147,7 +147,7 @@ Result<struct page *> PageStore::page_for(Run &run, PageIndex index, const Acces
 	if (run.present.test(Run::slot_of(index)))
 		return page_at(run, index);
 	return fill(run, index, access.fit, [&] {
-		if (kind_.mappable)
+		if (kind_.mappable || access.run_private)
 			return true;
 
 		const GfnRange block = block_around(access.gfn, kRunOrder);
@@ -288,7 +288,10 @@ Status PageStore::refusal(const Run &run, PageIndex index, bool ran) const
 
 Result<struct page *> PageStore::page_to_populate(Run &run, PageIndex index, const Access &access)
 {
-	GMEM_TRY(page, page_for(run, index, access));
+	if (!run.present.test(Run::slot_of(index)))
+		return page_for(run, index, access);
+
+	struct page *const page = page_at(run, index);
 
 	if (run.prepared.test(Run::slot_of(index))) {
 		break_giant(index);

@@ -51,6 +51,7 @@ struct Access {
 	unsigned fit;
 	Share share = Share::kPrivate;
 	bool guest = false; /* nobody but a guest will use it */
+	bool run_private = false; /* to KVM all of the run is; else it is asked */
 };
 
 class PageStore {

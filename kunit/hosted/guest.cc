@@ -571,6 +571,9 @@ void statistics_add_up()
 	EXPECT_EQ(g.punch(7, 8), 0);
 	EXPECT_EQ(stats.get(KAPI_STAT_RUNS), 0);
 	EXPECT_EQ(g.punch(0, 1300), 0);
+	EXPECT_EQ(Filler{}.populate(g.vm, 512, 512), 88);
+	EXPECT_EQ(stats.get(KAPI_STAT_PAGES), 88);
+	EXPECT_EQ(g.punch(0, 1300), 0);
 	EXPECT_EQ(stats.get(KAPI_STAT_PAGES), 0);
 	fake::set_no_blocks(true);
 	EXPECT_EQ(fake::fault(g.vm, 5), 0);
