@@ -138,14 +138,12 @@ Result<struct page *> PageStore::fill(Run &run, PageIndex index, unsigned fit, W
 }
 
 /*
- * The page at @index, if need be a new one. A run with a part that KVM takes for
- * shared gets small pages: it would not be mapped huge, and the shared part's
- * memory would lie idle. Unless that, too, is of this file.
+ * A page for the absent @index. A run with a part that KVM takes for shared gets
+ * small pages: it would not be mapped huge, and the shared part's memory would lie
+ * idle. Unless that, too, is of this file.
  */
-Result<struct page *> PageStore::page_for(Run &run, PageIndex index, const Access &access)
+Result<struct page *> PageStore::new_page(Run &run, PageIndex index, const Access &access)
 {
-	if (run.present.test(Run::slot_of(index)))
-		return page_at(run, index);
 	return fill(run, index, access.fit, [&] {
 		if (kind_.mappable || access.run_private)
 			return true;
@@ -154,6 +152,14 @@ Result<struct page *> PageStore::page_for(Run &run, PageIndex index, const Acces
 
 		return kapi_kvm_range_private(access.vm, block.start.value, block.end.value);
 	});
+}
+
+/* The page at @index, if need be a new one. */
+Result<struct page *> PageStore::page_for(Run &run, PageIndex index, const Access &access)
+{
+	if (run.present.test(Run::slot_of(index)))
+		return page_at(run, index);
+	return new_page(run, index, access);
 }
 
 Status PageStore::prepare_page(Run &run, unsigned slot, struct page *page, const Access &access,
@@ -289,7 +295,7 @@ Status PageStore::refusal(const Run &run, PageIndex index, bool ran) const
 Result<struct page *> PageStore::page_to_populate(Run &run, PageIndex index, const Access &access)
 {
 	if (!run.present.test(Run::slot_of(index)))
-		return page_for(run, index, access);
+		return new_page(run, index, access);
 
 	struct page *const page = page_at(run, index);
 

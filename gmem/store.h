@@ -175,6 +175,7 @@ class PageStore {
 	struct page *page_at(const Run &run, PageIndex index) const;
 	template <class Worth>
 	Result<struct page *> fill(Run &run, PageIndex index, unsigned fit, Worth worth);
+	Result<struct page *> new_page(Run &run, PageIndex index, const Access &access);
 	Result<struct page *> page_for(Run &run, PageIndex index, const Access &access);
 	bool fill_block(Run &run, PageIndex index);
 	bool insert_block(Run &run, PageIndex index, struct page *block);
