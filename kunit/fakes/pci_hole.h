@@ -44,7 +44,6 @@ void fail_hole_fault(unsigned long n);
 int note_fault(struct kvm_vcpu *vcpu, std::uint64_t gpa);
 
 void set_vm_usable(bool usable);
-void set_holes_possible(bool possible);
 unsigned long stock_vm_ioctls();
 
 /* The VM goes, with its memslots. */
