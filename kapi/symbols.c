@@ -11,6 +11,7 @@
 #include <linux/static_call.h>
 
 #include <asm/ibt.h>
+#include <asm/pgtable.h>
 
 #include "symbols.h"
 
@@ -33,9 +34,26 @@ static int find_lookup(void)
 	return 0;
 }
 
+/*
+ * KVM's, or else the kernel's own: any module may have something of the same name, and
+ * the last one loaded would be found first.
+ */
+static unsigned long look_up(const char *name)
+{
+	char in_kvm[KSYM_NAME_LEN + sizeof("kvm:")];
+	unsigned long addr;
+
+	snprintf(in_kvm, sizeof(in_kvm), "kvm:%s", name);
+	addr = static_call(gmem_lookup)(in_kvm);
+	if (addr)
+		return addr;
+	addr = static_call(gmem_lookup)(name);
+	return addr >= MODULES_VADDR && addr < MODULES_END ? 0 : addr;
+}
+
 unsigned long gmem_symbol_address(const char *name)
 {
-	const unsigned long addr = static_call(gmem_lookup)(name);
+	const unsigned long addr = look_up(name);
 
 	if (addr && is_endbr(*(u32 *)addr))
 		return addr + ENDBR_INSN_SIZE;
@@ -46,7 +64,7 @@ DEFINE_STATIC_CALL_NULL(gmem_extent, kallsyms_lookup_size_offset);
 
 unsigned long gmem_symbol_extent(const char *name, unsigned long *size)
 {
-	const unsigned long addr = static_call(gmem_lookup)(name);
+	const unsigned long addr = look_up(name);
 	unsigned long offset;
 
 	if (!addr || !static_call(gmem_extent)(addr, size, &offset) || offset)
@@ -56,7 +74,7 @@ unsigned long gmem_symbol_extent(const char *name, unsigned long *size)
 
 void *gmem_symbol_variable(const char *name)
 {
-	return (void *)static_call(gmem_lookup)(name);
+	return (void *)look_up(name);
 }
 
 /* Those of KVM and memcg without a prototype in the headers are from their sources. */
@@ -95,7 +113,7 @@ SYMBOLS(DEFINE_CALL)
 
 #define CALL(name) static_call(gmem_##name)
 
-static const bool *tdp_mmu_enabled;
+static const bool *tdp_mmu;
 
 int gmem_symbols_resolve(void)
 {
@@ -117,8 +135,8 @@ int gmem_symbols_resolve(void)
 	}                                                                      \
 	static_call_update(gmem_##name, (name##_fn *)addr);
 	SYMBOLS(RESOLVE)
-	tdp_mmu_enabled = gmem_symbol_variable("tdp_mmu_enabled");
-	if (!tdp_mmu_enabled) {
+	tdp_mmu = gmem_symbol_variable("tdp_mmu_enabled");
+	if (!tdp_mmu) {
 		pr_err("KVM has no variable tdp_mmu_enabled, not loading\n");
 		return -ENOENT;
 	}
@@ -127,7 +145,7 @@ int gmem_symbols_resolve(void)
 
 const bool *gmem_tdp_mmu_enabled(void)
 {
-	return tdp_mmu_enabled;
+	return tdp_mmu;
 }
 
 void gmem_mmu_invalidate_begin(struct kvm *kvm)

@@ -19,8 +19,9 @@
 int gmem_symbols_resolve(void);
 
 /*
- * Address of the function @name: of the fentry call where it has one, behind an
- * ENDBR. 0 if the kernel has none of that name. Not before gmem_symbols_resolve().
+ * Address of the function @name of KVM or of the kernel itself, not of any other module:
+ * of the fentry call where it has one, behind an ENDBR. 0 without one. Not before
+ * gmem_symbols_resolve().
  */
 unsigned long gmem_symbol_address(const char *name);
 /* The first byte of the function @name, and how many there are; 0 as above. */
