@@ -63,6 +63,7 @@ unsigned long gmem_symbol_address(const char *name)
 	X(alloc_contig_pages_noprof, struct page *,                                       \
 	  (unsigned long, gfp_t, int, nodemask_t *))                                      \
 	X(lru_add_drain_all, void, (void))                                                \
+	X(mm_access, struct mm_struct *, (struct task_struct *, unsigned int))            \
 	X(mpol_shared_policy_init, void, (struct shared_policy *, struct mempolicy *))    \
 	X(mpol_shared_policy_lookup, struct mempolicy *, (struct shared_policy *, pgoff_t)) \
 	X(mpol_set_shared_policy, int,                                                    \
@@ -177,6 +178,11 @@ void gmem_mem_cgroup_uncharge_folios(struct folio_batch *folios)
 void gmem_lru_add_drain_all(void)
 {
 	CALL(lru_add_drain_all)();
+}
+
+struct mm_struct *gmem_mm_access(struct task_struct *task, unsigned int mode)
+{
+	return CALL(mm_access)(task, mode);
 }
 
 void gmem_mpol_shared_policy_init(struct shared_policy *policy)

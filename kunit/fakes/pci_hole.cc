@@ -41,6 +41,7 @@ std::uint64_t next_addr;
 std::vector<std::uint64_t> faults;
 unsigned long faults_left, stock_ioctls;
 bool usable = true, possible = true;
+struct kvm *denied;
 
 Slot *find(struct kvm *kvm, unsigned id)
 {
@@ -271,6 +272,11 @@ void set_vm_usable(bool is)
 	usable = is;
 }
 
+void deny_memory_of(struct kvm *kvm)
+{
+	denied = kvm;
+}
+
 void set_holes_possible(bool are)
 {
 	possible = are;
@@ -309,6 +315,7 @@ void check_holes()
 	faults.clear();
 	faults_left = 0;
 	usable = possible = true;
+	denied = nullptr;
 }
 
 } /* namespace fake */
@@ -401,6 +408,12 @@ int kapi_region_set(struct kvm *kvm, const struct kapi_region *region)
 bool kapi_kvm_usable(struct kvm *)
 {
 	return usable;
+}
+
+bool kapi_kvm_may_have_memory(struct kvm *kvm)
+{
+	might_sleep("kapi_kvm_may_have_memory");
+	return kvm != denied;
 }
 
 bool kapi_kvm_has_readonly(struct kvm *kvm)

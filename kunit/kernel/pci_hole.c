@@ -27,6 +27,11 @@ bool kapi_kvm_usable(struct kvm *kvm)
 	return false;
 }
 
+bool kapi_kvm_may_have_memory(struct kvm *kvm)
+{
+	return true;
+}
+
 bool kapi_kvm_has_readonly(struct kvm *kvm)
 {
 	return false;
