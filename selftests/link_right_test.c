@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fds.h"
 #include "gmem.h"
 #include "guest.h"
 
@@ -35,35 +36,6 @@ static void become(uid_t uid)
 	CHECK_OK(setresuid(uid, uid, uid));
 }
 
-static void send_fd(int to, int fd)
-{
-	char byte = 0, control[CMSG_SPACE(sizeof(int))] = "";
-	struct iovec data = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = control,
-		.msg_controllen = sizeof(control) };
-	struct cmsghdr *header = CMSG_FIRSTHDR(&msg);
-
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &fd, sizeof(int));
-	CHECK_EQ(sendmsg(to, &msg, 0), 1);
-}
-
-static int receive_fd(int from)
-{
-	char byte, control[CMSG_SPACE(sizeof(int))] = "";
-	struct iovec data = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = control,
-		.msg_controllen = sizeof(control) };
-	int fd;
-
-	CHECK_EQ(recvmsg(from, &msg, 0), 1);
-	CHECK(CMSG_FIRSTHDR(&msg), "no descriptor came");
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
-	return fd;
-}
-
 /* The VMM: fills memory, hands it over, and looks at what it has left. */
 static void run_vmm(const struct vmm *vmm, int peer)
 {
@@ -77,7 +49,7 @@ static void run_vmm(const struct vmm *vmm, int peer)
 	CHECK_OK(prctl(PR_SET_DUMPABLE, vmm->dumpable));
 	if (vmm->names_its_tracer)
 		CHECK_OK(prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY));
-	send_fd(peer, fd);
+	fd_send(peer, fd);
 	if (vmm->dead)
 		return;
 	CHECK_EQ(read(peer, &verdict, 1), 1);
@@ -91,7 +63,7 @@ static void run_taker(uid_t uid, int expected, int peer)
 {
 	struct vm *vm = vm_create_private(1);
 	struct kvm_link_guest_memfd args = { 0 };
-	int fd = receive_fd(peer), to;
+	int fd = fd_receive(peer), to;
 	char *p = gmem_map(fd, 0, FILE_SIZE);
 
 	args.fd = fd;
@@ -190,12 +162,12 @@ static void test_the_vmm_runs_another_program(void)
 	if (!owner) {
 		struct vm *vm = vm_create_private(1);
 
-		send_fd(sockets[0], gmem_add_mappable(vm, FILE_SIZE, PRIVATE_AT_FIRST));
+		fd_send(sockets[0], gmem_add_mappable(vm, FILE_SIZE, PRIVATE_AT_FIRST));
 		become(NOBODY);
 		execlp("sleep", "sleep", "1000", NULL);
 		_exit(1);
 	}
-	args.fd = receive_fd(sockets[1]);
+	args.fd = fd_receive(sockets[1]);
 	close(fd[1]);
 	/* The owner's end of the pipe closes when it has become the other program. */
 	CHECK_EQ(read(fd[0], &byte, 1), 0);
