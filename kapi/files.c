@@ -168,6 +168,13 @@ bool gmem_folio_is_ours(struct folio *folio)
 	return mapping && mapping->a_ops == &gmem_aops;
 }
 
+bool gmem_mapping_looks_ours(const struct address_space *mapping)
+{
+	const struct address_space_operations *ops;
+
+	return !copy_from_kernel_nofault(&ops, &mapping->a_ops, sizeof(ops)) && ops == &gmem_aops;
+}
+
 struct mem_cgroup *gmem_inode_memcg(struct inode *inode)
 {
 	return ((struct gmem_mapping *)inode->i_mapping->i_private_data)->memcg;
