@@ -108,14 +108,14 @@ static void gmem_fop_show_fdinfo(struct seq_file *m, struct file *file)
 }
 
 static const struct file_operations gmem_fops = {
-	.owner		= THIS_MODULE,
-	.open		= generic_file_open,
-	.release	= gmem_fop_release,
-	.fallocate	= gmem_fop_fallocate,
-	.mmap		= gmem_fop_mmap,
-	.unlocked_ioctl	= gmem_fop_ioctl,
-	.compat_ioctl	= compat_ptr_ioctl,
-	.show_fdinfo	= gmem_fop_show_fdinfo,
+	.owner = THIS_MODULE,
+	.open = generic_file_open,
+	.release = gmem_fop_release,
+	.fallocate = gmem_fop_fallocate,
+	.mmap = gmem_fop_mmap,
+	.unlocked_ioctl = gmem_fop_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.show_fdinfo = gmem_fop_show_fdinfo,
 };
 
 static int gmem_iop_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat,
@@ -131,8 +131,8 @@ static int gmem_iop_setattr(struct mnt_idmap *idmap, struct dentry *dentry, stru
 }
 
 static const struct inode_operations gmem_iops = {
-	.getattr	= gmem_iop_getattr,
-	.setattr	= gmem_iop_setattr,
+	.getattr = gmem_iop_getattr,
+	.setattr = gmem_iop_setattr,
 };
 
 static int gmem_aop_migrate_folio(struct address_space *mapping, struct folio *dst,
@@ -155,10 +155,10 @@ static bool gmem_aop_release_folio(struct folio *folio, gfp_t gfp)
 }
 
 static const struct address_space_operations gmem_aops = {
-	.dirty_folio		= noop_dirty_folio,
-	.migrate_folio		= gmem_aop_migrate_folio,
-	.error_remove_folio	= gmem_aop_error_remove_folio,
-	.release_folio		= gmem_aop_release_folio,
+	.dirty_folio = noop_dirty_folio,
+	.migrate_folio = gmem_aop_migrate_folio,
+	.error_remove_folio = gmem_aop_error_remove_folio,
+	.release_folio = gmem_aop_release_folio,
 };
 
 bool gmem_folio_is_ours(struct folio *folio)
@@ -220,8 +220,8 @@ static void gmem_sop_evict_inode(struct inode *inode)
 }
 
 static const struct super_operations gmem_sops = {
-	.statfs		= simple_statfs,
-	.evict_inode	= gmem_sop_evict_inode,
+	.statfs = simple_statfs,
+	.evict_inode = gmem_sop_evict_inode,
 };
 
 static int gmem_init_fs_context(struct fs_context *fc)
@@ -235,10 +235,10 @@ static int gmem_init_fs_context(struct fs_context *fc)
 }
 
 static struct file_system_type gmem_fs = {
-	.owner			= THIS_MODULE,
-	.name			= "guest_memfd",
-	.init_fs_context	= gmem_init_fs_context,
-	.kill_sb		= kill_anon_super,
+	.owner = THIS_MODULE,
+	.name = "guest_memfd",
+	.init_fs_context = gmem_init_fs_context,
+	.kill_sb = kill_anon_super,
 };
 
 /* On success the file has the caller's references of the inode and of the mount. */
@@ -246,7 +246,8 @@ static struct file *file_on(struct inode *inode, void *core_file)
 {
 	struct file *file;
 
-	__module_get(THIS_MODULE); /* put by __fput() through gmem_fops.owner */
+	/* The caller has a reference; this one is put by __fput() through gmem_fops.owner. */
+	__module_get(THIS_MODULE);
 	file = alloc_file_pseudo(inode, gmem_mnt, "[kvm-gmem]", O_RDWR | O_LARGEFILE, &gmem_fops);
 	if (IS_ERR(file))
 		module_put(THIS_MODULE);

@@ -1,32 +1,87 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Attaching to KVM (kapi/takeover.c) and counting its calls (kapi/calls.c), for
- * module init and exit.
+ * Attaching to KVM (kapi/takeover.c), the bodies of what is taken over
+ * (kapi/stock.c), the proof that each hook fires (kapi/proof.c) and the count of
+ * KVM's calls (kapi/calls.c): for each other, and for module init and exit.
  */
 #ifndef GMEM_KAPI_HOOKS_H
 #define GMEM_KAPI_HOOKS_H
 
 #include <linux/types.h>
 
+#include "hooked.h"
 #include "kapi.h"
 
 struct dentry;
 
+/* The kernel's own type of each function that is taken over. */
+#define HOOKED_TYPE(fn, ret, args) typedef ret fn##_proto args;
+HOOKED(HOOKED_TYPE)
+
+/* Which function each entry is of. */
+#define ENTRIES(X)                                                  \
+	X(KAPI_ENTRY_PAGE_FAULT, kvm_mmu_page_fault)                \
+	X(KAPI_ENTRY_GET_PFN, kvm_gmem_get_pfn)                     \
+	X(KAPI_ENTRY_UNBIND, kvm_gmem_unbind)                       \
+	X(KAPI_ENTRY_BIND, kvm_gmem_bind)                           \
+	X(KAPI_ENTRY_POPULATE, kvm_gmem_populate)                   \
+	X(KAPI_ENTRY_CREATE, kvm_gmem_create)                       \
+	X(KAPI_ENTRY_MEMORY_FAILURE, memory_failure)                \
+	X(KAPI_ENTRY_CHECK_EXTENSION, kvm_vm_ioctl_check_extension) \
+	X(KAPI_ENTRY_INIT_VM, kvm_arch_init_vm)                     \
+	X(KAPI_ENTRY_FREE_VM, kvm_arch_free_vm)                     \
+	X(KAPI_ENTRY_VM_IOCTL, kvm_vm_ioctl)                        \
+	X(KAPI_ENTRY_PREPARE_SLOT, kvm_arch_prepare_memory_region)  \
+	X(KAPI_ENTRY_SLOT_PFN, __gfn_to_pfn_memslot)                \
+	X(KAPI_ENTRY_PREFETCH_PFN, gfn_to_pfn_memslot_atomic)       \
+	X(KAPI_ENTRY_PREFETCH_PAGES, gfn_to_page_many_atomic)       \
+	X(KAPI_ENTRY_VCPU_MAP, kvm_vcpu_map)                        \
+	X(KAPI_ENTRY_MAPPING_LEVEL, __kvm_mmu_max_mapping_level)    \
+	X(KAPI_ENTRY_PRE_FAULT, kvm_arch_vcpu_pre_fault_memory)
+
 /*
- * Takes over KVM's functions: all, or with @stock_backend only those that make
- * software-protected VMs work. All or nothing, save for what is optional, which is
- * left alone without @extensions; the log names what is missing.
+ * Takes over what @wanted, bits of enum kapi_feature, needs; all of it or nothing, save
+ * for holes and shared memory, which the module can go without. The log says what is
+ * missing and why. Nothing of the module is called before the last step of this, which
+ * cannot fail; and a load must not fail after it. Sleeps.
  */
-int gmem_attach(bool stock_backend, bool extensions);
-/* Gives them back and waits until no call is inside the module any more. */
+int gmem_attach(unsigned int wanted);
+/*
+ * Gives the functions back and waits until no call is inside the module any more. Does
+ * not return where the kernel cannot give them back: their text must stay. Sleeps.
+ */
 void gmem_detach(void);
 const char *gmem_entry_name(enum kapi_entry entry);
+
+/* ---- kapi/stock.c ----------------------------------------------------------------- */
+
+/* What kapi_stock_*() of the entry calls from now on. Sleeps. */
+void gmem_stock_set_body(enum kapi_entry entry, unsigned long addr);
+
+/* ---- kapi/entries.c --------------------------------------------------------------- */
+
+/* The function of ours that calls of the entry land in. */
+unsigned long gmem_landing(enum kapi_entry entry);
+
+/* ---- kapi/proof.c ----------------------------------------------------------------- */
+
+/*
+ * Calls the entry's function at the address that gmem_stock_set_body() was given, with
+ * arguments that its stock body does nothing with. -ENOMEM. Sleeps.
+ */
+int gmem_proof_call(enum kapi_entry entry);
+/* Meanwhile: whether the call has come to us. */
+bool gmem_came_here(enum kapi_entry entry);
+
+/* ---- kapi/calls.c ----------------------------------------------------------------- */
 
 /* How many calls are between enter and leave. */
 long gmem_calls_inside(void);
 void gmem_calls_debugfs(struct dentry *dir);
 
-/* kapi/pci_hole.c: after detaching. */
+/* ---- kapi/pci_hole.c -------------------------------------------------------------- */
+
+/* After detaching. */
 void gmem_pci_hole_exit(void);
 
 #endif /* GMEM_KAPI_HOOKS_H */

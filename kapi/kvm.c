@@ -12,8 +12,7 @@
 #include "kapi.h"
 #include "symbols.h"
 
-/* KVM's calls land in these: the prototypes must be KVM's own. */
-static_assert(__same_type(&gmem_get_pfn, &kvm_gmem_get_pfn));
+/* The core calls KVM's callbacks as they are. */
 static_assert(__same_type(gmem_populate_cb, kvm_gmem_populate_cb));
 static_assert(__same_type(kapi_populate_cb, kvm_gmem_populate_cb));
 
@@ -60,7 +59,8 @@ bool kapi_kvm_has_run(struct kvm *kvm)
 
 	if (!atomic_read(&kvm->online_vcpus))
 		return false;
-	kvm_for_each_vcpu(i, vcpu, kvm) {
+	kvm_for_each_vcpu(i, vcpu, kvm)
+	{
 		if (READ_ONCE(vcpu->arch.last_vmentry_cpu) != -1)
 			return true;
 	}
@@ -83,6 +83,18 @@ void kapi_vcpu_exit_shared(struct kvm_vcpu *vcpu, kapi_u64 gfn)
 	kvm_prepare_memory_fault_exit(vcpu, gfn_to_gpa(gfn), PAGE_SIZE, false, false, false);
 }
 
+bool kapi_vcpu_is_direct(struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.mmu->root_role.direct;
+}
+
+bool kapi_kvm_tdp_mmu(void)
+{
+	const bool *const enabled = gmem_tdp_mmu_enabled();
+
+	return READ_ONCE(*enabled);
+}
+
 bool kapi_kvm_sw_private(struct kvm_vcpu *vcpu, kapi_u64 gpa)
 {
 	return vcpu->kvm->arch.vm_type == KVM_X86_SW_PROTECTED_VM &&
@@ -93,6 +105,13 @@ void kapi_kvm_make_sw_protected(struct kvm *kvm)
 {
 	kvm->arch.vm_type = KVM_X86_SW_PROTECTED_VM;
 	kvm->arch.has_private_mem = true;
+}
+
+bool kapi_kvm_made_sw_protected(struct kvm *kvm)
+{
+	/* A kernel built with the type makes all of them itself. */
+	return !IS_ENABLED(CONFIG_KVM_SW_PROTECTED_VM) &&
+	       kvm->arch.vm_type == KVM_X86_SW_PROTECTED_VM;
 }
 
 int kapi_kvm_overlap_error(void)
@@ -200,7 +219,7 @@ struct kvm_memory_slot *kapi_kvm_next_slot(struct kvm *kvm, kapi_u64 start, kapi
 	struct kvm_memslot_iter iter;
 
 	lockdep_assert_held(&kvm->slots_lock);
-	kvm_for_each_memslot_in_gfn_range(&iter, kvm_memslots(kvm), start, end)
+	kvm_for_each_memslot_in_gfn_range (&iter, kvm_memslots(kvm), start, end)
 		return iter.slot;
 	return NULL;
 }
@@ -218,19 +237,6 @@ unsigned long kapi_slot_hva(const struct kvm_memory_slot *slot, kapi_u64 gfn)
 	return __gfn_to_hva_memslot(slot, gfn);
 }
 
-/* A flag of the kernel's own (from bit 16 on), and the one that 7.0 has for it. */
-#define SLOT_ONLY BIT(17)
-
-void kapi_slot_mark_only(struct kvm_memory_slot *slot)
-{
-	slot->flags |= SLOT_ONLY;
-}
-
-bool kapi_slot_only(const struct kvm_memory_slot *slot)
-{
-	return slot && !(slot->flags & KVM_MEMSLOT_INVALID) && slot->flags & SLOT_ONLY;
-}
-
 kapi_u64 kapi_pfn_error(void)
 {
 	return KVM_PFN_ERR_FAULT;
@@ -239,6 +245,16 @@ kapi_u64 kapi_pfn_error(void)
 struct kvm_memory_slot *kapi_kvm_slot_of(struct kvm *kvm, kapi_u64 gfn)
 {
 	return gfn_to_memslot(kvm, gfn);
+}
+
+void kapi_host_map_fill(struct kvm_host_map *map, struct page *page, kapi_u64 gfn)
+{
+	*map = (struct kvm_host_map){
+		.page = page,
+		.hva = page_address(page),
+		.pfn = page_to_pfn(page),
+		.gfn = gfn,
+	};
 }
 
 int kapi_arch_prepare(struct kvm *kvm, kapi_u64 gfn, kapi_u64 pfn, unsigned int order)

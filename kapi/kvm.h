@@ -40,8 +40,20 @@ struct kvm *kapi_vcpu_kvm(struct kvm_vcpu *vcpu);
 void kapi_vcpu_exit_shared(struct kvm_vcpu *vcpu, kapi_u64 gfn);
 /* Whether the gfn that @vcpu faulted on is private in a software-protected VM. */
 bool kapi_kvm_sw_private(struct kvm_vcpu *vcpu, kapi_u64 gpa);
+/*
+ * Whether faults of @vcpu are by gfn now: with two-dimensional paging, and not while a
+ * nested guest runs on page tables of KVM's.
+ */
+bool kapi_vcpu_is_direct(struct kvm_vcpu *vcpu);
+/*
+ * Whether VMs run on KVM's TDP MMU. The older MMU maps pages ahead by their user
+ * addresses, whatever the memslot. Known when the vendor's module is loaded.
+ */
+bool kapi_kvm_tdp_mmu(void);
 /* Turns a VM that KVM made as a default one into a software-protected one. */
 void kapi_kvm_make_sw_protected(struct kvm *kvm);
+/* Whether the VM was made by kapi_kvm_make_sw_protected(). */
+bool kapi_kvm_made_sw_protected(struct kvm *kvm);
 /* The error the running kernel gives for overlapping binds of memslots. */
 int kapi_kvm_overlap_error(void);
 void kapi_create_args(const struct kvm_create_guest_memfd *args, kapi_u64 *size, kapi_u64 *flags);
@@ -107,8 +119,15 @@ struct kvm_memory_slot *kapi_kvm_slot_of(struct kvm *kvm, kapi_u64 gfn); /* slot
 struct kvm_memory_slot *kapi_kvm_next_slot(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
 /* Makes a slot that is not in use yet one with guest_memfd, or not. */
 void kapi_slot_mark_gmem(struct kvm_memory_slot *slot, bool gmem);
-/* From binding on: a slot all of whose accesses are its file's, shared ones, too. */
+/*
+ * From binding to unbinding, whatever becomes of the file: a slot all of whose accesses
+ * are its file's, shared ones, too. The mark pins the module. The caller of mark_only()
+ * has a reference of the module.
+ */
 void kapi_slot_mark_only(struct kvm_memory_slot *slot);
+/* Nothing where there is no mark. May be what lets the module go. */
+void kapi_slot_unmark_only(struct kvm_memory_slot *slot);
+/* NULL is not. Any context. */
 bool kapi_slot_only(const struct kvm_memory_slot *slot);
 /* What KVM's own functions answer in place of a pfn for -EFAULT. */
 kapi_u64 kapi_pfn_error(void);
@@ -163,6 +182,53 @@ bool kapi_kvm_usable(struct kvm *kvm);
 /* The live memslot of number @slot as in a request, or NULL. slots_lock held. */
 struct kvm_memory_slot *kapi_kvm_slot_by_id(struct kvm *kvm, unsigned int slot);
 
+/* ---- kvm_vcpu_map() (kapi/kvm.c) ---------------------------------------------------- */
+
+/* Makes @map one of @page, whose reference becomes its own. */
+void kapi_host_map_fill(struct kvm_host_map *map, struct page *page, kapi_u64 gfn);
+
+/* ---- shared faults that fail (kapi/faults.c) ------------------------------------------ */
+
+/*
+ * What became of the shared fault that the current task is in. KVM's own functions
+ * carry an error in place of a frame no further than to -EFAULT, and a nested guest's
+ * fault knows no gfn of the VM's; so who finds no page notes it here for who began.
+ */
+struct kapi_fault {
+	unsigned long opaque[3];
+	kapi_u64 gfn; /* of the VM that KVM runs */
+	int error; /* 0: no page was missed */
+};
+
+/* Whether any memslot is marked kapi_slot_mark_only(): only they need the below. */
+bool kapi_faults_matter(void);
+/* @fault is the caller's, on its stack, until the end. Faults do not nest. */
+void kapi_fault_begin(struct kapi_fault *fault);
+void kapi_fault_end(struct kapi_fault *fault);
+/* For the fault that the current task is in; nothing if it is in none. */
+void kapi_fault_note(kapi_u64 gfn, int error);
+
+/* ---- pre-faulting beside deletion of a memslot (kapi/prefault.c) ----------------------- */
+
+/* A task that is pre-faulting, on its stack. */
+struct kapi_prefault {
+	unsigned long opaque[5];
+};
+
+/* False, and no end() is due: memslots of @kvm are being deleted. */
+bool kapi_prefault_begin(struct kapi_prefault *prefault, struct kvm *kvm);
+/* True: it was told to stop, for a deletion and for nothing else. */
+bool kapi_prefault_end(struct kapi_prefault *prefault);
+
+/* A request that deletes a memslot, on the stack of who serves it. */
+struct kapi_deletion {
+	unsigned long opaque[3];
+};
+
+/* No task is pre-faulting memory of @kvm for long, until the end. */
+void kapi_deletion_begin(struct kapi_deletion *deletion, struct kvm *kvm);
+void kapi_deletion_end(struct kapi_deletion *deletion);
+
 /* ---- KVM's arch hooks for confidential memory (kapi/kvm.c) ----------------------- */
 
 int kapi_arch_prepare(struct kvm *kvm, kapi_u64 gfn, kapi_u64 pfn, unsigned int order);
@@ -204,8 +270,8 @@ int kapi_stock_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int 
 void kapi_stock_unbind(struct kvm_memory_slot *slot);
 int kapi_stock_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
 		       int *max_order);
-long kapi_stock_populate(struct kvm *kvm, kapi_u64 gfn, void *src, long npages,
-			 kapi_populate_cb cb, void *opaque);
+long kapi_stock_populate(struct kvm *kvm, kapi_u64 gfn, void *src, long npages, kapi_populate_cb cb,
+			 void *opaque);
 int kapi_stock_init_vm(struct kvm *kvm, unsigned long type);
 int kapi_stock_check_extension(struct kvm *kvm, long extension);
 int kapi_stock_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, void *insn,
@@ -215,34 +281,62 @@ int kapi_stock_memory_failure(unsigned long pfn, int flags);
 long kapi_stock_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg);
 int kapi_stock_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
 			    struct kvm_memory_slot *slot, int change);
+void kapi_stock_free_vm(struct kvm *kvm);
 kapi_u64 kapi_stock_slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, bool atomic,
 			     bool interruptible, bool *async, bool write, bool *writable,
 			     unsigned long *hva);
+kapi_u64 kapi_stock_prefetch_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn);
+int kapi_stock_prefetch_pages(struct kvm_memory_slot *slot, kapi_u64 gfn, struct page **pages,
+			      int count);
+int kapi_stock_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map *map);
 int kapi_stock_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, kapi_u64 gfn,
 			     int max_level, bool is_private);
+long kapi_stock_pre_fault(struct kvm_vcpu *vcpu, struct kvm_pre_fault_memory *range);
+
+/* ---- the module itself (kapi/module.c) ------------------------------------------------- */
+
+/* A reference of the module. False: it is being unloaded, and a call came too late. */
+bool kapi_self_get(void);
+/* May be what lets the module go: nothing of it is touched afterwards but on the way out. */
+void kapi_self_put(void);
 
 /* ---- counters (kapi/calls.c) ---------------------------------------------------------- */
 
-/* Every function KVM calls us by, in the order of attaching. */
+/* Every function KVM calls us by, those that are called most first. */
 enum kapi_entry {
 	KAPI_ENTRY_PAGE_FAULT,
 	KAPI_ENTRY_GET_PFN,
 	KAPI_ENTRY_MAPPING_LEVEL,
 	KAPI_ENTRY_SLOT_PFN,
+	KAPI_ENTRY_VM_IOCTL,
 	KAPI_ENTRY_PREPARE_SLOT,
 	KAPI_ENTRY_UNBIND,
 	KAPI_ENTRY_BIND,
 	KAPI_ENTRY_POPULATE,
+	KAPI_ENTRY_CREATE,
 	KAPI_ENTRY_MEMORY_FAILURE,
 	KAPI_ENTRY_CHECK_EXTENSION,
 	KAPI_ENTRY_INIT_VM,
-	KAPI_ENTRY_CREATE,
-	KAPI_ENTRY_VM_IOCTL,
+	KAPI_ENTRY_FREE_VM,
+	KAPI_ENTRY_PREFETCH_PFN,
+	KAPI_ENTRY_PREFETCH_PAGES,
+	KAPI_ENTRY_VCPU_MAP,
+	KAPI_ENTRY_PRE_FAULT,
 	KAPI_ENTRIES,
 };
 
-/* Whether KVM's calls of it land in us: some are optional. */
-bool kapi_entry_attached(enum kapi_entry entry);
+/*
+ * What the module does on this host, as bits: chosen by its parameters, and all the
+ * functions that one needs are taken over. Does not change while the module is loaded.
+ */
+enum kapi_feature {
+	KAPI_FEATURE_BACKEND = 1 << 0, /* serves guest_memfd */
+	KAPI_FEATURE_SW_PROTECTED = 1 << 1, /* makes software-protected VMs */
+	KAPI_FEATURE_HOLES = 1 << 2,
+	KAPI_FEATURE_SHARED = 1 << 3, /* mappable files, conversion in place, link */
+};
+
+bool kapi_feature(enum kapi_feature feature);
 /* Brackets every entry: unloading waits until no one is between the two. */
 void kapi_entry_enter(enum kapi_entry entry);
 /* @served: the module answered itself; else the stock body did. */
@@ -259,13 +353,26 @@ int gmem_memory_failure(unsigned long pfn, int flags);
 long gmem_kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg);
 int gmem_kvm_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
 			  struct kvm_memory_slot *slot, int change);
-/* The host frame of a shared @gfn; @async, @writable and @hva may be NULL. */
+/* The VM is gone but for its memory, whether it was ever whole or not. */
+void gmem_kvm_free_vm(struct kvm *kvm);
+/*
+ * The host frame of a shared @gfn, with a reference, or an error in its place; @async,
+ * @writable and @hva may be NULL. Sleeps unless @atomic.
+ */
 kapi_u64 gmem_kvm_slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, bool atomic,
 			   bool interruptible, bool *async, bool write, bool *writable,
 			   unsigned long *hva);
+/* The same of pages that KVM maps into a shadow page table ahead of their use. Atomic. */
+kapi_u64 gmem_kvm_prefetch_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn);
+int gmem_kvm_prefetch_pages(struct kvm_memory_slot *slot, kapi_u64 gfn, struct page **pages,
+			    int count);
+/* The page at @gfn for KVM's own use, until kvm_vcpu_unmap(). -EINVAL. Sleeps. */
+int gmem_kvm_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map *map);
 /* How large a mapping at @gfn may be: 1 is 4 KiB, 2 is 2 MiB. mmu_lock held. */
 int gmem_kvm_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, kapi_u64 gfn,
 			   int max_level, bool is_private);
+/* -EAGAIN: the memslot there is being deleted. Sleeps. */
+long gmem_kvm_pre_fault(struct kvm_vcpu *vcpu, struct kvm_pre_fault_memory *range);
 
 #ifdef __cplusplus
 }

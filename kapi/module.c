@@ -24,6 +24,10 @@ static bool extensions = true;
 module_param(extensions, bool, 0444);
 MODULE_PARM_DESC(extensions, "flags and ioctls that the running kernel has not (default y)");
 
+static bool sw_protected = true;
+module_param(sw_protected, bool, 0444);
+MODULE_PARM_DESC(sw_protected, "make software-protected VMs where the kernel does not (default y)");
+
 static unsigned int reserve_1g;
 module_param(reserve_1g, uint, 0444);
 MODULE_PARM_DESC(reserve_1g, "blocks of 1 GiB to set aside for guests (default 0)");
@@ -66,6 +70,31 @@ bool kapi_setting_backend_stock(void)
 	return backend_stock;
 }
 
+bool kapi_self_get(void)
+{
+	return try_module_get(THIS_MODULE);
+}
+
+void kapi_self_put(void)
+{
+	module_put(THIS_MODULE);
+}
+
+static unsigned int wanted_features(void)
+{
+	unsigned int wanted = 0;
+
+	if (!backend_stock)
+		wanted |= KAPI_FEATURE_BACKEND;
+	if (sw_protected)
+		wanted |= KAPI_FEATURE_SW_PROTECTED;
+	if (extensions)
+		wanted |= KAPI_FEATURE_HOLES;
+	if (extensions && !backend_stock)
+		wanted |= KAPI_FEATURE_SHARED;
+	return wanted;
+}
+
 static int __init gmem_init(void)
 {
 	const int backend_nr = match_string(backends, ARRAY_SIZE(backends), backend);
@@ -89,9 +118,10 @@ static int __init gmem_init(void)
 	vm_platform = platform_nr;
 
 	backend_stock = backend_nr == 1;
-	ret = gmem_attach(backend_stock, extensions);
+	ret = gmem_attach(wanted_features());
 	if (ret)
 		return ret;
+	/* From here on KVM's calls come to us, and loading must not fail. */
 	if (gmem_reserve_fill(reserve_1g) < reserve_1g)
 		pr_warn("reserve_1g=%u: only %u blocks to be had\n", reserve_1g,
 			kapi_pages_reserved());

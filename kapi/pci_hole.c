@@ -123,8 +123,8 @@ static const struct vm_operations_struct ones_vm_ops = {
  */
 static int ones_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP |
-				  VM_SEALED);
+	vm_flags_set(vma,
+		     VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP | VM_SEALED);
 	vma->vm_ops = &ones_vm_ops;
 	return 0;
 }
@@ -209,6 +209,7 @@ void kapi_ones_unmap(struct kvm *kvm, kapi_u64 addr, kapi_u64 size)
 	w->mm = kvm->mm;
 	w->addr = addr;
 	w->size = size;
+	/* The VM has one still. */
 	__module_get(THIS_MODULE);
 	schedule_work(&w->work);
 }
@@ -238,7 +239,7 @@ static struct kvm_device *holes_of(struct kvm *kvm)
 	struct kvm_device *dev;
 
 	lockdep_assert_held(&kvm->lock);
-	list_for_each_entry(dev, &kvm->devices, vm_node) {
+	list_for_each_entry (dev, &kvm->devices, vm_node) {
 		if (dev->ops == &holes_ops)
 			return dev;
 	}
@@ -267,7 +268,7 @@ int kapi_vm_holes_attach(struct kvm *kvm, void *core, void **present)
 	dev = kzalloc(sizeof(*dev), GFP_KERNEL_ACCOUNT);
 	if (!dev)
 		return -ENOMEM;
-	/* Safe: we are called by way of the module. */
+	/* The caller has a reference, too. */
 	__module_get(THIS_MODULE);
 	dev->ops = &holes_ops;
 	dev->kvm = kvm;
@@ -278,12 +279,6 @@ int kapi_vm_holes_attach(struct kvm *kvm, void *core, void **present)
 }
 
 /* ---- module --------------------------------------------------------------------------- */
-
-bool kapi_holes_possible(void)
-{
-	return kapi_entry_attached(KAPI_ENTRY_VM_IOCTL) &&
-	       kapi_entry_attached(KAPI_ENTRY_PREPARE_SLOT);
-}
 
 void gmem_pci_hole_exit(void)
 {

@@ -30,9 +30,6 @@ kapi_u64 kapi_slot_user_addr(struct kvm_memory_slot *slot);
 
 /* ---- all ones -------------------------------------------------------------- */
 
-/* Whether there is a way to ask for holes, and to keep them: both of KVM's functions are taken over. */
-bool kapi_holes_possible(void);
-
 /*
  * Shows @size bytes of all ones in the current task's user space, 2 MiB at a time
  * wherever that fits, to read only. User space cannot take it away. All of them
@@ -50,7 +47,8 @@ void kapi_ones_unmap(struct kvm *kvm, kapi_u64 addr, kapi_u64 size);
 /* What was attached, or NULL. Takes kvm->lock; sleeps. */
 void *kapi_vm_holes(struct kvm *kvm);
 /*
- * Attaches @core for the rest of the VM's life, and pins the module meanwhile.
+ * Attaches @core for the rest of the VM's life, and pins the module meanwhile; the caller
+ * has a reference of the module.
  * -EEXIST: *present was there first; -ENOMEM. Takes kvm->lock; sleeps.
  */
 int kapi_vm_holes_attach(struct kvm *kvm, void *core, void **present);

@@ -5,10 +5,12 @@
  */
 #include <linux/kvm_host.h>
 #include <linux/list.h>
+#include <linux/module.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
 
 #include "kapi.h"
+#include "slots.h"
 
 struct kvm *kapi_file_vm(struct file *file)
 {
@@ -103,7 +105,7 @@ static struct pending *pending_of(struct kvm *kvm)
 	struct pending *pending;
 
 	lockdep_assert_held(&pendings_lock);
-	list_for_each_entry(pending, &pendings, link) {
+	list_for_each_entry (pending, &pendings, link) {
 		/* cppcheck-suppress uninitvar */
 		if (pending->kvm == kvm)
 			return pending;
@@ -123,4 +125,37 @@ void *kapi_region_pending(struct kvm *kvm)
 	spin_unlock(&pendings_lock);
 	/* With slots_lock it stays. */
 	return pending ? pending->core : NULL;
+}
+
+/* ---- memslots on mappable files ---------------------------------------------------- */
+
+/* A flag of the kernel's own (from bit 16 on), and the one that 7.0 has for it. */
+#define SLOT_ONLY BIT(17)
+
+static atomic_t slots_only;
+
+int gmem_slots_only(void)
+{
+	return atomic_read(&slots_only);
+}
+
+void kapi_slot_mark_only(struct kvm_memory_slot *slot)
+{
+	__module_get(THIS_MODULE);
+	atomic_inc(&slots_only);
+	slot->flags |= SLOT_ONLY;
+}
+
+void kapi_slot_unmark_only(struct kvm_memory_slot *slot)
+{
+	if (!(slot->flags & SLOT_ONLY))
+		return;
+	slot->flags &= ~SLOT_ONLY;
+	atomic_dec(&slots_only);
+	module_put(THIS_MODULE);
+}
+
+bool kapi_slot_only(const struct kvm_memory_slot *slot)
+{
+	return slot && slot->flags & SLOT_ONLY;
 }

@@ -11,6 +11,7 @@
 #include <linux/static_call.h>
 
 #include <asm/ibt.h>
+#include <asm/pgtable.h>
 
 #include "symbols.h"
 
@@ -33,52 +34,87 @@ static int find_lookup(void)
 	return 0;
 }
 
+/*
+ * KVM's, or else the kernel's own: any module may have something of the same name, and
+ * the last one loaded would be found first.
+ */
+static unsigned long look_up(const char *name)
+{
+	char in_kvm[KSYM_NAME_LEN + sizeof("kvm:")];
+	unsigned long addr;
+
+	snprintf(in_kvm, sizeof(in_kvm), "kvm:%s", name);
+	addr = static_call(gmem_lookup)(in_kvm);
+	if (addr)
+		return addr;
+	addr = static_call(gmem_lookup)(name);
+	return addr >= MODULES_VADDR && addr < MODULES_END ? 0 : addr;
+}
+
 unsigned long gmem_symbol_address(const char *name)
 {
-	const unsigned long addr = static_call(gmem_lookup)(name);
+	const unsigned long addr = look_up(name);
 
 	if (addr && is_endbr(*(u32 *)addr))
 		return addr + ENDBR_INSN_SIZE;
 	return addr;
 }
 
+DEFINE_STATIC_CALL_NULL(gmem_extent, kallsyms_lookup_size_offset);
+
+unsigned long gmem_symbol_extent(const char *name, unsigned long *size)
+{
+	const unsigned long addr = look_up(name);
+	unsigned long offset;
+
+	if (!addr || !static_call(gmem_extent)(addr, size, &offset) || offset)
+		return 0;
+	return addr;
+}
+
+void *gmem_symbol_variable(const char *name)
+{
+	return (void *)look_up(name);
+}
+
 /* Those of KVM and memcg without a prototype in the headers are from their sources. */
-#define SYMBOLS(X)                                                                        \
-	X(kvm_mmu_invalidate_begin, void, (struct kvm *))                                 \
-	X(kvm_mmu_invalidate_range_add, void, (struct kvm *, gfn_t, gfn_t))               \
-	X(kvm_mmu_invalidate_end, void, (struct kvm *))                                   \
-	X(kvm_mmu_unmap_gfn_range, bool, (struct kvm *, struct kvm_gfn_range *))          \
-	X(kvm_flush_remote_tlbs_range, void, (struct kvm *, gfn_t, u64))                  \
-	X(kvm_range_has_memory_attributes, bool,                                          \
-	  (struct kvm *, gfn_t, gfn_t, unsigned long, unsigned long))                     \
-	X(kvm_arch_pre_set_memory_attributes, bool, (struct kvm *, struct kvm_gfn_range *)) \
-	X(kvm_arch_post_set_memory_attributes, bool, (struct kvm *, struct kvm_gfn_range *)) \
-	X(kvm_tdp_mmu_try_split_huge_pages, void,                                         \
-	  (struct kvm *, const struct kvm_memory_slot *, gfn_t, gfn_t, int, bool))        \
-	X(kvm_arch_gmem_prepare, int, (struct kvm *, gfn_t, kvm_pfn_t, int))              \
-	X(kvm_arch_gmem_invalidate, void, (kvm_pfn_t, kvm_pfn_t))                         \
-	X(try_charge_memcg, int, (struct mem_cgroup *, gfp_t, unsigned int))              \
-	X(mem_cgroup_commit_charge, void, (struct folio *, struct mem_cgroup *))          \
-	X(__mem_cgroup_uncharge_folios, void, (struct folio_batch *))                     \
-	X(alloc_contig_pages_noprof, struct page *,                                       \
-	  (unsigned long, gfp_t, int, nodemask_t *))                                      \
-	X(lru_add_drain_all, void, (void))                                                \
-	X(mm_access, struct mm_struct *, (struct task_struct *, unsigned int))            \
-	X(mpol_shared_policy_init, void, (struct shared_policy *, struct mempolicy *))    \
-	X(mpol_shared_policy_lookup, struct mempolicy *, (struct shared_policy *, pgoff_t)) \
-	X(mpol_set_shared_policy, int,                                                    \
-	  (struct shared_policy *, struct vm_area_struct *, struct mempolicy *))          \
-	X(mpol_free_shared_policy, void, (struct shared_policy *))                        \
-	X(__mpol_put, void, (struct mempolicy *))                                         \
-	X(alloc_pages_mpol_noprof, struct page *,                                         \
+#define SYMBOLS(X)                                                                             \
+	X(kvm_mmu_invalidate_begin, void, (struct kvm *))                                      \
+	X(kvm_mmu_invalidate_range_add, void, (struct kvm *, gfn_t, gfn_t))                    \
+	X(kvm_mmu_invalidate_end, void, (struct kvm *))                                        \
+	X(kvm_mmu_unmap_gfn_range, bool, (struct kvm *, struct kvm_gfn_range *))               \
+	X(kvm_flush_remote_tlbs_range, void, (struct kvm *, gfn_t, u64))                       \
+	X(kvm_range_has_memory_attributes, bool,                                               \
+	  (struct kvm *, gfn_t, gfn_t, unsigned long, unsigned long))                          \
+	X(kvm_arch_pre_set_memory_attributes, bool, (struct kvm *, struct kvm_gfn_range *))    \
+	X(kvm_arch_post_set_memory_attributes, bool, (struct kvm *, struct kvm_gfn_range *))   \
+	X(kvm_tdp_mmu_try_split_huge_pages, void,                                              \
+	  (struct kvm *, const struct kvm_memory_slot *, gfn_t, gfn_t, int, bool))             \
+	X(kvm_arch_gmem_prepare, int, (struct kvm *, gfn_t, kvm_pfn_t, int))                   \
+	X(kvm_arch_gmem_invalidate, void, (kvm_pfn_t, kvm_pfn_t))                              \
+	X(try_charge_memcg, int, (struct mem_cgroup *, gfp_t, unsigned int))                   \
+	X(mem_cgroup_commit_charge, void, (struct folio *, struct mem_cgroup *))               \
+	X(__mem_cgroup_uncharge_folios, void, (struct folio_batch *))                          \
+	X(alloc_contig_pages_noprof, struct page *, (unsigned long, gfp_t, int, nodemask_t *)) \
+	X(lru_add_drain_all, void, (void))                                                     \
+	X(mm_access, struct mm_struct *, (struct task_struct *, unsigned int))                 \
+	X(mpol_shared_policy_init, void, (struct shared_policy *, struct mempolicy *))         \
+	X(mpol_shared_policy_lookup, struct mempolicy *, (struct shared_policy *, pgoff_t))    \
+	X(mpol_set_shared_policy, int,                                                         \
+	  (struct shared_policy *, struct vm_area_struct *, struct mempolicy *))               \
+	X(mpol_free_shared_policy, void, (struct shared_policy *))                             \
+	X(__mpol_put, void, (struct mempolicy *))                                              \
+	X(alloc_pages_mpol_noprof, struct page *,                                              \
 	  (gfp_t, unsigned int, struct mempolicy *, pgoff_t, int))
 
-#define DEFINE_CALL(name, ret, args)        \
-	typedef ret name##_fn args;         \
+#define DEFINE_CALL(name, ret, args) \
+	typedef ret name##_fn args;  \
 	DEFINE_STATIC_CALL_NULL(gmem_##name, *(name##_fn *)0);
 SYMBOLS(DEFINE_CALL)
 
 #define CALL(name) static_call(gmem_##name)
+
+static const bool *tdp_mmu;
 
 int gmem_symbols_resolve(void)
 {
@@ -88,15 +124,29 @@ int gmem_symbols_resolve(void)
 	ret = find_lookup();
 	if (ret)
 		return ret;
-#define RESOLVE(name, ret, args)                                             \
-	addr = gmem_symbol_address(#name);                                   \
-	if (!addr) {                                                         \
+	addr = gmem_symbol_address("kallsyms_lookup_size_offset");
+	if (!addr)
+		return -ENOENT;
+	static_call_update(gmem_extent, (typeof(kallsyms_lookup_size_offset) *)addr);
+#define RESOLVE(name, ret, args)                                               \
+	addr = gmem_symbol_address(#name);                                     \
+	if (!addr) {                                                           \
 		pr_err("the kernel has no function %s, not loading\n", #name); \
-		return -ENOENT;                                              \
-	}                                                                    \
+		return -ENOENT;                                                \
+	}                                                                      \
 	static_call_update(gmem_##name, (name##_fn *)addr);
 	SYMBOLS(RESOLVE)
+	tdp_mmu = gmem_symbol_variable("tdp_mmu_enabled");
+	if (!tdp_mmu) {
+		pr_err("KVM has no variable tdp_mmu_enabled, not loading\n");
+		return -ENOENT;
+	}
 	return 0;
+}
+
+const bool *gmem_tdp_mmu_enabled(void)
+{
+	return tdp_mmu;
 }
 
 void gmem_mmu_invalidate_begin(struct kvm *kvm)

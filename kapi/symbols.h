@@ -19,10 +19,21 @@
 int gmem_symbols_resolve(void);
 
 /*
- * Address of the function @name: of the fentry call where it has one, behind an
- * ENDBR. 0 if the kernel has none of that name. Not before gmem_symbols_resolve().
+ * Address of the function @name of KVM or of the kernel itself, not of any other module:
+ * of the fentry call where it has one, behind an ENDBR. 0 without one. Not before
+ * gmem_symbols_resolve().
  */
 unsigned long gmem_symbol_address(const char *name);
+/* The first byte of the function @name, and how many there are; 0 as above. */
+unsigned long gmem_symbol_extent(const char *name, unsigned long *size);
+/*
+ * The variable @name of the kernel or a module, NULL without one. It is the caller's to
+ * know that the module stays.
+ */
+void *gmem_symbol_variable(const char *name);
+
+/* KVM's variable: whether VMs run on the TDP MMU. */
+const bool *gmem_tdp_mmu_enabled(void);
 
 void gmem_mmu_invalidate_begin(struct kvm *kvm);
 void gmem_mmu_invalidate_range_add(struct kvm *kvm, gfn_t start, gfn_t end);

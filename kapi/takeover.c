@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Taking over functions of an unmodified kvm.ko, and calling their bodies.
+ * Taking over functions of an unmodified kvm.ko: which ones for which feature, and how
+ * a call is sent to us. What it lands in is in entries.c, the bodies are in stock.c.
  *
- * ftrace calls us at the fentry site of each; changing the instruction pointer
- * makes the call land in the replacement. The body that follows the fentry call
- * stays callable by a direct (static) call behind it, which neither IBT nor
- * another ftrace user minds.
+ * ftrace calls us at the fentry site of each; changing the instruction pointer makes
+ * the call land in ours. All sites are set before the one registration: only there does
+ * the kernel arrange with BPF trampolines that share them. The registration is
+ * permanent, which keeps sysctl kernel.ftrace_enabled from silencing it.
  */
 #define pr_fmt(fmt) "gmem: " fmt
 
@@ -14,9 +15,7 @@
 #include <linux/kvm_host.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
-#include <linux/static_call.h>
 
-#include <gmem/gmem.h>
 #include <uapi/gmem.h>
 
 #include "hooks.h"
@@ -24,40 +23,16 @@
 
 struct hook {
 	const char *name;
-	void *replacement;
-	/* Points the static call of the body to @body. */
-	void (*set_body)(unsigned long body);
-	/* Attached even when the stock backend stays in charge. */
-	bool vm_type;
-	/* Without it we have a feature less, and load all the same. */
-	bool optional;
+	/* Which features need it; bits of enum kapi_feature. */
+	unsigned int features;
 	/* Leaves calls to KVM by their arguments; NULL takes all. */
 	bool (*wanted)(struct ftrace_regs *fregs);
-	bool attached;
-	unsigned long ip;
+	/*
+	 * Functions of the same source file that call it. A compiler might have put a copy
+	 * into them, which no hook sees. Calls from other files cannot be copies.
+	 */
+	const char *callers[2];
 };
-
-#define DEFINE_BODY(fn, proto)                                                \
-	DEFINE_STATIC_CALL_NULL(body_##fn, *(typeof(proto) *)0);               \
-	static void set_body_##fn(unsigned long body)                         \
-	{                                                                     \
-		static_call_update(body_##fn, (typeof(proto) *)body);          \
-	}
-
-/* 6.12's own prototypes are private to virt/kvm; ours must match (kapi/kvm.c). */
-DEFINE_BODY(kvm_gmem_create, gmem_create)
-DEFINE_BODY(kvm_gmem_bind, gmem_bind)
-DEFINE_BODY(kvm_gmem_unbind, gmem_unbind)
-DEFINE_BODY(kvm_gmem_get_pfn, gmem_get_pfn)
-DEFINE_BODY(kvm_gmem_populate, gmem_populate)
-DEFINE_BODY(kvm_arch_init_vm, gmem_kvm_init_vm)
-DEFINE_BODY(kvm_vm_ioctl_check_extension, gmem_kvm_check_extension)
-DEFINE_BODY(kvm_mmu_page_fault, gmem_kvm_page_fault)
-DEFINE_BODY(memory_failure, gmem_memory_failure)
-DEFINE_BODY(kvm_vm_ioctl, gmem_kvm_vm_ioctl)
-DEFINE_BODY(__gfn_to_pfn_memslot, gmem_kvm_slot_pfn)
-DEFINE_BODY(__kvm_mmu_max_mapping_level, gmem_kvm_mapping_level)
-DEFINE_BODY(kvm_arch_prepare_memory_region, gmem_kvm_prepare_slot)
 
 /* All other ioctls go on as if nobody had looked. */
 static bool notrace known_ioctl(struct ftrace_regs *fregs)
@@ -73,115 +48,330 @@ static bool notrace known_ioctl(struct ftrace_regs *fregs)
 	return false;
 }
 
-#define HOOK(fn, repl) .name = #fn, .replacement = repl, .set_body = set_body_##fn
+#define BACKEND KAPI_FEATURE_BACKEND
+#define SW_PROTECTED KAPI_FEATURE_SW_PROTECTED
+#define HOLES KAPI_FEATURE_HOLES
+#define SHARED KAPI_FEATURE_SHARED
+/* The load goes on without these, both together. */
+#define OPTIONAL (HOLES | SHARED)
 
 /*
- * Every function taken over. Those of guest_memfd are replaced, their bodies serve
- * only what the stock backend made; the others are wrapped, their bodies always
- * run. Attached in this order: what faults call is found first, and what makes
- * something of ours comes last, when nothing can be missing any more.
+ * Every function taken over. Those of guest_memfd are replaced, their bodies serve only
+ * what the stock backend made; the others are wrapped.
  */
-static struct hook hooks[KAPI_ENTRIES] = {
-	[KAPI_ENTRY_PAGE_FAULT]	= { HOOK(kvm_mmu_page_fault, gmem_kvm_page_fault),
-				    .vm_type = true },
-	[KAPI_ENTRY_GET_PFN]	= { HOOK(kvm_gmem_get_pfn, gmem_get_pfn) },
-	/* Without any of those that are optional files cannot be mapped (mmu/entry.cc). */
-	[KAPI_ENTRY_MAPPING_LEVEL] = {
-		HOOK(__kvm_mmu_max_mapping_level, gmem_kvm_mapping_level), .optional = true },
-	[KAPI_ENTRY_SLOT_PFN]	= { HOOK(__gfn_to_pfn_memslot, gmem_kvm_slot_pfn),
-				    .optional = true },
-	[KAPI_ENTRY_PREPARE_SLOT] = {
-		HOOK(kvm_arch_prepare_memory_region, gmem_kvm_prepare_slot), .optional = true },
-	[KAPI_ENTRY_UNBIND]	= { HOOK(kvm_gmem_unbind, gmem_unbind) },
-	[KAPI_ENTRY_BIND]	= { HOOK(kvm_gmem_bind, gmem_bind) },
-	[KAPI_ENTRY_POPULATE]	= { HOOK(kvm_gmem_populate, gmem_populate) },
-	[KAPI_ENTRY_MEMORY_FAILURE] = { HOOK(memory_failure, gmem_memory_failure) },
-	[KAPI_ENTRY_CHECK_EXTENSION] = {
-		HOOK(kvm_vm_ioctl_check_extension, gmem_kvm_check_extension), .vm_type = true },
-	[KAPI_ENTRY_INIT_VM]	= { HOOK(kvm_arch_init_vm, gmem_kvm_init_vm), .vm_type = true },
-	[KAPI_ENTRY_CREATE]	= { HOOK(kvm_gmem_create, gmem_create) },
-	[KAPI_ENTRY_VM_IOCTL]	= { HOOK(kvm_vm_ioctl, gmem_kvm_vm_ioctl), .vm_type = true,
-				    .optional = true, .wanted = known_ioctl },
+static const struct hook hooks[KAPI_ENTRIES] = {
+	[KAPI_ENTRY_PAGE_FAULT] = { .features = SW_PROTECTED | HOLES | SHARED },
+	[KAPI_ENTRY_GET_PFN] = { .features = BACKEND },
+	[KAPI_ENTRY_MAPPING_LEVEL] = { .features = SHARED,
+				       .callers = { "kvm_mmu_hugepage_adjust",
+						    "kvm_mmu_max_mapping_level" } },
+	[KAPI_ENTRY_SLOT_PFN] = { .features = SHARED },
+	[KAPI_ENTRY_VM_IOCTL] = { .features = SW_PROTECTED | HOLES | SHARED,
+				  .wanted = known_ioctl },
+	[KAPI_ENTRY_PREPARE_SLOT] = { .features = HOLES | SHARED },
+	[KAPI_ENTRY_UNBIND] = { .features = BACKEND },
+	[KAPI_ENTRY_BIND] = { .features = BACKEND },
+	[KAPI_ENTRY_POPULATE] = { .features = BACKEND },
+	[KAPI_ENTRY_CREATE] = { .features = BACKEND },
+	[KAPI_ENTRY_MEMORY_FAILURE] = { .features = BACKEND },
+	[KAPI_ENTRY_CHECK_EXTENSION] = { .features = BACKEND | SW_PROTECTED | HOLES | SHARED },
+	[KAPI_ENTRY_INIT_VM] = { .features = SW_PROTECTED },
+	[KAPI_ENTRY_FREE_VM] = { .features = SW_PROTECTED },
+	[KAPI_ENTRY_PREFETCH_PFN] = { .features = SW_PROTECTED | SHARED },
+	[KAPI_ENTRY_PREFETCH_PAGES] = { .features = SW_PROTECTED | SHARED },
+	[KAPI_ENTRY_VCPU_MAP] = { .features = SW_PROTECTED | SHARED },
+	[KAPI_ENTRY_PRE_FAULT] = { .features = BACKEND },
 };
+
+#define NAME(entry, fn) [entry] = #fn,
+
+static const char *const names[KAPI_ENTRIES] = { ENTRIES(NAME) };
+
+/* Of the fentry sites, 0: not taken over. Looked at in this order by each call. */
+static unsigned long sites[KAPI_ENTRIES];
+static unsigned long landings[KAPI_ENTRIES];
+static unsigned int active; /* features */
+/* Calls are sent to us. Before and after, KVM's own bodies serve them. */
+static bool live;
+
+/* ---- where a call goes ----------------------------------------------------------- */
+
+/* The task that is trying the hooks out, and the entry that its last call came to. */
+static struct task_struct *prover;
+static int proven;
+
+static long notrace proof_landing(void)
+{
+	return 0;
+}
 
 static void notrace redirect(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 			     struct ftrace_regs *fregs)
 {
-	const struct hook *hook;
+	int entry;
 
-	for (hook = hooks; hook < hooks + KAPI_ENTRIES; hook++) {
-		if (hook->ip != ip)
-			continue;
-		if (!hook->wanted || hook->wanted(fregs))
-			ftrace_regs_set_instruction_pointer(fregs,
-							    (unsigned long)hook->replacement);
+	for (entry = 0; entry < KAPI_ENTRIES; entry++) {
+		if (sites[entry] == ip)
+			break;
+	}
+	if (entry == KAPI_ENTRIES)
+		return;
+	if (unlikely(READ_ONCE(prover) == current)) {
+		proven = entry;
+		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)proof_landing);
 		return;
 	}
+	if (likely(READ_ONCE(live)) && (!hooks[entry].wanted || hooks[entry].wanted(fregs)))
+		ftrace_regs_set_instruction_pointer(fregs, landings[entry]);
 }
 
 /* One for all hooks: each one that is unregistered waits twice for RCU tasks. */
 static struct ftrace_ops redirection = {
 	.func = redirect,
-	.flags = FTRACE_OPS_FL_IPMODIFY,
+	.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT | FTRACE_OPS_FL_RECURSION,
 };
 static bool registered;
+/* The kernel would not take back a registration: this text stays in use. */
+static bool stuck;
 
 const char *gmem_entry_name(enum kapi_entry entry)
 {
-	return hooks[entry].name;
+	return names[entry];
 }
 
-bool kapi_entry_attached(enum kapi_entry entry)
+bool kapi_feature(enum kapi_feature feature)
 {
-	return hooks[entry].attached;
+	return active & feature;
 }
 
-static const char *consequence(const struct hook *hook)
-{
-	return hook->optional ? "going without" : "not loading";
-}
+/* ---- what can be had ------------------------------------------------------------- */
 
-static int find(struct hook *hook)
+/* Without @entry: the features that are lost with it go, or the load fails. */
+static int lose(enum kapi_entry entry, const char *why)
 {
-	hook->ip = gmem_symbol_address(hook->name);
-	if (!hook->ip) {
-		pr_err("KVM has no function %s, %s\n", hook->name, consequence(hook));
+	const unsigned int lost = hooks[entry].features & active;
+
+	if (lost & ~OPTIONAL) {
+		pr_err("%s %s, not loading\n", names[entry], why);
 		return -ENOENT;
 	}
-	hook->set_body(hook->ip + MCOUNT_INSN_SIZE);
+	pr_err("%s %s, going without mappable files and PCI holes\n", names[entry], why);
+	active &= ~OPTIONAL;
 	return 0;
 }
 
-/* Adds @hook to the functions redirected; the first one registers the redirection. */
-static int attach_one(struct hook *hook)
+static bool needed(enum kapi_entry entry)
 {
-	int ret = ftrace_set_filter_ip(&redirection, hook->ip, 0, 0);
+	return hooks[entry].features & active;
+}
 
-	if (ret == -EINVAL) {
-		pr_err("%s is not traceable, %s\n", hook->name, consequence(hook));
+/* Whether the code of @caller has a call of, or a jump to, the function at @site. */
+static bool calls(const char *caller, unsigned long site)
+{
+	/* Behind an ENDBR, and behind the padding in which some kernels count calls. */
+	const unsigned long slack = 64;
+	unsigned long size, at;
+	const unsigned long start = gmem_symbol_extent(caller, &size);
+
+	for (at = start; start && at + 5 <= start + size; at++) {
+		const u8 opcode = *(const u8 *)at;
+		s32 distance;
+
+		if (opcode != 0xe8 && opcode != 0xe9)
+			continue;
+		memcpy(&distance, (const void *)(at + 1), sizeof(distance));
+		if (at + 5 + distance <= site && at + 5 + distance > site - slack)
+			return true;
+	}
+	return false;
+}
+
+static int find(enum kapi_entry entry)
+{
+	const struct hook *const hook = &hooks[entry];
+	int i;
+
+	sites[entry] = gmem_symbol_address(names[entry]);
+	if (!sites[entry])
+		return lose(entry, "is no function of this KVM");
+	for (i = 0; i < ARRAY_SIZE(hook->callers) && hook->callers[i]; i++) {
+		if (calls(hook->callers[i], sites[entry]))
+			continue;
+		pr_err("%s does not call %s\n", hook->callers[i], names[entry]);
+		return lose(entry, "may have been inlined");
+	}
+	landings[entry] = gmem_landing(entry);
+	return 0;
+}
+
+static int find_all(void)
+{
+	int entry, ret = 0;
+
+	for (entry = 0; entry < KAPI_ENTRIES && !ret; entry++) {
+		if (needed(entry))
+			ret = find(entry);
+	}
+	return ret;
+}
+
+/* ---- registration ---------------------------------------------------------------- */
+
+/* Sets the filter of @ops to what is needed: an empty one lets all functions through. */
+static int set_filter(struct ftrace_ops *ops)
+{
+	int entry, ret = 0;
+
+	ftrace_free_filter(ops);
+	for (entry = 0; entry < KAPI_ENTRIES && !ret; entry++) {
+		if (!needed(entry))
+			continue;
+		ret = ftrace_set_filter_ip(ops, sites[entry], 0, 0);
+		if (ret == -EINVAL) {
+			ret = lose(entry, "cannot be traced");
+			return ret ? ret : set_filter(ops);
+		}
+	}
+	return ret;
+}
+
+static int register_all(void)
+{
+	int ret = set_filter(&redirection);
+
+	if (!ret && active)
+		ret = register_ftrace_function(&redirection);
+	registered = !ret && active;
+	return ret;
+}
+
+static void notrace let_pass(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
+			     struct ftrace_regs *fregs)
+{
+}
+
+/* Whether the one site can be had by itself; -errno. */
+static int try_one(enum kapi_entry entry)
+{
+	static struct ftrace_ops trial = {
+		.func = let_pass,
+		.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT,
+	};
+	int ret = ftrace_set_filter_ip(&trial, sites[entry], 0, 0);
+
+	if (!ret) {
+		ret = register_ftrace_function(&trial);
+		if (!ret && unregister_ftrace_function(&trial))
+			stuck = true;
+	}
+	ftrace_free_filter(&trial);
+	return ret;
+}
+
+/* Says why all at once cannot be had, and gives up what is occupied and optional. */
+static int find_occupied(int error)
+{
+	const int *const enabled = gmem_symbol_variable("ftrace_enabled");
+	const unsigned int before = active;
+	int entry, ret;
+
+	if (error == -ENODEV) {
+		pr_err("ftrace has stopped after an error of the kernel's, not loading\n");
+		return error;
+	}
+	if (enabled && !*enabled) {
+		pr_err("ftrace is off (sysctl kernel.ftrace_enabled), not loading\n");
+		return error;
+	}
+	for (entry = 0; entry < KAPI_ENTRIES; entry++) {
+		if (!needed(entry) || try_one(entry) == 0)
+			continue;
+		ret = lose(entry, "is occupied by a livepatch, a kprobe or another tracer");
+		if (ret)
+			return error;
+	}
+	if (active == before)
+		pr_err("cannot take over KVM's functions (error %d), not loading\n", error);
+	return active == before ? error : 0;
+}
+
+bool gmem_came_here(enum kapi_entry entry)
+{
+	return proven == entry;
+}
+
+/* Each hook is seen to fire: a call of the function comes to us. */
+static int prove(enum kapi_entry entry)
+{
+	int ret;
+
+	gmem_stock_set_body(entry, sites[entry]);
+	proven = -1;
+	WRITE_ONCE(prover, current);
+	ret = gmem_proof_call(entry);
+	WRITE_ONCE(prover, NULL);
+	gmem_stock_set_body(entry, sites[entry] + MCOUNT_INSN_SIZE);
+	if (!ret && !gmem_came_here(entry)) {
+		pr_err("%s was called and did not come here, not loading\n", names[entry]);
+		ret = -EBUSY;
+	}
+	return ret;
+}
+
+static int prove_all(void)
+{
+	int entry, ret = 0;
+
+	for (entry = 0; entry < KAPI_ENTRIES && !ret; entry++) {
+		if (needed(entry))
+			ret = prove(entry);
+	}
+	return ret;
+}
+
+int gmem_attach(unsigned int wanted)
+{
+	int ret;
+
+	active = wanted;
+	ret = gmem_symbols_resolve();
+	if (!ret)
+		ret = find_all();
+	if (!ret) {
+		ret = register_all();
+		if (ret) {
+			ret = find_occupied(ret);
+			if (!ret)
+				ret = register_all();
+		}
+	}
+	if (!ret)
+		ret = prove_all();
+	if (ret) {
+		active = 0;
+		gmem_detach();
 		return ret;
 	}
-	/* Not before: an empty filter lets every function of the kernel through. */
-	if (!ret && !registered) {
-		ret = register_ftrace_function(&redirection);
-		registered = !ret;
-		if (ret)
-			ftrace_free_filter(&redirection);
-	}
-	if (ret)
-		pr_err("cannot take over %s (error %d), %s\n", hook->name, ret, consequence(hook));
-	hook->attached = !ret;
-	return ret;
+	WRITE_ONCE(live, true);
+	return 0;
+}
+
+/* KVM's calls may come here for ever: this text must not go. Killable by nobody. */
+static void __noreturn stay(void)
+{
+	pr_crit("the kernel cannot give KVM's functions back: the module stays\n");
+	for (;;)
+		schedule_timeout_idle(MAX_SCHEDULE_TIMEOUT);
 }
 
 void gmem_detach(void)
 {
-	struct hook *hook;
-
-	for (hook = hooks; hook < hooks + KAPI_ENTRIES; hook++)
-		hook->attached = false;
-	if (registered)
-		WARN_ON(unregister_ftrace_function(&redirection));
+	/* Nothing of ours exists any more. */
+	WRITE_ONCE(live, false);
+	if (stuck || (registered && unregister_ftrace_function(&redirection)))
+		stay();
+	if (!registered)
+		return;
 	registered = false;
 	ftrace_free_filter(&redirection);
 	/*
@@ -193,104 +383,4 @@ void gmem_detach(void)
 	while (gmem_calls_inside())
 		msleep(20);
 	synchronize_rcu_tasks();
-}
-
-int gmem_attach(bool stock_backend, bool extensions)
-{
-	struct hook *hook;
-	int ret;
-
-	ret = gmem_symbols_resolve();
-	if (ret)
-		return ret;
-	for (hook = hooks; hook < hooks + KAPI_ENTRIES; hook++) {
-		ret = find(hook);
-		if (ret && !hook->optional)
-			return ret;
-	}
-	for (hook = hooks; hook < hooks + KAPI_ENTRIES; hook++) {
-		if (!hook->ip || (!hook->vm_type && stock_backend) ||
-		    (hook->optional && !extensions))
-			continue;
-		ret = attach_one(hook);
-		if (ret && !hook->optional) {
-			gmem_detach();
-			return ret;
-		}
-	}
-	return 0;
-}
-
-int kapi_stock_create(struct kvm *kvm, struct kvm_create_guest_memfd *args)
-{
-	return static_call(body_kvm_gmem_create)(kvm, args);
-}
-
-int kapi_stock_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int fd,
-		    long long offset)
-{
-	return static_call(body_kvm_gmem_bind)(kvm, slot, fd, offset);
-}
-
-void kapi_stock_unbind(struct kvm_memory_slot *slot)
-{
-	static_call(body_kvm_gmem_unbind)(slot);
-}
-
-int kapi_stock_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
-		       int *max_order)
-{
-	return static_call(body_kvm_gmem_get_pfn)(kvm, slot, gfn, pfn, max_order);
-}
-
-long kapi_stock_populate(struct kvm *kvm, kapi_u64 gfn, void *src, long npages,
-			 kapi_populate_cb cb, void *opaque)
-{
-	return static_call(body_kvm_gmem_populate)(kvm, gfn, src, npages, cb, opaque);
-}
-
-int kapi_stock_init_vm(struct kvm *kvm, unsigned long type)
-{
-	return static_call(body_kvm_arch_init_vm)(kvm, type);
-}
-
-int kapi_stock_check_extension(struct kvm *kvm, long extension)
-{
-	return static_call(body_kvm_vm_ioctl_check_extension)(kvm, extension);
-}
-
-int kapi_stock_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, void *insn,
-			  int insn_len)
-{
-	return static_call(body_kvm_mmu_page_fault)(vcpu, gpa, error, insn, insn_len);
-}
-
-int kapi_stock_memory_failure(unsigned long pfn, int flags)
-{
-	return static_call(body_memory_failure)(pfn, flags);
-}
-
-long kapi_stock_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
-{
-	return static_call(body_kvm_vm_ioctl)(file, ioctl, arg);
-}
-
-int kapi_stock_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
-			    struct kvm_memory_slot *slot, int change)
-{
-	return static_call(body_kvm_arch_prepare_memory_region)(kvm, old, slot, change);
-}
-
-kapi_u64 kapi_stock_slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, bool atomic,
-			     bool interruptible, bool *async, bool write, bool *writable,
-			     unsigned long *hva)
-{
-	return static_call(body___gfn_to_pfn_memslot)(slot, gfn, atomic, interruptible, async,
-						      write, writable, hva);
-}
-
-int kapi_stock_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, kapi_u64 gfn,
-			     int max_level, bool is_private)
-{
-	return static_call(body___kvm_mmu_max_mapping_level)(kvm, slot, gfn, max_level, is_private);
 }

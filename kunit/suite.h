@@ -62,6 +62,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(interleavings)      \
 	X(consumers_races)    \
 	X(pci_hole)           \
+	X(boundary)           \
 	X(share)              \
 	X(convert)            \
 	X(convert_refused)    \

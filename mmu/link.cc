@@ -8,16 +8,14 @@
 #include <uapi/gmem.h>
 
 #include "arch/x86/platforms.h"
-#include "gmem/file.h"
-#include "mmu/guards.h"
+#include "mmu/entry.h"
 
 namespace gmem
 {
 
 bool links_possible(struct kvm *kvm)
 {
-	return !kapi_setting_backend_stock() && kapi_entry_attached(KAPI_ENTRY_VM_IOCTL) &&
-	       (!kvm || memory_is_plain(kvm));
+	return files_can_be_mappable() && (!kvm || memory_is_plain(kvm));
 }
 
 Result<int> link_file(struct kvm *kvm, const struct kvm_link_guest_memfd &args)

@@ -91,7 +91,7 @@ void HoleView::unmap(struct kvm *kvm)
 
 bool holes_possible(struct kvm *kvm)
 {
-	return kapi_holes_possible() && (!kvm || kapi_kvm_has_readonly(kvm));
+	return kapi_feature(KAPI_FEATURE_HOLES) && (!kvm || kapi_kvm_has_readonly(kvm));
 }
 
 Status set_hole(struct kvm *kvm, const struct kapi_region &region)

@@ -81,8 +81,10 @@ Status prepare_shared_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
 
 	if (status.ok()) {
 		status = Status{ kapi_stock_prepare_slot(kvm, old, slot, change) };
-		if (!status.ok())
+		if (!status.ok()) {
 			unbind_memslot(pending.file, slot);
+			kapi_slot_unmark_only(slot);
+		}
 	}
 	if (!status.ok())
 		kapi_slot_mark_gmem(slot, false);

@@ -6,6 +6,7 @@
 
 #include <uapi/gmem.h>
 
+#include "kunit/fakes/module.h"
 #include "kunit/fakes/pages.h"
 #include "kunit/fakes/sched.h"
 
@@ -167,6 +168,7 @@ int kapi_file_create(kapi_u64 size, bool, void *core_inode, void *core_file, str
 		     struct inode **inode)
 {
 	might_sleep("kapi_file_create");
+	needs_module("kapi_file_create");
 	if (fail_now())
 		return -ENFILE;
 	*inode = new struct inode(size);
@@ -182,6 +184,7 @@ int kapi_file_create(kapi_u64 size, bool, void *core_inode, void *core_file, str
 int kapi_file_link(struct inode *inode, void *core_file, struct file **file)
 {
 	might_sleep("kapi_file_link");
+	needs_module("kapi_file_link");
 	if (fail_now())
 		return -ENFILE;
 	kapi_inode_hold(inode);

@@ -7,6 +7,7 @@
 #include <gmem/gmem.h>
 
 #include "kunit/fakes/files.h"
+#include "kunit/fakes/module.h"
 #include "kunit/fakes/pages.h"
 #include "kunit/fakes/pci_hole.h"
 #include "kunit/fakes/sched.h"
@@ -37,8 +38,7 @@ void destroy(struct kvm *kvm)
 			gmem_unbind(slot.get());
 	}
 	vm_holes_destroy(kvm);
-	delete kvm;
-	vms--;
+	gmem_kvm_free_vm(kvm);
 }
 
 } /* namespace */
@@ -255,6 +255,23 @@ bool kapi_kvm_range_private(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 	return true;
 }
 
+void kapi_stock_free_vm(struct kvm *kvm)
+{
+	stock().free_vm++;
+	delete kvm;
+	vms--;
+}
+
+bool kapi_kvm_made_sw_protected(struct kvm *kvm)
+{
+	return kvm->made_sw_protected;
+}
+
+bool kapi_vcpu_is_direct(struct kvm_vcpu *vcpu)
+{
+	return vcpu->direct;
+}
+
 struct kvm *kapi_vcpu_kvm(struct kvm_vcpu *vcpu)
 {
 	return vcpu->kvm;
@@ -287,6 +304,7 @@ bool kapi_kvm_sw_private(struct kvm_vcpu *vcpu, kapi_u64 gpa)
 
 void kapi_kvm_make_sw_protected(struct kvm *kvm)
 {
+	needs_module("kapi_kvm_make_sw_protected");
 	kvm->type = kSwProtectedVm;
 	kvm->made_sw_protected = true;
 }

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -36,7 +37,14 @@ struct kvm_memory_slot {
 
 struct kvm_vcpu {
 	struct kvm *kvm;
+	bool direct = true; /* faults are by gfn */
 	std::uint64_t exit_gfn = ~0ull; /* of the last exit for a shared access */
+};
+
+/* kvm_vcpu_map()'s, filled in by who has the page. */
+struct kvm_host_map {
+	struct page *page = nullptr;
+	std::uint64_t gfn = 0;
 };
 
 namespace fake
@@ -155,8 +163,8 @@ struct MmuCalls {
 };
 MmuCalls mmu_calls();
 
-/* What gmem_kvm_page_fault() makes of a shared fault that KVM calls -EFAULT. */
-int explain_fault(struct kvm *kvm, std::uint64_t gfn);
+/* What KVM's body of the running thread's next page fault is; at most once. */
+void set_fault_body(std::function<int()> body);
 /* Whether all of [start, end) is private or none of it. */
 bool range_uniform(struct kvm *kvm, std::uint64_t start, std::uint64_t end);
 /* The stock body's answer in place of a pfn. */
@@ -200,13 +208,14 @@ bool map_from_vendor(struct kvm *kvm, std::uint64_t gfn, std::uint64_t pfn);
 /* What the stock bodies were called for, and what they answer. */
 struct Stock {
 	unsigned long create, bind, unbind, get_pfn, populate, init_vm, check_extension, page_fault,
-		memory_failure;
+		memory_failure, free_vm, prefetches, vcpu_map, pre_fault;
 	std::atomic<unsigned long> slot_pfn;
 	std::uint64_t last_error; /* of page_fault */
 	unsigned long last_type; /* of init_vm */
 	int answer;
 	bool knows_sw_protected;
 	bool exposed; /* kapi_poison_expose()'s answer */
+	bool prefault_stopped; /* kapi_prefault_end()'s */
 };
 Stock &stock();
 /* Entries left, by who served them. */

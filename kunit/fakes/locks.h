@@ -73,6 +73,9 @@ struct Task {
 	/* What the kernel does on the way back to user space, as final fput(). */
 	std::vector<std::function<void()>> work;
 	bool page_faults_off = false;
+	kapi_fault *fault = nullptr; /* that it is in */
+	std::function<int()> fault_body; /* set_fault_body() */
+	long module_refs = 0; /* of its calls */
 };
 
 Task &current();

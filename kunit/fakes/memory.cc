@@ -10,6 +10,7 @@
 
 #include "kunit/fakes/files.h"
 #include "kunit/fakes/kvm.h"
+#include "kunit/fakes/module.h"
 #include "kunit/fakes/locks.h"
 #include "kunit/fakes/pages.h"
 #include "kunit/fakes/sched.h"
@@ -104,6 +105,7 @@ void check_clean()
 	check_files();
 	check_vms();
 	check_work();
+	check_module();
 	if (objects)
 		bug("%ld objects of the core are left", objects.load());
 	check_pages();

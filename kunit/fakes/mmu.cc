@@ -160,28 +160,39 @@ static bool may_be_huge(struct kvm *kvm, const struct kvm_memory_slot *slot, std
 	       range_uniform(kvm, start, end);
 }
 
-/* __kvm_faultin_pfn() of a shared page. */
-static int shared_pfn(const struct kvm_memory_slot *slot, std::uint64_t gfn, kapi_u64 *pfn)
+/* __kvm_faultin_pfn() of a shared page: 1, or -EFAULT. */
+static int shared_pfn_of_kvm(const struct kvm_memory_slot *slot, std::uint64_t gfn, kapi_u64 *pfn)
 {
 	bool writable = false;
 	unsigned long hva = ~0ul;
 	const kapi_u64 found = gmem_kvm_slot_pfn(slot, gfn, false, false, nullptr, true, &writable,
 						 &hva);
 
+	*pfn = found;
 	if (found == kStockPfn)
-		return -ENODEV;
+		return 1;
 	if (!writable || hva != kapi_slot_hva(slot, gfn))
 		bug("gfn %#lx: writable %d, at %#lx in user space", gfn, writable, hva);
-	*pfn = found;
-	if (found != kapi_pfn_error())
-		return 0;
+	return found == kapi_pfn_error() ? -EFAULT : 1;
+}
 
-	/* What was shared as KVM looked may be private by now. */
-	const int ret = kapi_kvm_range_private(slot->kvm, gfn, gfn + 1)
-				? -EAGAIN
-				: explain_fault(slot->kvm, gfn);
+/* The same as user space sees it: 0, or the exit's error. -ENODEV: not of a file of ours. */
+static int shared_pfn(const struct kvm_memory_slot *slot, std::uint64_t gfn, kapi_u64 *pfn)
+{
+	/* PFERR_WRITE_MASK */
+	constexpr kapi_u64 kWrite = 1u << 1;
+	kvm_vcpu vcpu{ slot->kvm };
 
-	return ret == 1 ? -EAGAIN : ret;
+	*pfn = kapi_pfn_error();
+	set_fault_body([=] { return shared_pfn_of_kvm(slot, gfn, pfn); });
+
+	const int ret = gmem_kvm_page_fault(&vcpu, gfn << 12, kWrite, nullptr, 0);
+
+	if (ret == 1)
+		return *pfn == kStockPfn ? -ENODEV : *pfn == kapi_pfn_error() ? -EAGAIN : 0;
+	if (kapi_slot_only(slot) && vcpu.exit_gfn != gfn)
+		bug("gfn %#lx: the exit says %#lx", gfn, vcpu.exit_gfn);
+	return ret;
 }
 
 /* kvm_mmu_max_mapping_level(), as an order; under mmu_lock. */

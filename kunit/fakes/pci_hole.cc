@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "kunit/fakes/locks.h"
+#include "kunit/fakes/module.h"
 #include "kunit/fakes/sched.h"
 #include "kunit/fakes/share.h"
 
@@ -40,7 +41,7 @@ std::map<std::uint64_t, std::uint64_t> pieces; /* address -> size */
 std::uint64_t next_addr;
 std::vector<std::uint64_t> faults;
 unsigned long faults_left, stock_ioctls;
-bool usable = true, possible = true;
+bool usable = true;
 struct kvm *denied;
 
 Slot *find(struct kvm *kvm, unsigned id)
@@ -277,11 +278,6 @@ void deny_memory_of(struct kvm *kvm)
 	denied = kvm;
 }
 
-void set_holes_possible(bool are)
-{
-	possible = are;
-}
-
 unsigned long stock_vm_ioctls()
 {
 	return stock_ioctls;
@@ -314,7 +310,7 @@ void check_holes()
 		bug("memslots of %zu VMs are left", vms.size());
 	faults.clear();
 	faults_left = 0;
-	usable = possible = true;
+	usable = true;
 	denied = nullptr;
 }
 
@@ -470,11 +466,6 @@ kapi_u64 kapi_slot_user_addr(struct kvm_memory_slot *slot)
 	return entry_of(slot).user_addr;
 }
 
-bool kapi_holes_possible(void)
-{
-	return possible;
-}
-
 int kapi_ones_map(kapi_u64 size, kapi_u64 *addr)
 {
 	const std::lock_guard guard{ mutex };
@@ -516,6 +507,7 @@ int kapi_vm_holes_attach(struct kvm *kvm, void *core, void **present)
 	VmSlots &vm = vms[kvm];
 
 	assert_no_locks();
+	needs_module("kapi_vm_holes_attach");
 	if (vm.core) {
 		*present = vm.core;
 		return -EEXIST;
@@ -533,6 +525,8 @@ long kapi_stock_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long ar
 	struct kapi_region region;
 
 	stock_ioctls++;
+	if (!usable)
+		return -EIO;
 	if (kapi_region_read(&region, ioctl, arg) == 0) {
 		long ret = 0;
 

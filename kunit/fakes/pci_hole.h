@@ -46,7 +46,6 @@ int note_fault(struct kvm_vcpu *vcpu, std::uint64_t gpa);
 void set_vm_usable(bool usable);
 /* The one VM whose memory callers may not have; NULL: they may have any. */
 void deny_memory_of(struct kvm *kvm);
-void set_holes_possible(bool possible);
 unsigned long stock_vm_ioctls();
 
 /* The VM goes, with its memslots. */

@@ -21,7 +21,6 @@ namespace
 
 std::atomic<unsigned long> drained, slept;
 std::atomic<bool> threads;
-bool mappable = true;
 /* References for a moment, with the sleeps left to them; ~0: until drained. */
 struct Moment {
 	struct page *page;
@@ -273,11 +272,6 @@ unsigned long times_slept()
 	return slept;
 }
 
-void set_files_mappable(bool are)
-{
-	mappable = are;
-}
-
 } /* namespace fake */
 
 using namespace fake;
@@ -433,22 +427,7 @@ unsigned long kapi_slot_hva(const struct kvm_memory_slot *slot, kapi_u64 gfn)
 	return (gfn - slot->base_gfn) << 12;
 }
 
-void kapi_slot_mark_only(struct kvm_memory_slot *slot)
-{
-	slot->only = true;
-}
-
-bool kapi_slot_only(const struct kvm_memory_slot *slot)
-{
-	return slot && slot->only;
-}
-
 kapi_u64 kapi_pfn_error(void)
 {
 	return static_cast<kapi_u64>(-EFAULT);
-}
-
-bool kapi_entry_attached(enum kapi_entry)
-{
-	return mappable;
 }

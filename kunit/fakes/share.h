@@ -63,8 +63,6 @@ void set_threads(bool running);
 
 unsigned long batches_drained();
 unsigned long times_slept();
-/* Whether KVM's functions that mappable files need could be taken over. */
-void set_files_mappable(bool are);
 /* Takes [start, end) out of the guest's tables, without rules. */
 void mmu_zap(struct kvm *kvm, std::uint64_t start, std::uint64_t end);
 

@@ -5,6 +5,8 @@
  */
 #include "kunit/fakes/kvm.h"
 
+#include <utility>
+
 #include "kunit/fakes/locks.h"
 #include "kunit/fakes/pci_hole.h"
 
@@ -17,21 +19,12 @@ namespace
 Stock noted;
 std::atomic<unsigned long> counts[KAPI_ENTRIES][2];
 std::atomic<long> inside;
-/* Of the running thread: KVM's MMU could not serve the fault at hand. */
-thread_local bool fault_failed;
 
 } /* namespace */
 
-int explain_fault(struct kvm *kvm, std::uint64_t gfn)
+void set_fault_body(std::function<int()> body)
 {
-	/* PFERR_WRITE_MASK */
-	constexpr kapi_u64 kWrite = 1u << 1;
-	kvm_vcpu vcpu{ kvm };
-
-	fault_failed = true;
-	const int ret = gmem_kvm_page_fault(&vcpu, gfn << 12, kWrite, nullptr, 0);
-	fault_failed = false;
-	return ret;
+	current().fault_body = std::move(body);
 }
 
 Stock &stock()
@@ -103,8 +96,8 @@ int kapi_stock_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, v
 	noted.last_error = error;
 	if (const int failed = fake::note_fault(vcpu, gpa))
 		return failed;
-	if (fake::fault_failed)
-		return -EFAULT;
+	if (const auto body = std::exchange(fake::current().fault_body, nullptr))
+		return body();
 	return noted.answer;
 }
 
@@ -141,6 +134,36 @@ int kapi_stock_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot
 			  fake::range_uniform(kvm, start, end);
 
 	return huge ? max_level : 1;
+}
+
+kapi_u64 kapi_stock_prefetch_pfn(const struct kvm_memory_slot *, kapi_u64)
+{
+	noted.prefetches++;
+	return fake::kStockPfn;
+}
+
+int kapi_stock_prefetch_pages(struct kvm_memory_slot *, kapi_u64, struct page **, int count)
+{
+	noted.prefetches++;
+	return count;
+}
+
+int kapi_stock_vcpu_map(struct kvm_vcpu *, kapi_u64, struct kvm_host_map *)
+{
+	noted.vcpu_map++;
+	return noted.answer;
+}
+
+void kapi_host_map_fill(struct kvm_host_map *map, struct page *page, kapi_u64 gfn)
+{
+	map->page = page;
+	map->gfn = gfn;
+}
+
+long kapi_stock_pre_fault(struct kvm_vcpu *, struct kvm_pre_fault_memory *)
+{
+	noted.pre_fault++;
+	return noted.answer;
 }
 
 void kapi_entry_enter(enum kapi_entry)

@@ -12,6 +12,7 @@
 
 #include "kunit/fakes/files.h"
 #include "kunit/fakes/kvm.h"
+#include "kunit/fakes/module.h"
 #include "kunit/fakes/pages.h"
 #include "kunit/fakes/work.h"
 #include "kunit/suites/support.h"

@@ -229,9 +229,9 @@ void platforms_keep_their_memory()
 		fake::set_platform(KAPI_PLATFORM_NONE);
 	}
 	/* Not to be had without the function of KVM's that knows of it. */
-	fake::set_files_mappable(false);
+	fake::set_features(~static_cast<unsigned>(KAPI_FEATURE_SHARED));
 	EXPECT_EQ(gmem_kvm_check_extension(nullptr, kCap), 0);
-	fake::set_files_mappable(true);
+	fake::set_features(~0u);
 }
 
 void the_stock_backend_has_none()

@@ -344,7 +344,7 @@ void without_kvms_functions_nothing_is_mappable()
 	EXPECT_EQ(gmem_kvm_check_extension(plain, kConverts), 0);
 	EXPECT_EQ(gmem_kvm_check_extension(nullptr, kConverts), 1);
 	EXPECT_EQ(has_files(plain), 1);
-	fake::set_files_mappable(false);
+	fake::set_features(~static_cast<unsigned>(KAPI_FEATURE_SHARED));
 	EXPECT_EQ(gmem_kvm_check_extension(vm, kConverts), 0);
 	EXPECT_EQ(gmem_kvm_check_extension(vm, kFlags), 0);
 	EXPECT_EQ(has_files(plain), 0);
@@ -353,7 +353,7 @@ void without_kvms_functions_nothing_is_mappable()
 
 	EXPECT_EQ(region2(plain, 0, 0, 512, 0, 0), 0);
 	EXPECT_EQ(fake::stock_vm_ioctls(), before + 1);
-	fake::set_files_mappable(true);
+	fake::set_features(~0u);
 	world_vm_put(vm);
 	world_vm_put(plain);
 }
@@ -397,28 +397,6 @@ void shared_accesses_of_other_files_are_kvms_own()
 		  fake::kStockPfn);
 }
 
-/* KVM's own accesses have no fault that could be tried again, and may not sleep. */
-void pages_for_kvm_itself()
-{
-	const ShareGuest g{ 512 };
-
-	EXPECT(g.write(5, 77));
-	EXPECT_EQ(static_cast<long>(gmem_kvm_slot_pfn(g.slot, 5, true, false, nullptr, true,
-						      nullptr, nullptr)),
-		  -EFAULT);
-	const kapi_u64 pfn = gmem_kvm_slot_pfn(g.slot, 5, false, false, nullptr, true, nullptr,
-					       nullptr);
-
-	EXPECT_EQ(pfn, kapi_page_pfn(g.file.cached(5)));
-	kapi_page_put(g.file.cached(5));
-	EXPECT_EQ(g.file.convert(5, 6, true), 0);
-	EXPECT_EQ(static_cast<long>(gmem_kvm_slot_pfn(g.slot, 5, false, false, nullptr, true,
-						      nullptr, nullptr)),
-		  -EFAULT);
-	/* Of private accesses, the stock answer. */
-	EXPECT_EQ(gmem_kvm_mapping_level(g.vm, g.slot, 5, 2, true), 1);
-}
-
 } /* namespace */
 
 GMEM_SUITE(share, CASE(user_space_maps_shared_pages_only), CASE(user_space_and_guest_see_the_same),
@@ -431,4 +409,4 @@ GMEM_SUITE(share, CASE(user_space_maps_shared_pages_only), CASE(user_space_and_g
 	   CASE(what_fails_of_a_shared_memslot_leaves_nothing),
 	   CASE(memslots_on_files_do_not_change), CASE(other_requests_are_kvms_own),
 	   CASE(without_kvms_functions_nothing_is_mappable), CASE(flags_by_the_type_of_the_vm),
-	   CASE(shared_accesses_of_other_files_are_kvms_own), CASE(pages_for_kvm_itself));
+	   CASE(shared_accesses_of_other_files_are_kvms_own));

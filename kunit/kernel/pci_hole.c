@@ -61,11 +61,6 @@ u64 kapi_slot_user_addr(struct kvm_memory_slot *slot)
 	return 0;
 }
 
-bool kapi_holes_possible(void)
-{
-	return false;
-}
-
 int kapi_ones_map(u64 size, u64 *addr)
 {
 	return -ENOMEM;

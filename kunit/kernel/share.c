@@ -61,6 +61,10 @@ void kapi_slot_mark_only(struct kvm_memory_slot *slot)
 {
 }
 
+void kapi_slot_unmark_only(struct kvm_memory_slot *slot)
+{
+}
+
 bool kapi_slot_only(const struct kvm_memory_slot *slot)
 {
 	return false;
@@ -84,11 +88,6 @@ int kapi_region_set_with(struct kvm *kvm, const struct kapi_region *region, void
 void *kapi_region_pending(struct kvm *kvm)
 {
 	return NULL;
-}
-
-bool kapi_entry_attached(enum kapi_entry entry)
-{
-	return false;
 }
 
 int kapi_stock_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,

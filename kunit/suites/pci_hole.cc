@@ -7,6 +7,7 @@
 
 #include <uapi/gmem.h>
 
+#include "kunit/fakes/module.h"
 #include "kunit/fakes/pci_hole.h"
 #include "kunit/suites/support.h"
 
@@ -218,7 +219,7 @@ void who_can_have_holes()
 	EXPECT_EQ(gmem_kvm_check_extension(h.vm, KVM_CAP_PCI_HOLE_MEM), 1);
 	EXPECT_EQ(gmem_kvm_check_extension(snp, KVM_CAP_PCI_HOLE_MEM), 0);
 	EXPECT_EQ(fake::request_region(snp, { 1, kHole, 0, kPage, 0 }), -EINVAL);
-	fake::set_holes_possible(false);
+	fake::set_features(~static_cast<unsigned>(KAPI_FEATURE_HOLES));
 	EXPECT_EQ(gmem_kvm_check_extension(nullptr, KVM_CAP_PCI_HOLE_MEM), 0);
 	EXPECT_EQ(gmem_kvm_check_extension(h.vm, KVM_CAP_PCI_HOLE_MEM), 0);
 	kapi_kvm_put(snp);

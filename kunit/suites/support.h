@@ -6,7 +6,7 @@
 #ifndef GMEM_KUNIT_SUPPORT_H
 #define GMEM_KUNIT_SUPPORT_H
 
-#include "gmem/file.h"
+#include "mmu/entry.h"
 #include "kunit/suite.h"
 #include "kunit/world.h"
 
@@ -111,6 +111,7 @@ class TestFile {
 	TestFile(std::uint64_t npages, Platform &platform, FileKind kind = { .huge = true })
 		: vm(world_vm(1))
 	{
+		const ModuleRef module;
 		const Result<int> made = File::create(vm, platform, npages * kPageSize, kind);
 
 		fd = made.ok() ? made.value() : made.status().code();

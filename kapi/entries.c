@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What KVM's calls land in: one function for each that is taken over, with the
+ * kernel's own prototype (hooked.h), which a compiler therefore checks. Each calls the
+ * core's entry, which knows no kernel, and has no logic of its own.
+ */
+#include <linux/kvm_host.h>
+
+#include <gmem/gmem.h>
+
+#include "hooks.h"
+
+#define DECLARE_LANDING(fn, ret, args) static fn##_proto land_##fn;
+HOOKED(DECLARE_LANDING)
+
+static int land_kvm_mmu_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error, void *insn,
+				   int insn_len)
+{
+	return gmem_kvm_page_fault(vcpu, gpa, error, insn, insn_len);
+}
+
+static int land_kvm_gmem_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t gfn,
+				 kvm_pfn_t *pfn, int *max_order)
+{
+	return gmem_get_pfn(kvm, slot, gfn, pfn, max_order);
+}
+
+static void land_kvm_gmem_unbind(struct kvm_memory_slot *slot)
+{
+	gmem_unbind(slot);
+}
+
+static int land_kvm_gmem_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int fd,
+			      loff_t offset)
+{
+	return gmem_bind(kvm, slot, fd, offset);
+}
+
+static long land_kvm_gmem_populate(struct kvm *kvm, gfn_t gfn, void *src, long npages,
+				   kvm_gmem_populate_cb callback, void *opaque)
+{
+	return gmem_populate(kvm, gfn, src, npages, callback, opaque);
+}
+
+static int land_kvm_gmem_create(struct kvm *kvm, struct kvm_create_guest_memfd *args)
+{
+	return gmem_create(kvm, args);
+}
+
+static int land_memory_failure(unsigned long pfn, int flags)
+{
+	return gmem_memory_failure(pfn, flags);
+}
+
+static int land_kvm_vm_ioctl_check_extension(struct kvm *kvm, long extension)
+{
+	return gmem_kvm_check_extension(kvm, extension);
+}
+
+static int land_kvm_arch_init_vm(struct kvm *kvm, unsigned long type)
+{
+	return gmem_kvm_init_vm(kvm, type);
+}
+
+static void land_kvm_arch_free_vm(struct kvm *kvm)
+{
+	gmem_kvm_free_vm(kvm);
+}
+
+static long land_kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
+{
+	return gmem_kvm_vm_ioctl(file, ioctl, arg);
+}
+
+static int land_kvm_arch_prepare_memory_region(struct kvm *kvm, const struct kvm_memory_slot *old,
+					       struct kvm_memory_slot *slot,
+					       enum kvm_mr_change change)
+{
+	return gmem_kvm_prepare_slot(kvm, old, slot, change);
+}
+
+static kvm_pfn_t land___gfn_to_pfn_memslot(const struct kvm_memory_slot *slot, gfn_t gfn,
+					   bool atomic, bool interruptible, bool *async, bool write,
+					   bool *writable, hva_t *hva)
+{
+	return gmem_kvm_slot_pfn(slot, gfn, atomic, interruptible, async, write, writable, hva);
+}
+
+static kvm_pfn_t land_gfn_to_pfn_memslot_atomic(const struct kvm_memory_slot *slot, gfn_t gfn)
+{
+	return gmem_kvm_prefetch_pfn(slot, gfn);
+}
+
+static int land_gfn_to_page_many_atomic(struct kvm_memory_slot *slot, gfn_t gfn,
+					struct page **pages, int count)
+{
+	return gmem_kvm_prefetch_pages(slot, gfn, pages, count);
+}
+
+static int land_kvm_vcpu_map(struct kvm_vcpu *vcpu, gfn_t gfn, struct kvm_host_map *map)
+{
+	return gmem_kvm_vcpu_map(vcpu, gfn, map);
+}
+
+static int land___kvm_mmu_max_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot,
+					    gfn_t gfn, int max_level, bool is_private)
+{
+	return gmem_kvm_mapping_level(kvm, slot, gfn, max_level, is_private);
+}
+
+static long land_kvm_arch_vcpu_pre_fault_memory(struct kvm_vcpu *vcpu,
+						struct kvm_pre_fault_memory *range)
+{
+	return gmem_kvm_pre_fault(vcpu, range);
+}
+
+#define LANDING(entry, fn) [entry] = (unsigned long)land_##fn,
+
+static const unsigned long landings[KAPI_ENTRIES] = { ENTRIES(LANDING) };
+
+unsigned long gmem_landing(enum kapi_entry entry)
+{
+	return landings[entry];
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Calls of the functions that are taken over, to see that they come to us (takeover.c).
+ * Where one does not, KVM's own body runs: the arguments are such that it finds at once
+ * that there is nothing to do, on objects of our own that are all zero but for what it
+ * reads first.
+ */
+#include <linux/fs.h>
+#include <linux/kvm_host.h>
+#include <linux/mm.h>
+
+#include "hooks.h"
+
+struct objects {
+	struct kvm kvm; /* first: kvm_arch_free_vm() frees all with it */
+	struct kvm_vcpu vcpu;
+	struct kvm_mmu mmu;
+	struct kvm_memory_slot slot;
+	struct file file;
+};
+
+static void call(enum kapi_entry entry, struct objects *o)
+{
+	struct kvm_create_guest_memfd no_such_flags = { .flags = ~0ull };
+	struct kvm_pre_fault_memory range = {};
+	struct page *page;
+	u64 pfn;
+
+	switch (entry) {
+	case KAPI_ENTRY_PAGE_FAULT: /* no root to map into */
+		o->mmu.root.hpa = INVALID_PAGE;
+		o->vcpu.arch.mmu = &o->mmu;
+		kapi_stock_page_fault(&o->vcpu, 0, 0, NULL, 0);
+		break;
+	case KAPI_ENTRY_GET_PFN: /* no file */
+		kapi_stock_get_pfn(&o->kvm, &o->slot, 0, &pfn, NULL);
+		break;
+	case KAPI_ENTRY_MAPPING_LEVEL: /* the smallest */
+		kapi_stock_mapping_level(&o->kvm, &o->slot, 0, PG_LEVEL_4K, true);
+		break;
+	case KAPI_ENTRY_SLOT_PFN: /* no memslot */
+		kapi_stock_slot_pfn(NULL, 0, true, false, NULL, false, NULL, NULL);
+		break;
+	case KAPI_ENTRY_VM_IOCTL: /* another process's VM */
+		o->file.private_data = &o->kvm;
+		kapi_stock_vm_ioctl(&o->file, KVM_CHECK_EXTENSION, 0);
+		break;
+	case KAPI_ENTRY_PREPARE_SLOT: /* deleting takes no preparation */
+		kapi_stock_prepare_slot(&o->kvm, &o->slot, NULL, KVM_MR_DELETE);
+		break;
+	case KAPI_ENTRY_UNBIND: /* no file */
+		kapi_stock_unbind(&o->slot);
+		break;
+	case KAPI_ENTRY_BIND: /* no such descriptor */
+		kapi_stock_bind(&o->kvm, &o->slot, ~0u, 0);
+		break;
+	case KAPI_ENTRY_POPULATE: /* fewer pages than none */
+		mutex_init(&o->kvm.slots_lock);
+		mutex_lock(&o->kvm.slots_lock);
+		kapi_stock_populate(&o->kvm, 0, NULL, -1, NULL, NULL);
+		mutex_unlock(&o->kvm.slots_lock);
+		break;
+	case KAPI_ENTRY_CREATE:
+		kapi_stock_create(&o->kvm, &no_such_flags);
+		break;
+	case KAPI_ENTRY_MEMORY_FAILURE: /* no memory there */
+		kapi_stock_memory_failure(~0ul, MF_SW_SIMULATED);
+		break;
+	case KAPI_ENTRY_CHECK_EXTENSION:
+		kapi_stock_check_extension(&o->kvm, -1);
+		break;
+	case KAPI_ENTRY_INIT_VM: /* no such type */
+		kapi_stock_init_vm(&o->kvm, ~0ul);
+		break;
+	case KAPI_ENTRY_PREFETCH_PFN: /* no memslot */
+		kapi_stock_prefetch_pfn(NULL, 0);
+		break;
+	case KAPI_ENTRY_PREFETCH_PAGES: /* no memslot */
+		kapi_stock_prefetch_pages(NULL, 0, &page, 1);
+		break;
+	case KAPI_ENTRY_VCPU_MAP: /* nothing to fill in */
+		kapi_stock_vcpu_map(&o->vcpu, 0, NULL);
+		break;
+	case KAPI_ENTRY_PRE_FAULT: /* a VM that may not */
+		o->vcpu.kvm = &o->kvm;
+		kapi_stock_pre_fault(&o->vcpu, &range);
+		break;
+	case KAPI_ENTRY_FREE_VM: /* see gmem_proof_call() */
+	case KAPI_ENTRIES:
+		break;
+	}
+}
+
+int gmem_proof_call(enum kapi_entry entry)
+{
+	struct objects *const o = kvzalloc(sizeof(*o), GFP_KERNEL);
+
+	if (!o)
+		return -ENOMEM;
+	if (entry == KAPI_ENTRY_FREE_VM) {
+		/* Its body frees what it is given; where it does not run, that is for us. */
+		kapi_stock_free_vm(&o->kvm);
+		if (!gmem_came_here(entry))
+			return 0;
+	} else {
+		call(entry, o);
+	}
+	kvfree(o);
+	return 0;
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The bodies of the functions that are taken over. Each is called directly behind its
+ * fentry call, by a static call, which neither IBT nor another ftrace user minds.
+ */
+#include <linux/kvm_host.h>
+#include <linux/static_call.h>
+
+#include "hooks.h"
+
+#define DEFINE_BODY(fn, ret, args)                                 \
+	DEFINE_STATIC_CALL_NULL(body_##fn, *(fn##_proto *)0);      \
+	static void set_body_##fn(unsigned long body)              \
+	{                                                          \
+		static_call_update(body_##fn, (fn##_proto *)body); \
+	}
+HOOKED(DEFINE_BODY)
+
+#define BODY(fn) static_call(body_##fn)
+
+#define SETTER(entry, fn) [entry] = set_body_##fn,
+
+static void (*const setters[KAPI_ENTRIES])(unsigned long body) = { ENTRIES(SETTER) };
+
+void gmem_stock_set_body(enum kapi_entry entry, unsigned long addr)
+{
+	setters[entry](addr);
+}
+
+int kapi_stock_create(struct kvm *kvm, struct kvm_create_guest_memfd *args)
+{
+	return BODY(kvm_gmem_create)(kvm, args);
+}
+
+int kapi_stock_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int fd,
+		    long long offset)
+{
+	return BODY(kvm_gmem_bind)(kvm, slot, fd, offset);
+}
+
+void kapi_stock_unbind(struct kvm_memory_slot *slot)
+{
+	BODY(kvm_gmem_unbind)(slot);
+}
+
+int kapi_stock_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
+		       int *max_order)
+{
+	return BODY(kvm_gmem_get_pfn)(kvm, slot, gfn, pfn, max_order);
+}
+
+long kapi_stock_populate(struct kvm *kvm, kapi_u64 gfn, void *src, long npages, kapi_populate_cb cb,
+			 void *opaque)
+{
+	return BODY(kvm_gmem_populate)(kvm, gfn, src, npages, cb, opaque);
+}
+
+int kapi_stock_init_vm(struct kvm *kvm, unsigned long type)
+{
+	return BODY(kvm_arch_init_vm)(kvm, type);
+}
+
+void kapi_stock_free_vm(struct kvm *kvm)
+{
+	BODY(kvm_arch_free_vm)(kvm);
+}
+
+int kapi_stock_check_extension(struct kvm *kvm, long extension)
+{
+	return BODY(kvm_vm_ioctl_check_extension)(kvm, extension);
+}
+
+int kapi_stock_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, void *insn,
+			  int insn_len)
+{
+	return BODY(kvm_mmu_page_fault)(vcpu, gpa, error, insn, insn_len);
+}
+
+int kapi_stock_memory_failure(unsigned long pfn, int flags)
+{
+	return BODY(memory_failure)(pfn, flags);
+}
+
+long kapi_stock_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
+{
+	return BODY(kvm_vm_ioctl)(file, ioctl, arg);
+}
+
+int kapi_stock_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
+			    struct kvm_memory_slot *slot, int change)
+{
+	return BODY(kvm_arch_prepare_memory_region)(kvm, old, slot, change);
+}
+
+kapi_u64 kapi_stock_slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, bool atomic,
+			     bool interruptible, bool *async, bool write, bool *writable,
+			     unsigned long *hva)
+{
+	return BODY(__gfn_to_pfn_memslot)(slot, gfn, atomic, interruptible, async, write, writable,
+					  hva);
+}
+
+kapi_u64 kapi_stock_prefetch_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn)
+{
+	return BODY(gfn_to_pfn_memslot_atomic)(slot, gfn);
+}
+
+int kapi_stock_prefetch_pages(struct kvm_memory_slot *slot, kapi_u64 gfn, struct page **pages,
+			      int count)
+{
+	return BODY(gfn_to_page_many_atomic)(slot, gfn, pages, count);
+}
+
+int kapi_stock_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map *map)
+{
+	return BODY(kvm_vcpu_map)(vcpu, gfn, map);
+}
+
+int kapi_stock_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, kapi_u64 gfn,
+			     int max_level, bool is_private)
+{
+	return BODY(__kvm_mmu_max_mapping_level)(kvm, slot, gfn, max_level, is_private);
+}
+
+long kapi_stock_pre_fault(struct kvm_vcpu *vcpu, struct kvm_pre_fault_memory *range)
+{
+	return BODY(kvm_arch_vcpu_pre_fault_memory)(vcpu, range);
+}

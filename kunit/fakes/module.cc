@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kapi/module.c's references and kapi/takeover.c's features (module.h), the record of
+ * the fault that a thread is in (kapi/faults.c), and pre-faulting beside deletion
+ * (kapi/prefault.c).
+ */
+#include "kunit/fakes/module.h"
+
+#include <atomic>
+#include <mutex>
+#include <set>
+
+#include "kunit/fakes/fakes.h"
+#include "kunit/fakes/kvm.h"
+#include "kunit/fakes/locks.h"
+
+namespace fake
+{
+
+namespace
+{
+
+constexpr unsigned kAll = ~0u;
+
+std::atomic<unsigned> features{ kAll };
+std::atomic<bool> tdp_mmu{ true }, going;
+std::atomic<long> refs, only_slots;
+
+std::mutex deletions_mutex;
+std::multiset<struct kvm *> deletions;
+
+} /* namespace */
+
+void set_features(unsigned wanted)
+{
+	features = wanted;
+}
+
+void set_tdp_mmu(bool used)
+{
+	tdp_mmu = used;
+}
+
+void set_module_going(bool is)
+{
+	going = is;
+}
+
+long module_refs()
+{
+	return refs;
+}
+
+void needs_module(const char *what)
+{
+	if (current().module_refs <= 0)
+		bug("%s without a reference of the module", what);
+}
+
+void check_module()
+{
+	if (refs)
+		bug("%ld references of the module are left", refs.load());
+	features = kAll;
+	tdp_mmu = true;
+	going = false;
+}
+
+} /* namespace fake */
+
+using namespace fake;
+
+bool kapi_feature(enum kapi_feature feature)
+{
+	if (kapi_setting_backend_stock() && feature & (KAPI_FEATURE_BACKEND | KAPI_FEATURE_SHARED))
+		return false;
+	return features & feature;
+}
+
+bool kapi_kvm_tdp_mmu(void)
+{
+	return tdp_mmu;
+}
+
+bool kapi_self_get(void)
+{
+	if (going)
+		return false;
+	refs++;
+	current().module_refs++;
+	return true;
+}
+
+void kapi_self_put(void)
+{
+	if (refs-- <= 0)
+		bug("one reference of the module too many is put");
+	current().module_refs--;
+}
+
+void kapi_slot_mark_only(struct kvm_memory_slot *slot)
+{
+	refs++;
+	only_slots++;
+	slot->only = true;
+}
+
+void kapi_slot_unmark_only(struct kvm_memory_slot *slot)
+{
+	if (!slot->only)
+		return;
+	slot->only = false;
+	only_slots--;
+	refs--;
+}
+
+bool kapi_slot_only(const struct kvm_memory_slot *slot)
+{
+	return slot && slot->only;
+}
+
+bool kapi_faults_matter(void)
+{
+	return only_slots != 0;
+}
+
+void kapi_fault_begin(struct kapi_fault *fault)
+{
+	if (current().fault)
+		bug("a fault within a fault");
+	fault->error = 0;
+	current().fault = fault;
+}
+
+void kapi_fault_end(struct kapi_fault *fault)
+{
+	if (current().fault != fault)
+		bug("a fault ends that has not begun");
+	current().fault = nullptr;
+}
+
+void kapi_fault_note(kapi_u64 gfn, int error)
+{
+	if (!current().fault)
+		return;
+	current().fault->gfn = gfn;
+	current().fault->error = error;
+}
+
+bool kapi_prefault_begin(struct kapi_prefault *, struct kvm *kvm)
+{
+	const std::lock_guard guard{ deletions_mutex };
+
+	return deletions.count(kvm) == 0;
+}
+
+bool kapi_prefault_end(struct kapi_prefault *)
+{
+	return stock().prefault_stopped;
+}
+
+void kapi_deletion_begin(struct kapi_deletion *, struct kvm *kvm)
+{
+	const std::lock_guard guard{ deletions_mutex };
+
+	deletions.insert(kvm);
+}
+
+void kapi_deletion_end(struct kapi_deletion *deletion)
+{
+	(void)deletion;
+	const std::lock_guard guard{ deletions_mutex };
+
+	/* Requests of one VM do not differ here. */
+	deletions.erase(deletions.begin());
+}

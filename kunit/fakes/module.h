@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The module itself: what it was loaded for, whether it is going, who pins it.
+ */
+#ifndef GMEM_FAKES_MODULE_H
+#define GMEM_FAKES_MODULE_H
+
+#include "kapi/kapi.h"
+
+namespace fake
+{
+
+/* Bits of enum kapi_feature; all by default, and again in check_clean(). */
+void set_features(unsigned features);
+/* Whether KVM's TDP MMU is in use; true by default, likewise. */
+void set_tdp_mmu(bool used);
+/* It is being unloaded: nobody gets a reference any more. False by default, likewise. */
+void set_module_going(bool going);
+/* References that memslots, VMs and calls have. */
+long module_refs();
+/* A rule: what is made here needs the module later, and the caller has a reference. */
+void needs_module(const char *what);
+/* For check_clean(). */
+void check_module();
+
+} /* namespace fake */
+
+#endif /* GMEM_FAKES_MODULE_H */

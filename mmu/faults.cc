@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The entries wrapped around KVM's own functions for faults, and for whatever else of
+ * KVM's finds the page behind a gfn by a memslot's user address. A memslot on a mappable
+ * file (kapi_slot_only()) has no other memory than that, from binding to unbinding: no
+ * answer here depends on whether the file can be had just now.
+ */
+#include "mmu/entry.h"
+#include "mmu/memslot.h"
+#include "mmu/pci_hole.h"
+
+namespace
+{
+
+using namespace gmem;
+
+/* What a page must be for a shared access. */
+Share share_of_shared(const File &file)
+{
+	return file.converts() ? Share::kShared : Share::kEither;
+}
+
+/* The file of a memslot on a mappable one; NULL: it has gone or is going. */
+File *mappable_file(const FileRef &handle)
+{
+	File *const file = handle ? File::of(handle.get()) : nullptr;
+
+	return file && file->inode().store().kind().mappable ? file : nullptr;
+}
+
+/* The fault of the current task, while memslots on mappable files are there. */
+class SharedFault {
+    public:
+	SharedFault() : begun_(kapi_faults_matter())
+	{
+		if (begun_)
+			kapi_fault_begin(&fault_);
+	}
+	~SharedFault()
+	{
+		if (begun_)
+			kapi_fault_end(&fault_);
+	}
+	SharedFault(const SharedFault &) = delete;
+	SharedFault &operator=(const SharedFault &) = delete;
+
+	/* The first such memslot came meanwhile, and the fault may have been on it. */
+	bool unseen() const { return !begun_ && kapi_faults_matter(); }
+	int error() const { return begun_ ? fault_.error : 0; }
+	Gfn gfn() const { return Gfn{ fault_.gfn }; }
+
+    private:
+	const bool begun_;
+	kapi_fault fault_{};
+};
+
+/* The page of a shared fault on @slot, which is its file's alone. */
+Result<Backing> shared_backing(struct kvm_memory_slot *slot, Gfn gfn)
+{
+	const FileRef handle{ kapi_slot_file_get(slot) };
+	File *const file = mappable_file(handle);
+
+	if (!file)
+		return error(EFAULT);
+	return memslot_fault(*file, file->vm(), slot, gfn, share_of_shared(*file));
+}
+
+} /* namespace */
+
+int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, void *insn,
+			int insn_len)
+{
+	Entry entry{ KAPI_ENTRY_PAGE_FAULT };
+	/* PFERR_PRESENT_MASK, PFERR_RSVD_MASK and PFERR_PRIVATE_ACCESS of <asm/kvm_host.h>. */
+	constexpr kapi_u64 kPresent = 1ull << 0, kWrite = 1ull << 1, kReserved = 1ull << 3,
+			   kPrivateAccess = 1ull << 49;
+
+	/*
+	 * Reserved bits are how KVM remembers emulated MMIO, which is never
+	 * private. It does not forget when the page is made private, and would take
+	 * every later access for one to the MMIO of before. A nested guest's address is
+	 * no gfn; its accesses are shared ones.
+	 */
+	if (kapi_vcpu_is_direct(vcpu) && kapi_kvm_sw_private(vcpu, gpa))
+		error = (error & ~(error & kReserved ? kReserved | kPresent : 0)) | kPrivateAccess;
+	else
+		entry.stock();
+
+	int ret;
+	{
+		const SharedFault fault;
+
+		ret = kapi_stock_page_fault(vcpu, gpa, error, insn, insn_len);
+		if (ret == -EFAULT && fault.unseen())
+			return kGoOn;
+		/*
+		 * This KVM has no exit for it, and a signal for poison, as if the page
+		 * were at the slot's user address.
+		 */
+		if (ret == -EFAULT && fault.error()) {
+			kapi_vcpu_exit_shared(vcpu, fault.gfn().value);
+			return fault.error();
+		}
+	}
+	if (ret == kGoOn && !(error & kWrite))
+		map_hole_ahead(vcpu, gpa);
+	return ret;
+}
+
+kapi_u64 gmem_kvm_slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, bool atomic,
+			   bool interruptible, bool *async, bool write, bool *writable,
+			   unsigned long *hva)
+{
+	Entry entry{ KAPI_ENTRY_SLOT_PFN };
+
+	if (!kapi_slot_only(slot)) {
+		entry.stock();
+		return kapi_stock_slot_pfn(slot, gfn, atomic, interruptible, async, write, writable,
+					   hva);
+	}
+	if (writable)
+		*writable = true;
+	if (hva)
+		*hva = kapi_slot_hva(slot, gfn);
+	/* There is always something to sleep for. Only faults of vCPUs come here so far. */
+	if (atomic)
+		return kapi_pfn_error();
+
+	Result<Backing> backing = shared_backing(const_cast<struct kvm_memory_slot *>(slot),
+						 Gfn{ gfn });
+
+	if (!backing.ok()) {
+		kapi_fault_note(gfn, backing.status().code());
+		return kapi_pfn_error();
+	}
+	return kapi_page_pfn(backing.value().page.release());
+}
+
+/*
+ * Shadow page tables, of nested guests, are filled ahead by user address: with another
+ * page, where the gfn is private or the memslot a file's alone. It is not needed.
+ */
+kapi_u64 gmem_kvm_prefetch_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn)
+{
+	Entry entry{ KAPI_ENTRY_PREFETCH_PFN };
+
+	if (kapi_slot_has_gmem(slot))
+		return kapi_pfn_error();
+	entry.stock();
+	return kapi_stock_prefetch_pfn(slot, gfn);
+}
+
+int gmem_kvm_prefetch_pages(struct kvm_memory_slot *slot, kapi_u64 gfn, struct page **pages,
+			    int count)
+{
+	Entry entry{ KAPI_ENTRY_PREFETCH_PAGES };
+
+	if (kapi_slot_has_gmem(slot))
+		return -1;
+	entry.stock();
+	return kapi_stock_prefetch_pages(slot, gfn, pages, count);
+}
+
+int gmem_kvm_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map *map)
+{
+	Entry entry{ KAPI_ENTRY_VCPU_MAP };
+	struct kvm *const kvm = kapi_vcpu_kvm(vcpu);
+	struct kvm_memory_slot *const slot = map ? kapi_kvm_slot_of(kvm, gfn) : nullptr;
+
+	if (!kapi_slot_only(slot)) {
+		/* What user space has there is another page. */
+		if (kapi_slot_has_gmem(slot) && kapi_kvm_type(kvm) == KAPI_VM_SW_PROTECTED &&
+		    kapi_kvm_range_private(kvm, gfn, gfn + 1))
+			return -EINVAL;
+		entry.stock();
+		return kapi_stock_vcpu_map(vcpu, gfn, map);
+	}
+
+	const FileRef handle{ kapi_slot_file_get(slot) };
+	File *const file = mappable_file(handle);
+
+	if (!file)
+		return -EINVAL;
+
+	Result<Backing> backing = memslot_page(*file, kvm, slot, Gfn{ gfn },
+					       share_of_shared(*file));
+
+	if (!backing.ok())
+		return -EINVAL;
+	kapi_host_map_fill(map, backing.value().page.release(), gfn);
+	return 0;
+}
+
+int gmem_kvm_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, kapi_u64 gfn,
+			   int max_level, bool is_private)
+{
+	Entry entry{ KAPI_ENTRY_MAPPING_LEVEL };
+	/* PG_LEVEL_4K and PG_LEVEL_2M of <asm/pgtable_types.h>. */
+	constexpr int k4K = 1, k2M = 2;
+
+	if (is_private || !kapi_slot_only(slot)) {
+		entry.stock();
+		return kapi_stock_mapping_level(kvm, slot, gfn, max_level, is_private);
+	}
+
+	struct kvm_memory_slot *const ours = const_cast<struct kvm_memory_slot *>(slot);
+	const FileRef handle{ kapi_slot_file_get(ours) };
+	File *const file = mappable_file(handle);
+	/* Of a file that is going only the one page at hand is known. */
+	const int level = file && memslot_shared_order(*file, ours, Gfn{ gfn }) ? k2M : k4K;
+
+	/* As for private memory: not by how user space has it mapped. */
+	return std::min(level, kapi_stock_mapping_level(kvm, slot, gfn, max_level, true));
+}
+
+long gmem_kvm_pre_fault(struct kvm_vcpu *vcpu, struct kvm_pre_fault_memory *range)
+{
+	Entry entry{ KAPI_ENTRY_PRE_FAULT };
+	kapi_prefault prefault{};
+
+	if (!kapi_prefault_begin(&prefault, kapi_vcpu_kvm(vcpu)))
+		return -EAGAIN;
+	entry.stock();
+
+	const long ret = kapi_stock_pre_fault(vcpu, range);
+
+	return kapi_prefault_end(&prefault) && ret == -EINTR ? -EAGAIN : ret;
+}

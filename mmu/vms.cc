@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The entries wrapped around KVM's own functions for VMs: making and freeing one, what
+ * it says that it can do, and the ioctls that are ours or that we change. Faults are in
+ * mmu/faults.cc.
+ */
+#include <uapi/gmem.h>
+
+#include "mmu/attributes.h"
+#include "mmu/entry.h"
+#include "mmu/link.h"
+#include "mmu/memslot.h"
+#include "mmu/pci_hole.h"
+#include "mmu/slots.h"
+
+namespace gmem
+{
+
+std::uint64_t known_flags(struct kvm *kvm)
+{
+	std::uint64_t flags = 0;
+
+	if (kapi_setting_huge() == KAPI_HUGE_ADVISE)
+		flags |= GMEM_FLAG_HUGE;
+	if (files_can_be_mappable()) {
+		flags |= GUEST_MEMFD_FLAG_MMAP;
+		/* What the hardware has encrypted for a guest cannot have begun as shared. */
+		if (!kvm || kapi_kvm_type(kvm) <= KAPI_VM_SW_PROTECTED)
+			flags |= GUEST_MEMFD_FLAG_INIT_SHARED;
+	}
+	return flags;
+}
+
+namespace
+{
+
+/* While a memslot may be deleted no vCPU waits for that with SRCU held. */
+class Deletion {
+    public:
+	explicit Deletion(struct kvm *kvm) { kapi_deletion_begin(&deletion_, kvm); }
+	~Deletion() { kapi_deletion_end(&deletion_); }
+	Deletion(const Deletion &) = delete;
+	Deletion &operator=(const Deletion &) = delete;
+
+    private:
+	kapi_deletion deletion_{};
+};
+
+/*
+ * Whether KVM_SET_MEMORY_ATTRIBUTES of @kvm is ours, whatever its memslots are on now.
+ * That of a software-protected VM always is: KVM's own has no bounds, and a kernel
+ * without such VMs has no other use for it.
+ */
+bool attributes_are_ours(struct kvm *kvm)
+{
+	return files_can_be_mappable() || kapi_kvm_type(kvm) == KAPI_VM_SW_PROTECTED;
+}
+
+/* What a request for a memslot ended in; -ENOTTY: it is KVM's own. */
+long serve_region(struct kvm *kvm, unsigned int ioctl, unsigned long arg,
+		  const struct kapi_region &region)
+{
+	struct kapi_region_gmem gmem;
+
+	if (region.flags & KVM_MEM_PCI_HOLE && kapi_feature(KAPI_FEATURE_HOLES))
+		return set_hole(kvm, region).code();
+	if (!files_can_be_mappable() || !wants_shared_slot(kvm, ioctl, region))
+		return -ENOTTY;
+	if (kapi_region_read_gmem(&gmem, arg) != 0)
+		return -EFAULT;
+	return set_shared_slot(kvm, region, gmem).code();
+}
+
+long serve_link(struct kvm *kvm, unsigned long arg)
+{
+	struct kvm_link_guest_memfd link;
+
+	if (kapi_link_read(&link, arg) != 0)
+		return -EFAULT;
+
+	const Result<int> fd = link_file(kvm, link);
+
+	return fd.ok() ? fd.value() : fd.status().code();
+}
+
+long serve_attributes(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
+{
+	GfnRange gfns;
+	bool to_private;
+	const int read = kapi_attributes_read(kvm, &gfns.start.value, &gfns.end.value, &to_private,
+					      ioctl, arg);
+
+	if (read != 0)
+		return read;
+
+	const SlotsLock lock{ kvm };
+
+	return convert_gfns(kvm, gfns, to_private).code();
+}
+
+/* What an ioctl on a VM ended in; -ENOTTY: it is KVM's own. */
+long serve_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
+{
+	/* KVM_CHECK_EXTENSION and KVM_CAP_GUEST_MEMFD of <linux/kvm.h>. */
+	constexpr unsigned kCheckExtension = 0xae03;
+	constexpr unsigned long kCapGuestMemfd = 234;
+	/* KVM_SET_MEMORY_ATTRIBUTES of <linux/kvm.h>. */
+	constexpr unsigned kSetAttributes = 0x4020aed2;
+
+	switch (ioctl) {
+	case kCheckExtension:
+		/* Which KVM answers by itself: there is a file for every VM now. */
+		return arg == kCapGuestMemfd && files_can_be_mappable() ? 1 : -ENOTTY;
+	case KVM_LINK_GUEST_MEMFD:
+		return files_can_be_mappable() ? serve_link(kvm, arg) : -ENOTTY;
+	case kSetAttributes:
+		return attributes_are_ours(kvm) ? serve_attributes(kvm, ioctl, arg) : -ENOTTY;
+	default:
+		return -ENOTTY;
+	}
+}
+
+} /* namespace */
+
+} /* namespace gmem */
+
+using namespace gmem;
+
+int gmem_kvm_init_vm(struct kvm *kvm, unsigned long type)
+{
+	Entry entry{ KAPI_ENTRY_INIT_VM };
+	int ret = kapi_stock_init_vm(kvm, type);
+
+	/* The VM pins the module from here on: nobody else tells its private faults. */
+	if (type != KAPI_VM_SW_PROTECTED || ret != -EINVAL || !kapi_kvm_tdp_mmu() ||
+	    !kapi_self_get()) {
+		entry.stock();
+		return ret;
+	}
+	/* A kernel built without software-protected VMs: one is a default VM with private memory. */
+	ret = kapi_stock_init_vm(kvm, KAPI_VM_DEFAULT);
+	if (ret == 0)
+		kapi_kvm_make_sw_protected(kvm);
+	else
+		kapi_self_put();
+	return ret;
+}
+
+void gmem_kvm_free_vm(struct kvm *kvm)
+{
+	Entry entry{ KAPI_ENTRY_FREE_VM };
+	const bool pins_us = kapi_kvm_made_sw_protected(kvm);
+
+	entry.stock();
+	kapi_stock_free_vm(kvm);
+	if (pins_us)
+		kapi_self_put();
+}
+
+int gmem_kvm_check_extension(struct kvm *kvm, long extension)
+{
+	Entry entry{ KAPI_ENTRY_CHECK_EXTENSION };
+	/* KVM_CAP_VM_TYPES of <linux/kvm.h>. */
+	constexpr long kCapVmTypes = 235;
+	constexpr int kSwProtectedBit = 1 << 1;
+
+	const int ret = kapi_stock_check_extension(kvm, extension);
+
+	switch (extension) {
+	case kCapVmTypes:
+		if (!kapi_feature(KAPI_FEATURE_SW_PROTECTED) || !kapi_kvm_tdp_mmu())
+			break;
+		return ret | kSwProtectedBit;
+	case KVM_CAP_GUEST_MEMFD_FLAGS:
+		if (!kapi_feature(KAPI_FEATURE_BACKEND))
+			break;
+		return static_cast<int>(known_flags(kvm));
+	case KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES:
+		if (!files_can_be_mappable())
+			break;
+		return !kvm || kapi_kvm_has_private_mem(kvm);
+	case KVM_CAP_PCI_HOLE_MEM:
+		return holes_possible(kvm);
+	case KVM_CAP_GUEST_MEMFD_LINK:
+		return links_possible(kvm);
+	}
+	entry.stock();
+	return ret;
+}
+
+long gmem_kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
+{
+	Entry entry{ KAPI_ENTRY_VM_IOCTL };
+	struct kvm *const kvm = kapi_file_vm(file);
+	const auto stock = [&] {
+		entry.stock();
+		return kapi_stock_vm_ioctl(file, ioctl, arg);
+	};
+	const ModuleRef module;
+	struct kapi_region region;
+
+	/* Another process's VM, or a dead one; or the module is going. */
+	if (!kapi_kvm_usable(kvm) || !module)
+		return stock();
+	if (kapi_region_read(&region, ioctl, arg) == 0) {
+		if (region.size == 0) {
+			const Deletion deletion{ kvm };
+			const long ret = serve_region(kvm, ioctl, arg, region);
+
+			return ret == -ENOTTY ? stock() : ret;
+		}
+
+		const long ret = serve_region(kvm, ioctl, arg, region);
+
+		return ret == -ENOTTY ? stock() : ret;
+	}
+
+	const long ret = serve_ioctl(kvm, ioctl, arg);
+
+	return ret == -ENOTTY ? stock() : ret;
+}
+
+int gmem_kvm_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
+			  struct kvm_memory_slot *slot, int change)
+{
+	Entry entry{ KAPI_ENTRY_PREPARE_SLOT };
+	/* KVM_MR_MOVE of <linux/kvm_host.h>; behind it only KVM_MR_FLAGS_ONLY. */
+	constexpr int kMove = 2;
+
+	/* KVM would put another in its place and free the one that the file knows. */
+	if (change >= kMove && (kapi_slot_has_gmem(old) || !may_change(old)))
+		return -EINVAL;
+	if (making_shared_slot(kvm))
+		return prepare_shared_slot(kvm, old, slot, change).code();
+	entry.stock();
+	return kapi_stock_prepare_slot(kvm, old, slot, change);
+}
