@@ -21,6 +21,7 @@
 #include "files.h"
 #include "kapi.h"
 #include "stats.h"
+#include "symbols.h"
 
 /* What the boundary keeps of an inode, as its mapping's private data. */
 struct gmem_mapping {
@@ -30,6 +31,9 @@ struct gmem_mapping {
 
 /* As guest_memfd's own file system of later kernels ("GMEM"). */
 #define GUEST_MEMFD_MAGIC 0x474d454d
+
+/* The stock backend's, as /proc/PID/fd and the policies of security modules have it. */
+#define FILE_NAME "[kvm-gmem]"
 
 static struct vfsmount *gmem_mnt;
 static int gmem_mnt_users;
@@ -168,6 +172,13 @@ bool gmem_folio_is_ours(struct folio *folio)
 	return mapping && mapping->a_ops == &gmem_aops;
 }
 
+bool gmem_mapping_looks_ours(const struct address_space *mapping)
+{
+	const struct address_space_operations *ops;
+
+	return !copy_from_kernel_nofault(&ops, &mapping->a_ops, sizeof(ops)) && ops == &gmem_aops;
+}
+
 struct mem_cgroup *gmem_inode_memcg(struct inode *inode)
 {
 	return ((struct gmem_mapping *)inode->i_mapping->i_private_data)->memcg;
@@ -241,7 +252,7 @@ static struct file *file_on(struct inode *inode, void *core_file)
 
 	/* The caller has a reference; this one is put by __fput() through gmem_fops.owner. */
 	__module_get(THIS_MODULE);
-	file = alloc_file_pseudo(inode, gmem_mnt, "[kvm-gmem]", O_RDWR | O_LARGEFILE, &gmem_fops);
+	file = alloc_file_pseudo(inode, gmem_mnt, FILE_NAME, O_RDWR | O_LARGEFILE, &gmem_fops);
 	if (IS_ERR(file))
 		module_put(THIS_MODULE);
 	else
@@ -259,7 +270,8 @@ int kapi_file_create(kapi_u64 size, bool mappable, void *core_inode, void *core_
 	if (ret)
 		return ret;
 
-	inode = alloc_anon_inode(gmem_mnt->mnt_sb);
+	/* Not alloc_anon_inode(), whose inodes security modules never see. */
+	inode = gmem_anon_inode_make_secure_inode(gmem_mnt->mnt_sb, FILE_NAME);
 	if (IS_ERR(inode)) {
 		ret = PTR_ERR(inode);
 		goto err_fs;

@@ -7,6 +7,7 @@
 
 #include <linux/types.h>
 
+struct address_space;
 struct file;
 struct folio;
 struct inode;
@@ -17,6 +18,11 @@ struct vm_area_struct;
 
 /* Whether the folio is in the cache of an inode of ours; it is locked. */
 bool gmem_folio_is_ours(struct folio *folio);
+/*
+ * The same of a mapping that may be anything, or a pointer to nowhere: it is read without
+ * faulting. RCU keeps one of ours.
+ */
+bool gmem_mapping_looks_ours(const struct address_space *mapping);
 /* Whom the inode's pages are charged to. */
 struct mem_cgroup *gmem_inode_memcg(struct inode *inode);
 /* NUMA policies of a file that can be mapped; NULL for others. */

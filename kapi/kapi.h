@@ -244,7 +244,8 @@ kapi_u64 kapi_cache_index(struct page *page);
 /*
  * Makes an inode of @size bytes on the module's pseudo file system and a file
  * for it, which user space can map if @mappable. @core_inode and @core_file come
- * back in the calls below. The file is not yet in a descriptor table. -ENOMEM, -ENFILE. Sleeps.
+ * back in the calls below. The file is not yet in a descriptor table. -ENOMEM, -ENFILE;
+ * -EACCES or another error of a security module's. Sleeps.
  */
 int kapi_file_create(kapi_u64 size, bool mappable, void *core_inode, void *core_file,
 		     struct file **file, struct inode **inode);

@@ -135,6 +135,15 @@ kapi_u64 kapi_pfn_error(void);
 unsigned long kapi_slot_hva(const struct kvm_memory_slot *slot, kapi_u64 gfn);
 void kapi_kvm_assert_slots_lock(struct kvm *kvm);
 
+/* ---- permission (kapi/access.c) ------------------------------------------------------ */
+
+/*
+ * Whether the current task may do to the private memory of @kvm what makes it readable
+ * or another VM's: it is of the process that made the VM, or has the right to trace
+ * that; once the process is gone, CAP_SYS_PTRACE. Takes no lock of ours; sleeps.
+ */
+bool kapi_kvm_may_have_memory(struct kvm *kvm);
+
 /* ---- requests for memslots (kapi/slots.c) ------------------------------------------- */
 
 /* What KVM_SET_USER_MEMORY_REGION and KVM_SET_USER_MEMORY_REGION2 have in common. */

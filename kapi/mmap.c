@@ -20,11 +20,15 @@ static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
 	switch (gmem_file_fault(file->private_data, vmf->pgoff, &vmf->page)) {
 	case 0:
 		return VM_FAULT_LOCKED;
-	case -ENOMEM:
-		return VM_FAULT_OOM;
 	case -EHWPOISON:
 		return VM_FAULT_HWPOISON;
 	default:
+		/*
+		 * -ENOMEM, too, as hugetlb has it. VM_FAULT_OOM would have the access
+		 * tried again until an OOM kill among the toucher's own has helped, but
+		 * it is the file's owner who pays. Its cgroup has been through reclaim
+		 * and the OOM killer by now: another try would end here again.
+		 */
 		return VM_FAULT_SIGBUS;
 	}
 }

@@ -33,14 +33,16 @@ bool kapi_kvm_has_readonly(struct kvm *kvm)
 	return kvm_arch_has_readonly_mem(kvm);
 }
 
-bool kapi_slot_is_hole(struct kvm_memory_slot *slot)
+bool kapi_slot_is_hole(const struct kvm_memory_slot *slot)
 {
-	return slot->flags & KVM_MEM_PCI_HOLE;
+	return slot && slot->flags & KVM_MEM_PCI_HOLE;
 }
 
-void kapi_slot_mark_hole(struct kvm_memory_slot *slot)
+void kapi_slot_mark_hole(struct kvm_memory_slot *slot, bool hole)
 {
-	slot->flags |= KVM_MEM_PCI_HOLE;
+	slot->flags &= ~KVM_MEM_PCI_HOLE;
+	if (hole)
+		slot->flags |= KVM_MEM_PCI_HOLE;
 }
 
 kapi_u64 kapi_slot_user_addr(struct kvm_memory_slot *slot)
@@ -59,7 +61,7 @@ struct kvm_memory_slot *kapi_vcpu_hole(struct kvm_vcpu *vcpu, kapi_u64 gfn)
 	    !VALID_PAGE(vcpu->arch.mmu->root.hpa))
 		return NULL;
 	slot = __gfn_to_memslot(kvm_vcpu_memslots(vcpu), gfn);
-	return slot && kapi_slot_is_hole(slot) ? slot : NULL;
+	return kapi_slot_is_hole(slot) ? slot : NULL;
 }
 
 /* ---- all ones ------------------------------------------------------------------- */

@@ -23,8 +23,8 @@ bool kapi_kvm_has_readonly(struct kvm *kvm);
  * they are with two-dimensional paging; or NULL. Cheap while no VM has any. SRCU.
  */
 struct kvm_memory_slot *kapi_vcpu_hole(struct kvm_vcpu *vcpu, kapi_u64 gfn);
-bool kapi_slot_is_hole(struct kvm_memory_slot *slot);
-void kapi_slot_mark_hole(struct kvm_memory_slot *slot); /* slots_lock held */
+bool kapi_slot_is_hole(const struct kvm_memory_slot *slot); /* NULL is none */
+void kapi_slot_mark_hole(struct kvm_memory_slot *slot, bool hole); /* slots_lock held */
 /* Where KVM finds the slot's bytes in user space. slots_lock or SRCU. */
 kapi_u64 kapi_slot_user_addr(struct kvm_memory_slot *slot);
 

@@ -97,6 +97,9 @@ void *gmem_symbol_variable(const char *name)
 	X(__mem_cgroup_uncharge_folios, void, (struct folio_batch *))                          \
 	X(alloc_contig_pages_noprof, struct page *, (unsigned long, gfp_t, int, nodemask_t *)) \
 	X(lru_add_drain_all, void, (void))                                                     \
+	X(anon_inode_make_secure_inode, struct inode *,                                        \
+	  (struct super_block *, const char *, const struct inode *))                          \
+	X(mm_access, struct mm_struct *, (struct task_struct *, unsigned int))                 \
 	X(mpol_shared_policy_init, void, (struct shared_policy *, struct mempolicy *))         \
 	X(mpol_shared_policy_lookup, struct mempolicy *, (struct shared_policy *, pgoff_t))    \
 	X(mpol_set_shared_policy, int,                                                         \
@@ -227,6 +230,16 @@ void gmem_mem_cgroup_uncharge_folios(struct folio_batch *folios)
 void gmem_lru_add_drain_all(void)
 {
 	CALL(lru_add_drain_all)();
+}
+
+struct inode *gmem_anon_inode_make_secure_inode(struct super_block *sb, const char *name)
+{
+	return CALL(anon_inode_make_secure_inode)(sb, name, NULL);
+}
+
+struct mm_struct *gmem_mm_access(struct task_struct *task, unsigned int mode)
+{
+	return CALL(mm_access)(task, mode);
 }
 
 void gmem_mpol_shared_policy_init(struct shared_policy *policy)

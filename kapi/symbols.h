@@ -67,6 +67,16 @@ struct page *gmem_alloc_pages_mpol(gfp_t gfp, unsigned int order, struct mempoli
 				   pgoff_t ilx);
 /* @nr_pages contiguous, aligned pages, each counted by itself; NULL. Sleeps. */
 struct page *gmem_alloc_contig_pages(unsigned long nr_pages, gfp_t gfp);
+/*
+ * An anonymous inode that security modules have labelled as one of class @name, or an
+ * ERR_PTR: -ENOMEM, or what they say, mostly -EACCES. Sleeps.
+ */
+struct inode *gmem_anon_inode_make_secure_inode(struct super_block *sb, const char *name);
+/*
+ * The task's memory, NULL if it has none, with a reference for mmput(), which sleeps.
+ * -EACCES: the current task may not by @mode (PTRACE_MODE_*); -EINTR. Sleeps.
+ */
+struct mm_struct *gmem_mm_access(struct task_struct *task, unsigned int mode);
 /* Empties every CPU's batches of pages on their way to an LRU. Sleeps. */
 void gmem_lru_add_drain_all(void);
 

@@ -216,6 +216,9 @@ long gmem_file_convert(void *core_file, struct kvm_memory_attributes2 *args)
 		return -EINVAL;
 	if (!file.converts())
 		return -EINVAL;
+	/* Who can make memory shared can read it. */
+	if (!kapi_kvm_may_have_memory(file.vm()))
+		return -EPERM;
 
 	const PageIndex start{ args->offset >> kPageShift };
 	PageIndex at = start;

@@ -37,6 +37,9 @@ Result<int> link_file(struct kvm *kvm, const struct kvm_link_guest_memfd &args)
 		return error(EINVAL);
 	if (!memory_is_plain(kvm))
 		return error(EOPNOTSUPP);
+	/* The descriptor may be a device backend's, which has it to see what is shared. */
+	if (!kapi_kvm_may_have_memory(file->vm()))
+		return error(EPERM);
 	return file->link(kvm);
 }
 

@@ -129,9 +129,21 @@ Status set_hole(struct kvm *kvm, const struct kapi_region &region)
 	const struct kapi_region as_readonly = { region.slot, kReadonly, region.gpa, region.size,
 						 addr };
 
-	GMEM_CHECK(Status{ kapi_region_set(kvm, &as_readonly) });
-	kapi_slot_mark_hole(kapi_kvm_slot_by_id(kvm, region.slot));
-	return Status{};
+	/* No hole may change (may_change()), so it is none meanwhile. */
+	if (old)
+		kapi_slot_mark_hole(old, false);
+
+	const Status status{ kapi_region_set(kvm, &as_readonly) };
+
+	/* After a failure this is the old one. */
+	if (old || status.ok())
+		kapi_slot_mark_hole(kapi_kvm_slot_by_id(kvm, region.slot), true);
+	return status;
+}
+
+bool may_change(const struct kvm_memory_slot *old)
+{
+	return !kapi_slot_is_hole(old);
 }
 
 void map_hole_ahead(struct kvm_vcpu *vcpu, std::uint64_t gpa)

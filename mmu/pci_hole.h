@@ -53,6 +53,12 @@ bool holes_possible(struct kvm *kvm);
 /* A request with KVM_MEM_PCI_HOLE; errors as <uapi/gmem.h> has them. Sleeps. */
 Status set_hole(struct kvm *kvm, const struct kapi_region &region);
 
+/*
+ * Whether KVM may move @old, or change its flags: not if it is a hole, of which a
+ * request without KVM_MEM_PCI_HOLE would make an ordinary memslot. slots_lock held.
+ */
+bool may_change(const struct kvm_memory_slot *old);
+
 /* The guest can go on: what KVM's page fault answers when it has served one. */
 inline constexpr int kGoOn = 1;
 

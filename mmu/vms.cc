@@ -228,7 +228,7 @@ int gmem_kvm_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
 	constexpr int kMove = 2;
 
 	/* KVM would put another in its place and free the one that the file knows. */
-	if (change >= kMove && kapi_slot_has_gmem(old))
+	if (change >= kMove && (kapi_slot_has_gmem(old) || !may_change(old)))
 		return -EINVAL;
 	if (making_shared_slot(kvm))
 		return prepare_shared_slot(kvm, old, slot, change).code();

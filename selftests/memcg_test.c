@@ -2,68 +2,33 @@
 /*
  * Who pays: guest memory is charged to the cgroup of whoever made the file, whoever
  * touches it first, and a limit that is reached there is an error for whoever asks
- * for more, with nothing lost.
+ * for more, with nothing lost. What cannot be had never keeps anybody waiting.
  */
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "fds.h"
 #include "gmem.h"
 #include "guest.h"
+#include "memcg.h"
 
-#define ROOT		"/sys/fs/cgroup"
 #define FILE_SIZE	(64 * SZ_1M)
 #define LIMIT		(15 * SZ_1M)
-
-static void put(const char *group, const char *name, const char *text)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), ROOT "/%s%s", group, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text), "%s: %m", path);
-	close(fd);
-}
-
-static u64 current_bytes(const char *group)
-{
-	char path[128], text[32] = "";
-	int fd;
-
-	snprintf(path, sizeof(path), ROOT "/%s/memory.current", group);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	CHECK(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "%s: %m", path);
-	close(fd);
-	return strtoull(text, NULL, 10);
-}
-
-static void remove_groups(void)
-{
-	rmdir(ROOT "/owner");
-	rmdir(ROOT "/other");
-}
 
 /* A file made in the cgroup "owner", which has no process any more. */
 static int file_of_owner(struct vm *vm, u64 limit)
 {
-	char text[32];
 	int fd;
 
-	if (access(ROOT "/cgroup.subtree_control", W_OK))
-		tap_skip("no cgroups");
-	put("", "cgroup.subtree_control", "+memory");
-	remove_groups();
-	CHECK_OK(mkdir(ROOT "/owner", 0755));
-	CHECK_OK(mkdir(ROOT "/other", 0755));
-	snprintf(text, sizeof(text), "%lu", limit);
-	put("owner", "/memory.max", text);
-	put("owner", "/cgroup.procs", "0");
+	memcg_begin(limit);
+	memcg_enter("owner");
 	fd = vm_gmem(vm, FILE_SIZE);
-	put("other", "/cgroup.procs", "0");
+	memcg_enter("other");
 	return fd;
 }
 
@@ -74,11 +39,10 @@ static void check_owner_paid_back(int fd)
 	int tries = 100;
 
 	close(fd);
-	while (current_bytes("owner") > batches && --tries)
+	while (memcg_bytes("owner") > batches && --tries)
 		usleep(50000);
-	CHECK(tries, "the owner still pays for %lu bytes", current_bytes("owner"));
-	put("", "/cgroup.procs", "0");
-	remove_groups();
+	CHECK(tries, "the owner still pays for %lu bytes", memcg_bytes("owner"));
+	memcg_end();
 }
 
 static void test_the_owner_pays(void)
@@ -86,14 +50,14 @@ static void test_the_owner_pays(void)
 	struct vm *vm = vm_create_private(1);
 	const u64 size = 8 * SZ_1M;
 	int fd = file_of_owner(vm, FILE_SIZE);
-	u64 owner = current_bytes("owner"), other = current_bytes("other");
+	u64 owner = memcg_bytes("owner"), other = memcg_bytes("other");
 
 	vm_add_slot(vm, TEST_SLOT, TEST_GPA, FILE_SIZE, fd, 0);
 	vm_make_private(vm, TEST_GPA, FILE_SIZE);
 	MUST(gmem_alloc(fd, 0, size));
 	MUST(guest_fill(&vm->vcpus[0], TEST_GPA + size, size, 1));
-	owner = current_bytes("owner") - owner;
-	other = current_bytes("other") - other;
+	owner = memcg_bytes("owner") - owner;
+	other = memcg_bytes("other") - other;
 	CHECK(owner >= 2 * size, "the owner pays for %lu bytes", owner);
 	CHECK(other < size, "who touched pays for %lu bytes", other);
 	vm_delete_slot(vm, TEST_SLOT);
@@ -122,11 +86,203 @@ static void test_a_limit_is_an_error(void)
 	MUST(guest_check(vcpu, TEST_GPA, first, 1));
 
 	/* With more there is no trace of it. */
-	put("owner", "/memory.max", "max");
+	memcg_set_limit("max");
 	MUST(guest_fill(vcpu, TEST_GPA + first, FILE_SIZE - first, 2));
 	MUST(guest_check(vcpu, TEST_GPA, first, 1));
 	MUST(guest_check(vcpu, TEST_GPA + first, FILE_SIZE - first, 2));
 	vm_delete_slot(vm, TEST_SLOT);
+	check_owner_paid_back(fd);
+}
+
+/* ---- mapped files -------------------------------------------------------------- */
+
+/*
+ * Ways for a process that does not pay to ask for all of a file, more than the owner
+ * can have. Each ends by itself, with the error it has for memory that cannot be had.
+ */
+static void by_touching(int fd, char *p)
+{
+	u64 done = 0;
+
+	(void)fd;
+	while (done < FILE_SIZE && !mem_write(p + done, 1))
+		done += PAGE_SIZE;
+	CHECK(done < FILE_SIZE, "all of it came");
+	CHECK_EQ(mem_write(p + done, 1), SIGBUS);
+	CHECK_EQ(gmem_signal_code(), BUS_ADRERR);
+	for (u64 at = 0; at < done; at += PAGE_SIZE)
+		CHECK_EQ(mem_write(p + at, 2), 0);
+}
+
+static void by_populating(int fd, char *p)
+{
+	(void)fd;
+	CHECK_ERRNO(madvise(p, FILE_SIZE, MADV_POPULATE_WRITE), EFAULT);
+}
+
+static void by_reading_into_it(int fd, char *p)
+{
+	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	u64 done = 0;
+	ssize_t n;
+
+	(void)fd;
+	do {
+		n = read(zero, p + done, SZ_1M);
+		done += n > 0 ? n : 0;
+	} while (n > 0 && done < FILE_SIZE);
+	CHECK(n < 0 && errno == EFAULT, "%lu bytes were read, then %zd", done, n);
+}
+
+static void by_allocating(int fd, char *p)
+{
+	(void)p;
+	CHECK_EQ(gmem_alloc(fd, 0, FILE_SIZE), -ENOMEM);
+}
+
+static void (*const ways[])(int fd, char *p) = {
+	by_touching, by_populating, by_reading_into_it, by_allocating,
+};
+
+/* Run @way in a process of its own, in "other", which has seconds for it. */
+static void ask(void (*way)(int fd, char *p), int fd, char *p)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		alarm(20);
+		way(fd, p);
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(status == 0, "who asked ended with status %#x", status);
+}
+
+static int mappable_of_owner(struct vm *vm, u64 limit)
+{
+	int fd;
+
+	memcg_begin(limit);
+	memcg_enter("owner");
+	fd = gmem_mappable(vm, FILE_SIZE, SHARED_AT_FIRST);
+	memcg_enter("other");
+	return fd;
+}
+
+static u64 bytes_of(int fd)
+{
+	struct stat st;
+
+	CHECK_OK(fstat(fd, &st));
+	return st.st_blocks * 512;
+}
+
+/* Nobody can be killed for it. */
+static void test_a_full_owner_without_processes(void)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(ways); i++) {
+		struct vm *vm = vm_create(KVM_X86_DEFAULT_VM, 0);
+		int fd = mappable_of_owner(vm, LIMIT);
+		char *p = gmem_map(fd, 0, FILE_SIZE);
+
+		ask(ways[i], fd, p);
+		CHECK(bytes_of(fd) > LIMIT / 2 && bytes_of(fd) <= LIMIT, "%lu bytes came",
+		      bytes_of(fd));
+		munmap(p, FILE_SIZE);
+		check_owner_paid_back(fd);
+	}
+}
+
+/* A process in "owner" that has @size bytes and waits. */
+static pid_t start_hog(u64 size)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	CHECK_OK(pipe2(ready, O_CLOEXEC));
+	pid = fork();
+	if (!pid) {
+		char *p;
+
+		memcg_enter("owner");
+		p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		memset(p, 1, size);
+		CHECK_EQ(write(ready[1], "", 1), 1);
+		pause();
+		_exit(0);
+	}
+	close(ready[1]);
+	CHECK_EQ(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void touch_what_the_hog_had(int fd, char *p)
+{
+	(void)fd;
+	for (u64 at = 0; at < 10 * SZ_1M; at += PAGE_SIZE)
+		CHECK_EQ(mem_write(p + at, 1), 0);
+}
+
+/* One is killed, whose memory is enough. With it gone, the rest is as without any. */
+static void test_a_full_owner_with_a_process_to_kill(void)
+{
+	struct vm *vm = vm_create(KVM_X86_DEFAULT_VM, 0);
+	int fd = mappable_of_owner(vm, LIMIT), status;
+	char *p = gmem_map(fd, 0, FILE_SIZE);
+	pid_t hog = start_hog(9 * SZ_1M);
+
+	ask(touch_what_the_hog_had, fd, p);
+	CHECK_EQ(waitpid(hog, &status, 0), hog);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the hog ended with %#x",
+	      status);
+	CHECK_EQ(memcg_kills(), 1);
+	for (unsigned int i = 0; i < ARRAY_SIZE(ways); i++) {
+		ask(ways[i], fd, p);
+		MUST(gmem_punch(fd, 0, FILE_SIZE));
+	}
+	munmap(p, FILE_SIZE);
+	check_owner_paid_back(fd);
+}
+
+/* The VMM takes more than it can have itself, and a backend's mapping lives on. */
+static void test_the_owner_was_killed(void)
+{
+	int sockets[2], fd, status;
+	pid_t vmm;
+	char *p;
+
+	memcg_begin(LIMIT);
+	CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
+	vmm = fork();
+	if (!vmm) {
+		char byte;
+
+		memcg_enter("owner");
+		fd = gmem_mappable(vm_create(KVM_X86_DEFAULT_VM, 0), FILE_SIZE, SHARED_AT_FIRST);
+		fd_send(sockets[0], fd);
+		CHECK_EQ(read(sockets[0], &byte, 1), 1);
+		p = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			 0);
+		memset(p, 1, FILE_SIZE);
+		_exit(0);
+	}
+	memcg_enter("other");
+	fd = fd_receive(sockets[1]);
+	p = gmem_map(fd, 0, FILE_SIZE);
+	for (u64 at = 0; at < 8 * SZ_1M; at += PAGE_SIZE)
+		CHECK_EQ(mem_write(p + at, 1), 0);
+	CHECK_EQ(write(sockets[1], "", 1), 1);
+	CHECK_EQ(waitpid(vmm, &status, 0), vmm);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the VMM ended with %#x",
+	      status);
+	for (unsigned int i = 0; i < ARRAY_SIZE(ways); i++)
+		ask(ways[i], fd, p);
+	for (u64 at = 0; at < 8 * SZ_1M; at += PAGE_SIZE)
+		CHECK_EQ(mem_write(p + at, 1), 0);
+	munmap(p, FILE_SIZE);
 	check_owner_paid_back(fd);
 }
 
@@ -135,6 +291,9 @@ int main(void)
 	static const struct tap_test tests[] = {
 		TAP_TEST(test_the_owner_pays),
 		TAP_TEST(test_a_limit_is_an_error),
+		TAP_TEST(test_a_full_owner_without_processes),
+		TAP_TEST(test_a_full_owner_with_a_process_to_kill),
+		TAP_TEST(test_the_owner_was_killed),
 	};
 
 	return tap_main(tests, ARRAY_SIZE(tests));

@@ -144,6 +144,41 @@ static void test_changes(void)
 	check_ones(vcpu, gpa);
 }
 
+/* Asked for as the read-only memslot that it is to KVM, at its own user address. */
+static void test_a_hole_is_no_read_only_memslot(void)
+{
+	const u64 gpa = HOLE_GPA, size = SZ_2M;
+	const u32 flags[] = { KVM_MEM_READONLY, KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES };
+	struct vm *vm = hole_vm(KVM_X86_DEFAULT_VM, 1, gpa, size);
+	struct vcpu *vcpu = &vm->vcpus[0];
+	u64 start, end;
+	void *ones;
+
+	CHECK(find_mapping(&start, &end), "the hole has no bytes");
+	/* As the guest has it in its 2 MiB. */
+	ones = (void *)((start + SZ_2M - 1) & ~(SZ_2M - 1));
+	for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++) {
+		CHECK_EQ(vm_set_region(vm, HOLE_SLOT, flags[i], gpa, size, ones), -EINVAL);
+		CHECK_EQ(vm_set_region2(vm, HOLE_SLOT, flags[i], gpa, size, ones, 0, 0), -EINVAL);
+		CHECK_EQ(vm_set_region(vm, HOLE_SLOT, flags[i], 2 * gpa, size, ones), -EINVAL);
+		check_ones(vcpu, gpa);
+		check_nothing(vcpu, 2 * gpa);
+	}
+	/* It is one still: nothing else can be moved like this. */
+	MUST(hole_set(vm, HOLE_SLOT, 2 * gpa, size));
+	check_ones(vcpu, 2 * gpa);
+	/* An ordinary memslot of the same bytes is no hole, and can be written no more. */
+	MUST(vm_set_region(vm, 5, 0, 3 * gpa, size, ones));
+	check_ones(vcpu, 3 * gpa);
+	CHECK(guest_write(vcpu, 3 * gpa, 8, 0) != EXIT_DONE, "a write to the bytes of holes");
+	check_ones(vcpu, 2 * gpa);
+	CHECK_EQ(hole_set(vm, 5, 3 * gpa, size), -EINVAL);
+	vm_delete_slot(vm, 5);
+	/* Without the flag it can be deleted. */
+	MUST(vm_set_region(vm, HOLE_SLOT, 0, 0, 0, NULL));
+	check_nothing(vcpu, 2 * gpa);
+}
+
 static void test_move_and_delete(void)
 {
 	const u64 a = HOLE_GPA, b = HOLE_GPA + 64 * SZ_2M, c = b + 5 * PAGE_SIZE;
@@ -539,6 +574,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(test_capability),
 	TAP_TEST(test_bad_requests),
 	TAP_TEST(test_changes),
+	TAP_TEST(test_a_hole_is_no_read_only_memslot),
 	TAP_TEST(test_move_and_delete),
 	TAP_TEST(test_sizes),
 	TAP_TEST(test_user_space_cannot_take_it_away),

@@ -57,6 +57,10 @@ static void test_touch(void)
 	check_neighbours(vcpu, seed);
 	/* It stays poisoned. */
 	check_poisoned(vcpu);
+	/* Reported once more, too: it is no page to be handled any more. */
+	CHECK_EQ(poison_try(fd, (VICTIM - TEST_GPA) / PAGE_SIZE, false), -EHWPOISON);
+	check_poisoned(vcpu);
+	check_neighbours(vcpu, seed);
 }
 
 static void test_unmapped_page(void)

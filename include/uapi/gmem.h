@@ -97,6 +97,7 @@
  *               KVM_MEMORY_ATTRIBUTE_PRIVATE; flags or reserved not 0; a VM
  *               without private memory
  *   -ENOTTY     the file was made without GUEST_MEMFD_FLAG_MMAP
+ *   -EPERM      the caller may not have the VM's memory, as for KVM_LINK_GUEST_MEMFD
  *   -ESTALE     the memory has been linked to another VM
  *   -EAGAIN     a page is in use by somebody (pinned for DMA or I/O); try again
  *               when it is not. Only to private.
@@ -137,7 +138,10 @@ struct kvm_memory_attributes2 {
  *                of this VM, or of a VM of another type; flags or reserved not 0
  *   -ESTALE      it has been linked to a VM already
  *   -EOPNOTSUPP  what the VM runs on binds its memory to it: hardware and its models
- *   -EIO         another process's VM, or a dead one
+ *   -EIO         this VM is another process's, or dead
+ *   -EPERM       the caller is not of the process that made the other VM and may not
+ *                trace it as by PTRACE_ATTACH, or, when that process is gone, has no
+ *                CAP_SYS_PTRACE in the initial user namespace
  *   -EMFILE, -ENFILE, -ENOMEM, -EFAULT; the other VM has its memory then
  *
  * From then on -ESTALE is what @fd's fallocate(), its ioctls and binding it answer.

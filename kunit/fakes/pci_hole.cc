@@ -42,6 +42,7 @@ std::uint64_t next_addr;
 std::vector<std::uint64_t> faults;
 unsigned long faults_left, stock_ioctls;
 bool usable = true;
+struct kvm *denied;
 
 Slot *find(struct kvm *kvm, unsigned id)
 {
@@ -55,7 +56,7 @@ Slot *find(struct kvm *kvm, unsigned id)
 	return slot == vm->second.slots.end() ? nullptr : &slot->second;
 }
 
-Slot &entry_of(struct kvm_memory_slot *slot)
+Slot &entry_of(const struct kvm_memory_slot *slot)
 {
 	for (auto &[id, s] : vms[slot->kvm].slots) {
 		if (s.slot.get() == slot)
@@ -103,11 +104,12 @@ int make_with_gmem(struct kvm *kvm, unsigned id, std::unique_ptr<kvm_memory_slot
 	return 0;
 }
 
+/* enum kvm_mr_change of <linux/kvm_host.h>, from KVM_MR_MOVE on. */
+constexpr int kMove = 2, kFlagsOnly = 3;
+
 /* What KVM does to one of these: deleted it can be, and its flags could be changed. */
 int change_with_gmem(struct kvm *kvm, const struct kapi_region &r, struct kvm_memory_slot *slot)
 {
-	constexpr int kFlagsOnly = 3;
-
 	if (!r.size) {
 		{
 			const std::lock_guard guard{ mutex };
@@ -126,6 +128,22 @@ int change_with_gmem(struct kvm *kvm, const struct kapi_region &r, struct kvm_me
 	if (ret == 0)
 		bug("KVM frees a memslot that a file knows");
 	return ret;
+}
+
+/* What kvm_arch_prepare_memory_region() is asked before a memslot changes. */
+int prepare_change(struct kvm *kvm, const struct kapi_region &r)
+{
+	const struct kvm_memory_slot *const old = region_slot(kvm, r.slot);
+	const std::uint64_t gfn = r.gpa >> 12;
+
+	if (!old || !r.size)
+		return 0;
+
+	const std::unique_ptr<kvm_memory_slot> copy = slot_make(kvm, gfn, old->npages);
+
+	copy->has_gmem = false;
+	return gmem_kvm_prepare_slot(kvm, old, copy.get(),
+				     gfn == old->base_gfn ? kFlagsOnly : kMove);
 }
 
 bool all_ones(std::uint64_t addr, std::uint64_t size)
@@ -191,9 +209,11 @@ long request_region(struct kvm *kvm, const struct kapi_region &region)
 
 int plain_region(struct kvm *kvm, const struct kapi_region &region)
 {
+	const std::lock_guard lock{ kvm->slots_lock };
+	const int ret = prepare_change(kvm, region);
 	const std::lock_guard guard{ mutex };
 
-	return set_region(kvm, region);
+	return ret ? ret : set_region(kvm, region);
 }
 
 struct kvm_memory_slot *region_slot(struct kvm *kvm, unsigned id)
@@ -253,6 +273,11 @@ void set_vm_usable(bool is)
 	usable = is;
 }
 
+void deny_memory_of(struct kvm *kvm)
+{
+	denied = kvm;
+}
+
 unsigned long stock_vm_ioctls()
 {
 	return stock_ioctls;
@@ -286,6 +311,7 @@ void check_holes()
 	faults.clear();
 	faults_left = 0;
 	usable = true;
+	denied = nullptr;
 }
 
 } /* namespace fake */
@@ -362,6 +388,11 @@ int kapi_region_set(struct kvm *kvm, const struct kapi_region *region)
 	if (old && old->has_gmem)
 		return change_with_gmem(kvm, *region, old);
 
+	const int ret = prepare_change(kvm, *region);
+
+	if (ret)
+		return ret;
+
 	const std::lock_guard guard{ mutex };
 
 	if (region->user_addr && !all_ones(region->user_addr, region->size))
@@ -373,6 +404,12 @@ int kapi_region_set(struct kvm *kvm, const struct kapi_region *region)
 bool kapi_kvm_usable(struct kvm *)
 {
 	return usable;
+}
+
+bool kapi_kvm_may_have_memory(struct kvm *kvm)
+{
+	might_sleep("kapi_kvm_may_have_memory");
+	return kvm != denied;
 }
 
 bool kapi_kvm_has_readonly(struct kvm *kvm)
@@ -398,22 +435,28 @@ struct kvm_memory_slot *kapi_vcpu_hole(struct kvm_vcpu *vcpu, kapi_u64 gfn)
 	return nullptr;
 }
 
-bool kapi_slot_is_hole(struct kvm_memory_slot *slot)
+bool kapi_slot_is_hole(const struct kvm_memory_slot *slot)
 {
+	if (!slot)
+		return false;
+
 	const std::lock_guard guard{ mutex };
 
 	return entry_of(slot).hole;
 }
 
-void kapi_slot_mark_hole(struct kvm_memory_slot *slot)
+void kapi_slot_mark_hole(struct kvm_memory_slot *slot, bool hole)
 {
+	if (!slot->kvm->slots_lock.held_exclusively())
+		bug("a memslot becomes a hole, or stops being one, without slots_lock");
+
 	const std::lock_guard guard{ mutex };
 
 	Slot &entry = entry_of(slot);
 
 	if (!(entry.flags & kReadonlyFlag))
 		bug("a hole that its guest could write to");
-	entry.hole = true;
+	entry.hole = hole;
 }
 
 kapi_u64 kapi_slot_user_addr(struct kvm_memory_slot *slot)

@@ -44,6 +44,8 @@ void fail_hole_fault(unsigned long n);
 int note_fault(struct kvm_vcpu *vcpu, std::uint64_t gpa);
 
 void set_vm_usable(bool usable);
+/* The one VM whose memory callers may not have; NULL: they may have any. */
+void deny_memory_of(struct kvm *kvm);
 unsigned long stock_vm_ioctls();
 
 /* The VM goes, with its memslots. */

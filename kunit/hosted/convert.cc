@@ -60,6 +60,22 @@ void bad_arguments()
 	EXPECT(g.file.is_private(0, 1024));
 }
 
+/* What a device backend has, which is not to read what its guest keeps private. */
+void a_descriptor_is_not_enough()
+{
+	const ShareGuest g{ 16, kMmap };
+
+	EXPECT(g.write(3, 33));
+	fake::deny_memory_of(g.vm);
+	EXPECT_EQ(raw(g, 0, 16 * kPageSize, 0), -EPERM);
+	EXPECT_EQ(raw(g, 0, 16 * kPageSize, fake::kPrivateAttribute), -EPERM);
+	EXPECT_EQ(g.file.user_read(3), kNothing);
+	EXPECT(g.file.is_private(0, 16));
+	fake::deny_memory_of(nullptr);
+	EXPECT_EQ(raw(g, 0, 16 * kPageSize, 0), 0);
+	EXPECT_EQ(g.file.user_read(3), 33u);
+}
+
 void files_that_do_not_convert()
 {
 	const ShareGuest plain{ 16, 0 }, d{ 16, kInitShared, fake::kDefaultVm };
@@ -404,7 +420,7 @@ void a_fault_too_late()
 
 } /* namespace */
 
-GMEM_SUITE(convert, CASE(bad_arguments), CASE(files_that_do_not_convert),
+GMEM_SUITE(convert, CASE(bad_arguments), CASE(a_descriptor_is_not_enough), CASE(files_that_do_not_convert),
 	   CASE(content_stays_both_ways), CASE(absent_pages_have_a_state_too),
 	   CASE(only_what_changes_is_touched), CASE(alternating_pages), CASE(stretches),
 	   CASE(a_page_of_a_huge_run), CASE(whole_runs), CASE(several_memslots_at_offsets),

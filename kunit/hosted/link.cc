@@ -191,10 +191,16 @@ void bad_input_is_refused()
 	fake::set_vm_usable(false);
 	EXPECT_EQ(fake::link(heir.vm, g.file.fd), -EIO);
 	fake::set_vm_usable(true);
+	/* A descriptor alone is no right to the memory. */
+	fake::deny_memory_of(g.vm);
+	EXPECT_EQ(fake::link(heir.vm, g.file.fd), -EPERM);
+	/* It is about whose memory it is, not about who gets it. */
+	fake::deny_memory_of(heir.vm);
 	/* Nothing of it has touched the memory. */
 	EXPECT(write(g, 3, 33));
 	heir.take(g.file.fd);
 	EXPECT_EQ(heir.read(3), 33u);
+	fake::deny_memory_of(nullptr);
 }
 
 void platforms_keep_their_memory()

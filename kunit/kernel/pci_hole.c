@@ -27,6 +27,11 @@ bool kapi_kvm_usable(struct kvm *kvm)
 	return false;
 }
 
+bool kapi_kvm_may_have_memory(struct kvm *kvm)
+{
+	return true;
+}
+
 bool kapi_kvm_has_readonly(struct kvm *kvm)
 {
 	return false;
@@ -42,12 +47,12 @@ struct kvm_memory_slot *kapi_vcpu_hole(struct kvm_vcpu *vcpu, u64 gfn)
 	return NULL;
 }
 
-bool kapi_slot_is_hole(struct kvm_memory_slot *slot)
+bool kapi_slot_is_hole(const struct kvm_memory_slot *slot)
 {
 	return false;
 }
 
-void kapi_slot_mark_hole(struct kvm_memory_slot *slot)
+void kapi_slot_mark_hole(struct kvm_memory_slot *slot, bool hole)
 {
 }
 

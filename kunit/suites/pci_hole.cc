@@ -144,6 +144,39 @@ void memslots_do_not_turn_into_holes()
 	EXPECT_EQ(h.hole(1, 0, kPage), 0);
 }
 
+/* By requests without the flag, which KVM would take for one about its own read-only memslot. */
+void holes_stay_holes()
+{
+	const HoleVm h;
+
+	EXPECT_EQ(h.hole(3, kGiB, kPage), 0);
+
+	const std::uint64_t ones = fake::region_user_addr(h.vm, 3);
+	const auto is_there = [&](std::uint64_t gpa) {
+		const struct kvm_memory_slot *const slot = fake::region_slot(h.vm, 3);
+
+		return slot && kapi_slot_is_hole(slot) && slot->base_gfn == gpa / kPage &&
+		       fake::region_user_addr(h.vm, 3) == ones;
+	};
+
+	EXPECT_EQ(fake::plain_region(h.vm, { 3, fake::kReadonlyFlag, kGiB, kPage, ones }), -EINVAL);
+	EXPECT(is_there(kGiB));
+	EXPECT_EQ(fake::plain_region(h.vm, { 3, fake::kReadonlyFlag, 2 * kGiB, kPage, ones }),
+		  -EINVAL);
+	EXPECT(is_there(kGiB));
+	/* A move that cannot be leaves it a hole, too, where it was. */
+	EXPECT_EQ(h.hole(4, 2 * kGiB, kPage), 0);
+	EXPECT_EQ(h.hole(3, 2 * kGiB, kPage), -EEXIST);
+	EXPECT(is_there(kGiB));
+	EXPECT_EQ(h.hole(3, 3 * kGiB, kPage), 0);
+	EXPECT(is_there(3 * kGiB));
+	/* Its bytes can be those of an ordinary memslot besides, which is none. */
+	EXPECT_EQ(fake::plain_region(h.vm, { 5, fake::kReadonlyFlag, 4 * kGiB, kPage, ones }), 0);
+	EXPECT(!kapi_slot_is_hole(fake::region_slot(h.vm, 5)));
+	EXPECT_EQ(h.hole(5, 4 * kGiB, kPage), -EINVAL);
+	EXPECT_EQ(fake::plain_region(h.vm, { 3, 0, 0, 0, 0 }), 0);
+}
+
 void holes_share_their_bytes()
 {
 	const HoleVm h;
@@ -292,6 +325,6 @@ void failures()
 } /* namespace */
 
 GMEM_SUITE(pci_hole, CASE(a_hole_is_made_moved_and_deleted), CASE(bad_requests),
-	   CASE(memslots_do_not_turn_into_holes), CASE(holes_share_their_bytes),
+	   CASE(memslots_do_not_turn_into_holes), CASE(holes_stay_holes), CASE(holes_share_their_bytes),
 	   CASE(the_flag_is_all_that_is_looked_at), CASE(who_can_have_holes),
 	   CASE(what_is_mapped_ahead), CASE(nothing_is_mapped_ahead_elsewhere), CASE(failures));

@@ -6,6 +6,7 @@
  */
 #include <crypto/hash.h>
 #include <crypto/sha2.h>
+#include <linux/completion.h>
 #include <linux/debugfs.h>
 #include <linux/file.h>
 #include <linux/ftrace.h>
@@ -17,6 +18,7 @@
 #include <linux/pagemap.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/workqueue.h>
 
 #include "gmem_test_abi.h"
 
@@ -45,8 +47,46 @@ static long poison(void __user *arg)
 	if (IS_ERR(folio))
 		return PTR_ERR(folio);
 	pfn = folio_pfn(folio);
+	if (req.held)
+		return memory_failure(pfn, MF_SW_SIMULATED | MF_COUNT_INCREASED);
 	folio_put(folio);
 	return memory_failure(pfn, MF_SW_SIMULATED);
+}
+
+struct failing_page {
+	struct work_struct work;
+	struct completion done;
+	struct page *page;
+	int ret;
+};
+
+static void fail_page(struct work_struct *work)
+{
+	struct failing_page *const failing = container_of(work, struct failing_page, work);
+
+	failing->ret = memory_failure(page_to_pfn(failing->page), MF_SW_SIMULATED);
+	complete(&failing->done);
+}
+
+/* The page is a driver's, say: of no file, on no list, and locked by its owner. */
+static long poison_locked(void)
+{
+	struct failing_page failing = { .page = alloc_page(GFP_KERNEL) };
+	bool in_time;
+
+	if (!failing.page)
+		return -ENOMEM;
+	init_completion(&failing.done);
+	INIT_WORK_ONSTACK(&failing.work, fail_page);
+	lock_page(failing.page);
+	queue_work(system_unbound_wq, &failing.work);
+	in_time = wait_for_completion_timeout(&failing.done, 5 * HZ);
+	unlock_page(failing.page);
+	flush_work(&failing.work);
+	destroy_work_on_stack(&failing.work);
+	/* Poisoned: the allocator does not take it into use again. */
+	put_page(failing.page);
+	return in_time ? failing.ret : -ETIMEDOUT;
 }
 
 static long find_pfn(void __user *arg)
@@ -396,6 +436,8 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	switch (cmd) {
 	case GMEM_TEST_POISON:
 		return poison((void __user *)arg);
+	case GMEM_TEST_POISON_LOCKED:
+		return poison_locked();
 	case GMEM_TEST_POPULATE:
 		return populate((void __user *)arg);
 	case GMEM_TEST_PFN:

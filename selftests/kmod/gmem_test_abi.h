@@ -15,9 +15,15 @@
 struct gmem_test_poison {
 	__u64 index;
 	__u32 fd;
-	__u32 pad;
+	__u32 held; /* 1: with a reference, so that it is nobody else's meanwhile */
 };
 #define GMEM_TEST_POISON _IOW('g', 1, struct gmem_test_poison)
+
+/*
+ * memory_failure() of a page that is of no file and on no list, while its owner has it
+ * locked; what it returned, or -ETIMEDOUT if it waited for the lock.
+ */
+#define GMEM_TEST_POISON_LOCKED _IO('g', 7)
 
 /*
  * kvm_gmem_populate() with a callback that copies each page, as the vendors' do;

@@ -6,10 +6,17 @@
 #ifndef SELFTESTS_POISON_H
 #define SELFTESTS_POISON_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Skip the test unless gmem_test.ko is loaded. */
 void poison_require(void);
+
+/*
+ * What memory_failure() of the page at @index of @fd answers; @held: while somebody
+ * has a reference of it. -ENOENT: there is no page.
+ */
+int poison_try(int fd, uint64_t index, bool held);
 
 /*
  * Have the kernel handle a memory failure of the page at @index of @fd. What
