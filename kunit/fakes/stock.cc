@@ -24,12 +24,10 @@ thread_local bool fault_failed;
 
 int explain_fault(struct kvm *kvm, std::uint64_t gfn)
 {
-	/* PFERR_WRITE_MASK */
-	constexpr kapi_u64 kWrite = 1u << 1;
 	kvm_vcpu vcpu{ kvm };
 
 	fault_failed = true;
-	const int ret = gmem_kvm_page_fault(&vcpu, gfn << 12, kWrite, nullptr, 0);
+	const int ret = gmem_kvm_page_fault(&vcpu, gfn << 12, KAPI_PFERR_WRITE, nullptr, 0);
 	fault_failed = false;
 	return ret;
 }
