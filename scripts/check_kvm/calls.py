@@ -19,7 +19,8 @@ BRANCH_SIZE = 6
 def _disassemble(path):
     command = ["objdump", "-d", "--no-show-raw-insn", "-w", path]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False,
+                              errors="replace")
     except FileNotFoundError:
         raise BadInput("the program objdump (package binutils) is missing") from None
     if done.returncode != 0:

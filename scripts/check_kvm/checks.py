@@ -178,11 +178,11 @@ class Checker:
             return
         count = graph.sites(row.name).get(caller, 0)
         if count == 0:
-            row.fail(f"{caller} of {graph.label} has no call to it: the function has been "
-                     "inlined there")
+            row.fail(f"{caller} of {graph.label} has no call to it: inlined there, or no "
+                     "caller any more")
         elif count < call.count:
             row.fail(f"{caller} of {graph.label} has {count} calls to it, not {call.count}: "
-                     "the function has been inlined there")
+                     "inlined there, or no caller any more")
 
 
 def unseen_files(kernel, calls, readers):

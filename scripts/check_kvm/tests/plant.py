@@ -130,7 +130,8 @@ class Kvm:
         """Moves the function's entry of __mcount_loc behind its start."""
         with self.editing() as (elf, data):
             table = elf.section("__mcount_loc").index
-            start = {(s.section, s.value) for s in elf.functions(function)}
+            # Where there is an ENDBR, the call is behind it.
+            start = {(s.section, s.value + i) for s in elf.functions(function) for i in (0, 4)}
             for rela in elf.sections:
                 if rela.kind != SHT_RELA or rela.info != table:
                     continue
