@@ -92,8 +92,6 @@ bool holes_possible(struct kvm *kvm)
 
 Status set_hole(struct kvm *kvm, const struct kapi_region &region)
 {
-	if (!kapi_kvm_usable(kvm))
-		return error(EIO);
 	if (region.flags != KVM_MEM_PCI_HOLE || region.user_addr || !kapi_kvm_has_readonly(kvm) ||
 	    !placeable(region))
 		return error(EINVAL);

@@ -32,9 +32,6 @@ bool wants_shared_slot(struct kvm *kvm, unsigned int ioctl, const struct kapi_re
 Status set_shared_slot(struct kvm *kvm, const struct kapi_region &region,
 		       const struct kapi_region_gmem &gmem)
 {
-	if (!kapi_kvm_usable(kvm))
-		return error(EIO);
-
 	struct kapi_region plain = region;
 	const SlotsLock lock{ kvm };
 
