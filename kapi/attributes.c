@@ -154,11 +154,11 @@ static bool over_slots(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_pr
 	bool flush = false;
 
 	for (int i = 0; i < kvm_arch_nr_memslot_as_ids(kvm); i++) {
-		kvm_for_each_memslot_in_gfn_range (&iter, __kvm_memslots(kvm, i), start, end) {
+		kvm_for_each_memslot_in_gfn_range(&iter, __kvm_memslots(kvm, i), start, end) {
 			struct kvm_memory_slot *const slot = iter.slot;
 			const kapi_u64 last = min(end, slot->base_gfn + slot->npages);
-			struct kvm_gfn_range range = attribute_range(max(start, slot->base_gfn),
-								     last, to_private);
+			struct kvm_gfn_range range =
+				attribute_range(max(start, slot->base_gfn), last, to_private);
 
 			range.slot = slot;
 			flush |= fn(kvm, &range);

@@ -59,8 +59,7 @@ bool kapi_kvm_has_run(struct kvm *kvm)
 
 	if (!atomic_read(&kvm->online_vcpus))
 		return false;
-	kvm_for_each_vcpu(i, vcpu, kvm)
-	{
+	kvm_for_each_vcpu(i, vcpu, kvm) {
 		if (READ_ONCE(vcpu->arch.last_vmentry_cpu) != -1)
 			return true;
 	}
@@ -219,7 +218,7 @@ struct kvm_memory_slot *kapi_kvm_next_slot(struct kvm *kvm, kapi_u64 start, kapi
 	struct kvm_memslot_iter iter;
 
 	lockdep_assert_held(&kvm->slots_lock);
-	kvm_for_each_memslot_in_gfn_range (&iter, kvm_memslots(kvm), start, end)
+	kvm_for_each_memslot_in_gfn_range(&iter, kvm_memslots(kvm), start, end)
 		return iter.slot;
 	return NULL;
 }

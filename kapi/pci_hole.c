@@ -123,8 +123,8 @@ static const struct vm_operations_struct ones_vm_ops = {
  */
 static int ones_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	vm_flags_set(vma,
-		     VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP | VM_SEALED);
+	vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP |
+				  VM_SEALED);
 	vma->vm_ops = &ones_vm_ops;
 	return 0;
 }
@@ -239,7 +239,7 @@ static struct kvm_device *holes_of(struct kvm *kvm)
 	struct kvm_device *dev;
 
 	lockdep_assert_held(&kvm->lock);
-	list_for_each_entry (dev, &kvm->devices, vm_node) {
+	list_for_each_entry(dev, &kvm->devices, vm_node) {
 		if (dev->ops == &holes_ops)
 			return dev;
 	}

@@ -83,7 +83,7 @@ static const struct hook hooks[KAPI_ENTRIES] = {
 	[KAPI_ENTRY_PRE_FAULT] = { .features = BACKEND },
 };
 
-#define NAME(entry, fn) [entry] = #fn,
+#define NAME(entry, fn)	[entry] = #fn,
 
 static const char *const names[KAPI_ENTRIES] = { ENTRIES(NAME) };
 
