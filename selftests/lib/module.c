@@ -108,7 +108,7 @@ static bool has_all(const char *line, void *arg)
 	return true;
 }
 
-bool klog_says(const char *first, ...)
+bool klog_has_line(const char *first, ...)
 {
 	struct words words = { .nr = 0 };
 	const char *word;

@@ -7,6 +7,7 @@
 #define SELFTESTS_MODULE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Where scripts/vm puts what is added. */
 #define GMEM_KO		"/add/gmem.ko"
@@ -22,8 +23,9 @@ void module_unload_soon(const char *name);
 
 /* From now on klog_says() looks at what is logged, of this process' tests. */
 void klog_begin(void);
-/* Whether one line logged since has all of the strings; the last one is NULL. */
-bool klog_says(const char *first, ...) __attribute__((sentinel));
+/* Whether one line logged since has all of the strings. */
+#define klog_says(...) klog_has_line(__VA_ARGS__, (const char *)NULL)
+bool klog_has_line(const char *first, ...) __attribute__((sentinel));
 /* Show as diagnostics the lines logged since that have @word. */
 void klog_tell(const char *word);
 
