@@ -215,7 +215,7 @@ bool kapi_prefault_begin(struct kapi_prefault *prefault, struct kvm *kvm);
 /* True: it was told to stop, for a deletion and for nothing else. */
 bool kapi_prefault_end(struct kapi_prefault *prefault);
 
-/* A request that deletes a memslot, on the stack of who serves it. */
+/* A request that may delete or move a memslot, on the stack of who serves it. */
 struct kapi_deletion {
 	unsigned long opaque[3];
 };
@@ -366,7 +366,7 @@ int gmem_kvm_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map *
 /* How large a mapping at @gfn may be: 1 is 4 KiB, 2 is 2 MiB. mmu_lock held. */
 int gmem_kvm_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, kapi_u64 gfn,
 			   int max_level, bool is_private);
-/* -EAGAIN: the memslot there is being deleted. Sleeps. */
+/* -EAGAIN: a memslot of the VM is being deleted or moved. Sleeps. */
 long gmem_kvm_pre_fault(struct kvm_vcpu *vcpu, struct kvm_pre_fault_memory *range);
 
 #ifdef __cplusplus
