@@ -7,11 +7,14 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 KREL = $(shell cat $(KDIR)/include/config/kernel.release)
 BUILD = $(CURDIR)/build/$(KREL)
 ROOMS := gmem mmu arch kapi include kunit view selftests/kmod
+# kvm.ko of the kernel, where it is not among this machine's modules; or none.
+KVM_KO =
 
 module: ## gmem.ko for KDIR, as build/<kernel release>/gmem.ko
 	@test -e $(KDIR)/include/config/kernel.release || { \
 		echo "$(KDIR): no kernel headers there, set KDIR=<headers>" >&2; exit 1; }
 	@mkdir -p $(BUILD)
+	@scripts/check-build $(KDIR) $(KREL) $(BUILD) $(KVM_KO)
 	@cp -rsf $(addprefix $(CURDIR)/,$(ROOMS)) $(CURDIR)/Kbuild $(BUILD)/
 	@find $(BUILD) -xtype l -delete
 	@sed -n '/^```c$$/,/^```$$/{/^```/!p}' docs/consumers.md >$(BUILD)/kmod/gmem_example.new

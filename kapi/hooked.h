@@ -39,6 +39,11 @@
 	  (struct kvm *, const struct kvm_memory_slot *, gfn_t, int, bool))               \
 	X(kvm_arch_vcpu_pre_fault_memory, long,                                           \
 	  (struct kvm_vcpu *, struct kvm_pre_fault_memory *))
+
+/* Types of functions that are arguments above. */
+#define CALLBACKS(X)                                                                      \
+	X(kvm_gmem_populate_cb, int,                                                      \
+	  (struct kvm *, gfn_t, kvm_pfn_t, void *, int, void *))
 /* clang-format on */
 
 #endif /* GMEM_KAPI_HOOKED_H */

@@ -7,6 +7,7 @@
 #ifndef GMEM_KAPI_KVM_H
 #define GMEM_KAPI_KVM_H
 
+#include "constants.h"
 #include "types.h"
 
 #ifdef __cplusplus
@@ -19,12 +20,6 @@ void kapi_kvm_get(struct kvm *kvm);
 void kapi_kvm_put(struct kvm *kvm);
 void kapi_kvm_slots_lock(struct kvm *kvm); /* sleeps; outermost */
 void kapi_kvm_slots_unlock(struct kvm *kvm);
-/* KVM_X86_*_VM of <asm/kvm.h>; those above are of real hardware. */
-enum kapi_vm_type {
-	KAPI_VM_DEFAULT,
-	KAPI_VM_SW_PROTECTED,
-};
-
 /* The type of the VM. */
 unsigned long kapi_kvm_type(struct kvm *kvm);
 bool kapi_kvm_has_private_mem(struct kvm *kvm);

@@ -199,8 +199,7 @@ long gmem_file_convert(void *core_file, struct kvm_memory_attributes2 *args)
 {
 	using namespace gmem;
 
-	/* KVM_MEMORY_ATTRIBUTE_PRIVATE of <linux/kvm.h>. */
-	constexpr std::uint64_t kPrivate = 1ull << 3;
+	constexpr std::uint64_t kPrivate = KAPI_ATTRIBUTE_PRIVATE;
 	File &file = *static_cast<File *>(core_file);
 	const std::uint64_t size = kapi_inode_size(file.inode().handle());
 	std::uint64_t reserved = 0;

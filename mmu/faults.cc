@@ -71,9 +71,7 @@ int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, voi
 			int insn_len)
 {
 	Entry entry{ KAPI_ENTRY_PAGE_FAULT };
-	/* PFERR_PRESENT_MASK, PFERR_RSVD_MASK and PFERR_PRIVATE_ACCESS of <asm/kvm_host.h>. */
-	constexpr kapi_u64 kPresent = 1ull << 0, kWrite = 1ull << 1, kReserved = 1ull << 3,
-			   kPrivateAccess = 1ull << 49;
+	constexpr kapi_u64 kOfMmio = KAPI_PFERR_RSVD | KAPI_PFERR_PRESENT;
 
 	/*
 	 * Reserved bits are how KVM remembers emulated MMIO, which is never
@@ -82,7 +80,8 @@ int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, voi
 	 * no gfn; its accesses are shared ones.
 	 */
 	if (kapi_vcpu_is_direct(vcpu) && kapi_kvm_sw_private(vcpu, gpa))
-		error = (error & ~(error & kReserved ? kReserved | kPresent : 0)) | kPrivateAccess;
+		error = (error & ~kapi_u64{ error & KAPI_PFERR_RSVD ? kOfMmio : 0 }) |
+			KAPI_PFERR_PRIVATE_ACCESS;
 	else
 		entry.stock();
 
@@ -102,7 +101,7 @@ int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, voi
 			return fault.error();
 		}
 	}
-	if (ret == kGoOn && !(error & kWrite))
+	if (ret == kGoOn && !(error & KAPI_PFERR_WRITE))
 		map_hole_ahead(vcpu, gpa);
 	return ret;
 }
@@ -195,9 +194,6 @@ int gmem_kvm_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, 
 			   int max_level, bool is_private)
 {
 	Entry entry{ KAPI_ENTRY_MAPPING_LEVEL };
-	/* PG_LEVEL_4K and PG_LEVEL_2M of <asm/pgtable_types.h>. */
-	constexpr int k4K = 1, k2M = 2;
-
 	if (is_private || !kapi_slot_only(slot)) {
 		entry.stock();
 		return kapi_stock_mapping_level(kvm, slot, gfn, max_level, is_private);
@@ -207,7 +203,8 @@ int gmem_kvm_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, 
 	const FileRef handle{ kapi_slot_file_get(ours) };
 	File *const file = mappable_file(handle);
 	/* Of a file that is going only the one page at hand is known. */
-	const int level = file && memslot_shared_order(*file, ours, Gfn{ gfn }) ? k2M : k4K;
+	const int level = file && memslot_shared_order(*file, ours, Gfn{ gfn }) ? KAPI_LEVEL_2M
+										: KAPI_LEVEL_4K;
 
 	/* As for private memory: not by how user space has it mapped. */
 	return std::min(level, kapi_stock_mapping_level(kvm, slot, gfn, max_level, true));

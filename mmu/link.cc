@@ -23,8 +23,6 @@ Result<int> link_file(struct kvm *kvm, const struct kvm_link_guest_memfd &args)
 	constexpr std::uint64_t kDescriptors = 1ull << 31;
 	std::uint64_t reserved = 0;
 
-	if (!kapi_kvm_usable(kvm))
-		return error(EIO);
 	for (const std::uint64_t value : args.reserved)
 		reserved |= value;
 	if (args.flags || reserved || args.fd >= kDescriptors)

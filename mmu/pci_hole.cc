@@ -17,15 +17,10 @@ namespace gmem
 namespace
 {
 
-/* KVM_MEM_READONLY of <linux/kvm.h>. */
-constexpr unsigned kReadonly = 1u << 1;
-/* As many as a memslot can have. */
-constexpr std::uint64_t kMaxPages = (1ull << 31) - 1;
-
 constexpr std::uint64_t kRunSize = kRunPages * kPageSize;
 
-/* PFERR_GUEST_FINAL_MASK of <asm/kvm_host.h>: of a guest's access, to read. */
-constexpr std::uint64_t kGuestFinal = 1ull << 32;
+/* The error code of a guest's access, to read. */
+constexpr std::uint64_t kGuestRead = KAPI_PFERR_GUEST_FINAL;
 
 /* Mappings made around the first one, a power of two of them. */
 constexpr unsigned kAheadOrder = 4;
@@ -41,7 +36,8 @@ unsigned mapping_order(GfnRange hole, std::uint64_t addr, Gfn gfn)
 bool placeable(const struct kapi_region &region)
 {
 	return (region.gpa | region.size) % kPageSize == 0 &&
-	       region.gpa + region.size >= region.gpa && region.size >> kPageShift <= kMaxPages;
+	       region.gpa + region.size >= region.gpa &&
+	       region.size >> kPageShift <= KAPI_SLOT_PAGES_MAX;
 }
 
 } /* namespace */
@@ -96,8 +92,6 @@ bool holes_possible(struct kvm *kvm)
 
 Status set_hole(struct kvm *kvm, const struct kapi_region &region)
 {
-	if (!kapi_kvm_usable(kvm))
-		return error(EIO);
 	if (region.flags != KVM_MEM_PCI_HOLE || region.user_addr || !kapi_kvm_has_readonly(kvm) ||
 	    !placeable(region))
 		return error(EINVAL);
@@ -126,8 +120,8 @@ Status set_hole(struct kvm *kvm, const struct kapi_region &region)
 	GMEM_TRY(addr, old ? Result<std::uint64_t>{ kapi_slot_user_addr(old) }
 			   : view->place(region.gpa, region.size));
 
-	const struct kapi_region as_readonly = { region.slot, kReadonly, region.gpa, region.size,
-						 addr };
+	const struct kapi_region as_readonly = { region.slot, KAPI_MEM_READONLY, region.gpa,
+						 region.size, addr };
 
 	/* No hole may change (may_change()), so it is none meanwhile. */
 	if (old)
@@ -173,7 +167,7 @@ void map_hole_ahead(struct kvm_vcpu *vcpu, std::uint64_t gpa)
 		if (block_around(at, order).contains(gfn))
 			continue;
 		if (kapi_kvm_sw_private(vcpu, gpa_at) ||
-		    kapi_stock_page_fault(vcpu, gpa_at, kGuestFinal, nullptr, 0) != kGoOn)
+		    kapi_stock_page_fault(vcpu, gpa_at, kGuestRead, nullptr, 0) != kGoOn)
 			return;
 	}
 }

@@ -15,8 +15,6 @@ namespace gmem
 namespace
 {
 
-/* KVM_MEM_GUEST_MEMFD and KVM_SET_USER_MEMORY_REGION2 of <linux/kvm.h>. */
-constexpr unsigned kGuestMemfd = 1u << 2, kSetRegion2 = 0x40a0ae49;
 struct Pending {
 	File &file;
 	struct file *handle;
@@ -27,16 +25,13 @@ struct Pending {
 
 bool wants_shared_slot(struct kvm *kvm, unsigned int ioctl, const struct kapi_region &region)
 {
-	return ioctl == kSetRegion2 && region.flags == kGuestMemfd &&
+	return ioctl == KAPI_IOCTL_SET_REGION2 && region.flags == KAPI_MEM_GUEST_MEMFD &&
 	       !kapi_kvm_has_private_mem(kvm);
 }
 
 Status set_shared_slot(struct kvm *kvm, const struct kapi_region &region,
 		       const struct kapi_region_gmem &gmem)
 {
-	if (!kapi_kvm_usable(kvm))
-		return error(EIO);
-
 	struct kapi_region plain = region;
 	const SlotsLock lock{ kvm };
 

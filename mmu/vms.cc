@@ -101,19 +101,13 @@ long serve_attributes(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 /* What an ioctl on a VM ended in; -ENOTTY: it is KVM's own. */
 long serve_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 {
-	/* KVM_CHECK_EXTENSION and KVM_CAP_GUEST_MEMFD of <linux/kvm.h>. */
-	constexpr unsigned kCheckExtension = 0xae03;
-	constexpr unsigned long kCapGuestMemfd = 234;
-	/* KVM_SET_MEMORY_ATTRIBUTES of <linux/kvm.h>. */
-	constexpr unsigned kSetAttributes = 0x4020aed2;
-
 	switch (ioctl) {
-	case kCheckExtension:
+	case KAPI_IOCTL_CHECK_EXTENSION:
 		/* Which KVM answers by itself: there is a file for every VM now. */
-		return arg == kCapGuestMemfd && files_can_be_mappable() ? 1 : -ENOTTY;
+		return arg == KAPI_CAP_GUEST_MEMFD && files_can_be_mappable() ? 1 : -ENOTTY;
 	case KVM_LINK_GUEST_MEMFD:
 		return files_can_be_mappable() ? serve_link(kvm, arg) : -ENOTTY;
-	case kSetAttributes:
+	case KAPI_IOCTL_SET_ATTRIBUTES:
 		return attributes_are_ours(kvm) ? serve_attributes(kvm, ioctl, arg) : -ENOTTY;
 	default:
 		return -ENOTTY;
@@ -160,14 +154,12 @@ void gmem_kvm_free_vm(struct kvm *kvm)
 int gmem_kvm_check_extension(struct kvm *kvm, long extension)
 {
 	Entry entry{ KAPI_ENTRY_CHECK_EXTENSION };
-	/* KVM_CAP_VM_TYPES of <linux/kvm.h>. */
-	constexpr long kCapVmTypes = 235;
-	constexpr int kSwProtectedBit = 1 << 1;
+	constexpr int kSwProtectedBit = 1 << KAPI_VM_SW_PROTECTED;
 
 	const int ret = kapi_stock_check_extension(kvm, extension);
 
 	switch (extension) {
-	case kCapVmTypes:
+	case KAPI_CAP_VM_TYPES:
 		if (!kapi_feature(KAPI_FEATURE_SW_PROTECTED) || !kapi_kvm_tdp_mmu())
 			break;
 		return ret | kSwProtectedBit;
@@ -224,11 +216,8 @@ int gmem_kvm_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
 			  struct kvm_memory_slot *slot, int change)
 {
 	Entry entry{ KAPI_ENTRY_PREPARE_SLOT };
-	/* KVM_MR_MOVE of <linux/kvm_host.h>; behind it only KVM_MR_FLAGS_ONLY. */
-	constexpr int kMove = 2;
-
 	/* KVM would put another in its place and free the one that the file knows. */
-	if (change >= kMove && (kapi_slot_has_gmem(old) || !may_change(old)))
+	if (change >= KAPI_MR_MOVE && (kapi_slot_has_gmem(old) || !may_change(old)))
 		return -EINVAL;
 	if (making_shared_slot(kvm))
 		return prepare_shared_slot(kvm, old, slot, change).code();

@@ -133,6 +133,15 @@ kernel_build()
 	fi
 }
 
+# kvm.ko, compressed or not, of kernel RELEASE in a root; nothing if it has none.
+kvm_of()
+{
+	local file
+	for file in "$1/lib/modules/$2/kernel/arch/x86/kvm"/kvm.ko*; do
+		[ ! -e "$file" ] || echo "$file"
+	done
+}
+
 unpack_source()
 {
 	say "unpacking linux-source $target_version"

@@ -16,21 +16,21 @@
 namespace gmem
 {
 
-/* Status of a command; the numbers of <linux/psp-sev.h>. */
+/* Status of a command. */
 enum class SnpStatus : std::uint32_t {
-	Success = 0x00,
-	InvalidPlatformState = 0x01,
-	InvalidGuestState = 0x02,
-	Inactive = 0x08,
-	InvalidAddress = 0x09,
-	AsidOwned = 0x0c,
-	InvalidAsid = 0x0d,
-	InvalidGuest = 0x10,
-	HardwareError = 0x13, /* SEV_RET_HWSEV_RET_PLATFORM: here, hashing failed */
-	InvalidParam = 0x16,
-	InvalidPageSize = 0x19,
-	InvalidPageState = 0x1a,
-	InvalidPageOwner = 0x1c,
+	Success = KAPI_SEV_SUCCESS,
+	InvalidPlatformState = KAPI_SEV_INVALID_PLATFORM_STATE,
+	InvalidGuestState = KAPI_SEV_INVALID_GUEST_STATE,
+	Inactive = KAPI_SEV_INACTIVE,
+	InvalidAddress = KAPI_SEV_INVALID_ADDRESS,
+	AsidOwned = KAPI_SEV_ASID_OWNED,
+	InvalidAsid = KAPI_SEV_INVALID_ASID,
+	InvalidGuest = KAPI_SEV_INVALID_GUEST,
+	HardwareError = KAPI_SEV_HARDWARE_PLATFORM, /* here: hashing failed */
+	InvalidParam = KAPI_SEV_INVALID_PARAM,
+	InvalidPageSize = KAPI_SEV_INVALID_PAGE_SIZE,
+	InvalidPageState = KAPI_SEV_INVALID_PAGE_STATE,
+	InvalidPageOwner = KAPI_SEV_INVALID_PAGE_OWNER,
 };
 
 /* What a GCTX page holds. Its commands come one at a time. */

@@ -4,6 +4,8 @@
  */
 #include "arch/x86/tdx_platform.h"
 
+#include <uapi/gmem.h>
+
 namespace gmem
 {
 
@@ -233,13 +235,12 @@ bool TdxPlatform::is_hosts(Pfn pfn)
 /* One pass: each page is added and at once extended. */
 Status TdxPlatform::populate(Gfn gfn, Pfn pfn, PageContent &content)
 {
-	constexpr unsigned kNormal = 1; /* GMEM_PAGE_NORMAL */
 	TdxModule &module = the_machine->module;
 	const std::uint64_t gpa = gpa_of(gfn);
 
 	if (dead())
 		return error(EIO);
-	if (content.type != kNormal) {
+	if (content.type != GMEM_PAGE_NORMAL) {
 		content.firmware_error = tdx::kOperandInvalid | tdx::kRcx;
 		return error(EIO);
 	}

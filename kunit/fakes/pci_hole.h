@@ -17,7 +17,7 @@ namespace fake
 {
 
 /* KVM_MEM_READONLY, and how many memslots a VM may have. */
-inline constexpr unsigned kReadonlyFlag = 1u << 1, kUserSlots = 32764;
+inline constexpr unsigned kReadonlyFlag = KAPI_MEM_READONLY, kUserSlots = 32764;
 
 /* KVM_SET_USER_MEMORY_REGION as user space calls it, through gmem_kvm_vm_ioctl(). */
 long request_region(struct kvm *kvm, const struct kapi_region &region);

@@ -13,12 +13,9 @@
 namespace fake
 {
 
-/* KVM_SET_MEMORY_ATTRIBUTES, KVM_SET_USER_MEMORY_REGION and ..._REGION2. */
-inline constexpr unsigned kSetAttributes = 0x4020aed2, kSetRegion = 0x4020ae46,
-			  kSetRegion2 = 0x40a0ae49;
-
-/* KVM_MEMORY_ATTRIBUTE_PRIVATE. */
-inline constexpr std::uint64_t kPrivateAttribute = 1u << 3;
+inline constexpr unsigned kSetAttributes = KAPI_IOCTL_SET_ATTRIBUTES,
+			  kSetRegion = KAPI_IOCTL_SET_REGION, kSetRegion2 = KAPI_IOCTL_SET_REGION2;
+inline constexpr std::uint64_t kPrivateAttribute = KAPI_ATTRIBUTE_PRIVATE;
 
 /* What the argument of kSetAttributes points to; gfns. */
 struct AttributeRequest {

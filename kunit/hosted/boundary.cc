@@ -11,15 +11,12 @@ using namespace gmem_test;
 namespace
 {
 
-constexpr unsigned kGmemFlag = 1u << 2;
-constexpr int k4K = 1, k2M = 2, k1G = 3;
-
 /* A default VM with a memslot on a mappable file. */
 class Only {
     public:
 	Only() : g(1024, kInitShared, fake::kDefaultVm)
 	{
-		const fake::Region2 request{ { 0, kGmemFlag, 0, 1024 * kPageSize, 0 },
+		const fake::Region2 request{ { 0, KAPI_MEM_GUEST_MEMFD, 0, 1024 * kPageSize, 0 },
 					     { 0, static_cast<unsigned>(g.file.fd) } };
 
 		fake::request_region2(g.vm, request);
@@ -34,7 +31,7 @@ class Only {
 	}
 	int level(std::uint64_t gfn) const
 	{
-		return gmem_kvm_mapping_level(g.vm, slot, gfn, k1G, false);
+		return gmem_kvm_mapping_level(g.vm, slot, gfn, KAPI_LEVEL_1G, false);
 	}
 
 	ShareGuest g;
@@ -49,16 +46,16 @@ void a_dying_file_is_not_user_memory()
 	struct file *const file = only.slot->file;
 
 	EXPECT_EQ(only.g.access(5), 0);
-	EXPECT_EQ(only.level(5), k2M);
+	EXPECT_EQ(only.level(5), KAPI_LEVEL_2M);
 	file->refs--;
-	EXPECT_EQ(only.level(5), k4K);
+	EXPECT_EQ(only.level(5), KAPI_LEVEL_4K);
 	EXPECT_EQ(only.pfn(6), kapi_pfn_error());
 	EXPECT_EQ(fake::stock().slot_pfn.load(), before);
 	file->refs++;
-	EXPECT_EQ(only.level(5), k2M);
+	EXPECT_EQ(only.level(5), KAPI_LEVEL_2M);
 	/* And when it is gone. */
 	only.g.file.close();
-	EXPECT_EQ(only.level(5), k4K);
+	EXPECT_EQ(only.level(5), KAPI_LEVEL_4K);
 	EXPECT_EQ(only.pfn(6), kapi_pfn_error());
 	EXPECT_EQ(fake::stock().slot_pfn.load(), before);
 	EXPECT_EQ(only.g.access(5), -EFAULT);
@@ -86,7 +83,7 @@ void a_slot_pins_the_module_whatever_becomes_of_its_file()
 void what_fails_pins_nothing()
 {
 	ShareGuest g{ 512, kInitShared, fake::kDefaultVm };
-	const fake::Region2 request{ { 0, kGmemFlag, 0, 512 * kPageSize, 0 },
+	const fake::Region2 request{ { 0, KAPI_MEM_GUEST_MEMFD, 0, 512 * kPageSize, 0 },
 				     { 0, static_cast<unsigned>(g.file.fd) } };
 
 	fake::stock().answer = -EINTR;
@@ -100,7 +97,7 @@ void nothing_is_made_while_the_module_goes()
 	ShareGuest g{ 512, kInitShared, fake::kDefaultVm };
 	struct kvm *const heir = world_vm(fake::kDefaultVm);
 	struct kvm *const late = world_vm(fake::kDefaultVm);
-	const fake::Region2 request{ { 0, kGmemFlag, 0, 512 * kPageSize, 0 },
+	const fake::Region2 request{ { 0, KAPI_MEM_GUEST_MEMFD, 0, 512 * kPageSize, 0 },
 				     { 0, static_cast<unsigned>(g.file.fd) } };
 	const unsigned long creates = fake::stock().create, ioctls = fake::stock_vm_ioctls();
 
@@ -148,8 +145,7 @@ void a_vm_of_ours_pins_the_module()
 /* KVM's older MMU maps what lies at the user address, ahead. */
 void without_the_tdp_mmu_neither_type_nor_flags()
 {
-	/* KVM_CAP_VM_TYPES of <linux/kvm.h>. */
-	constexpr long kTypes = 235;
+	constexpr long kTypes = KAPI_CAP_VM_TYPES;
 	struct kvm *const vm = world_vm(fake::kDefaultVm);
 
 	fake::set_tdp_mmu(false);
@@ -167,7 +163,7 @@ void without_the_tdp_mmu_neither_type_nor_flags()
 
 void what_was_not_asked_for_is_not_there()
 {
-	constexpr long kTypes = 235;
+	constexpr long kTypes = KAPI_CAP_VM_TYPES;
 	struct kvm *const vm = world_vm(fake::kDefaultVm);
 
 	fake::set_features(KAPI_FEATURE_BACKEND);
@@ -258,8 +254,6 @@ void a_nested_guests_fault_is_told_by_what_it_missed()
 	struct kvm_vcpu vcpu {
 		only.g.vm
 	};
-	constexpr std::uint64_t kWrite = 2;
-
 	vcpu.direct = false;
 	EXPECT(only.g.write(5, 55) && only.g.write(6, 66));
 	EXPECT(fake::memory_failure(only.g.file.inode().handle(), 5));
@@ -268,12 +262,12 @@ void a_nested_guests_fault_is_told_by_what_it_missed()
 		EXPECT_EQ(only.pfn(5), kapi_pfn_error());
 		return -EFAULT;
 	});
-	EXPECT_EQ(gmem_kvm_page_fault(&vcpu, 6 << 12, kWrite, nullptr, 0), -EHWPOISON);
+	EXPECT_EQ(gmem_kvm_page_fault(&vcpu, 6 << 12, KAPI_PFERR_WRITE, nullptr, 0), -EHWPOISON);
 	EXPECT_EQ(vcpu.exit_gfn, 5u);
 	/* What KVM says of other memory stays as it is. */
 	vcpu.exit_gfn = ~0ull;
 	fake::set_fault_body([] { return -EFAULT; });
-	EXPECT_EQ(gmem_kvm_page_fault(&vcpu, 6 << 12, kWrite, nullptr, 0), -EFAULT);
+	EXPECT_EQ(gmem_kvm_page_fault(&vcpu, 6 << 12, KAPI_PFERR_WRITE, nullptr, 0), -EFAULT);
 	EXPECT_EQ(vcpu.exit_gfn, ~0ull);
 }
 
@@ -294,7 +288,7 @@ void a_nested_guests_accesses_are_shared()
 void a_fault_that_was_too_early_is_tried_again()
 {
 	ShareGuest g{ 512, kInitShared, fake::kDefaultVm };
-	const fake::Region2 request{ { 0, kGmemFlag, 0, 512 * kPageSize, 0 },
+	const fake::Region2 request{ { 0, KAPI_MEM_GUEST_MEMFD, 0, 512 * kPageSize, 0 },
 				     { 0, static_cast<unsigned>(g.file.fd) } };
 	struct kvm_vcpu vcpu {
 		g.vm

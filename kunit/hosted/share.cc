@@ -334,9 +334,9 @@ void without_kvms_functions_nothing_is_mappable()
 	struct kvm *const vm = world_vm(fake::kSwProtectedVm), *const plain = world_vm(0);
 	constexpr long kFlags = KVM_CAP_GUEST_MEMFD_FLAGS,
 		       kConverts = KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES;
-	/* KVM_CHECK_EXTENSION and KVM_CAP_GUEST_MEMFD. */
 	const auto has_files = [](struct kvm *of) {
-		return gmem_kvm_vm_ioctl(reinterpret_cast<struct file *>(of), 0xae03, 234);
+		return gmem_kvm_vm_ioctl(reinterpret_cast<struct file *>(of),
+					 KAPI_IOCTL_CHECK_EXTENSION, KAPI_CAP_GUEST_MEMFD);
 	};
 
 	fake::stock().answer = 0;

@@ -77,8 +77,8 @@ void other_vms_are_kvms()
 
 void extensions()
 {
-	/* KVM_CAP_VM_TYPES, KVM_CAP_GUEST_MEMFD_FLAGS, and one that is KVM's. */
-	constexpr long kTypes = 235, kFlags = 244, kOther = 10;
+	/* The last is KVM's. */
+	constexpr long kTypes = KAPI_CAP_VM_TYPES, kFlags = KVM_CAP_GUEST_MEMFD_FLAGS, kOther = 10;
 	struct kvm *const vm = fake::vm_create(), *const plain = fake::vm_create(fake::kDefaultVm);
 	const Served served{ KAPI_ENTRY_CHECK_EXTENSION };
 
@@ -129,8 +129,8 @@ void huge_by_advice()
 	EXPECT_EQ(g.order(5), 0);
 }
 
-/* PFERR_* of <asm/kvm_host.h>. */
-constexpr std::uint64_t kPresent = 1, kWrite = 2, kReserved = 8, kPrivate = 1ull << 49;
+constexpr std::uint64_t kPresent = KAPI_PFERR_PRESENT, kWrite = KAPI_PFERR_WRITE,
+			kReserved = KAPI_PFERR_RSVD, kPrivate = KAPI_PFERR_PRIVATE_ACCESS;
 
 void private_faults_are_marked()
 {

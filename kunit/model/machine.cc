@@ -30,8 +30,7 @@ constexpr std::uint64_t kPlaces[] = { 0, 1, 100, 256, 511, 512, 513, 520, 1023, 
 constexpr std::uint64_t kFlags[] = { 0, GUEST_MEMFD_FLAG_MMAP,
 				     GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED,
 				     GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED };
-/* KVM_MEM_GUEST_MEMFD of <linux/kvm.h>. */
-constexpr unsigned kGmemRegion = 1u << 2;
+constexpr unsigned kGmemRegion = KAPI_MEM_GUEST_MEMFD;
 constexpr std::uint64_t kGfnBases[] = { 0, 1, 512, 520, 1024, 2048, 2304, 3072 };
 
 template <class T, std::size_t N> T pick(const T (&table)[N], unsigned n)

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A kernel's KVM to plant faults in, and the checker's answer to it."""
+
+import contextlib
+import io
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import tempfile
+from dataclasses import dataclass
+
+from .. import image
+from ..btf import PAIR, Btf
+from ..calls import BRANCH, _disassemble
+from ..elf import RELA, SHF_EXECINSTR, SHT_RELA, SHT_SYMTAB, SYMBOL, Elf, Places
+from ..kernel import vmlinux_of
+from ..main import main
+
+NOP5 = b"\x0f\x1f\x44\0\0"
+TREE = pathlib.Path(__file__).resolve().parents[3]
+
+
+def stock_kvm():
+    """kvm.ko of the target kernel, as scripts/check_kvm/tests/run names it."""
+    return pathlib.Path(os.environ["CHECK_KVM_KO"])
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the checker said."""
+
+    status: int
+    output: str
+
+    @property
+    def errors(self):
+        """The lines that are errors."""
+        return [line for line in self.output.splitlines() if line.startswith("error: ")]
+
+    @property
+    def last(self):
+        """The last line."""
+        return self.output.splitlines()[-1]
+
+
+def check(*arguments):
+    """Runs the checker in this process: a traceback is a failure of the test."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        try:
+            status = main([str(argument) for argument in arguments])
+        except SystemExit as end:  # of the parser of arguments
+            status = end.code
+    return Answer(status, output.getvalue())
+
+
+class Kvm:
+    """Copies of kvm.ko and the vendors' modules, uncompressed, in a folder of their own."""
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory()
+        self.folder = pathlib.Path(self._folder.name)
+        self.vmlinux = self.folder / "btf"
+        kernel = Elf.load(vmlinux_of(str(stock_kvm())))
+        self.vmlinux.write_bytes(kernel.content(kernel.section(".BTF")))
+        for module in stock_kvm().parent.glob("kvm*.ko*"):
+            name = module.name.split(".ko")[0] + ".ko"
+            (self.folder / name).write_bytes(image.read(str(module)))
+
+    def close(self):
+        """Removes them."""
+        self._folder.cleanup()
+
+    @property
+    def path(self):
+        """kvm.ko's."""
+        return self.folder / "kvm.ko"
+
+    def check(self, *options):
+        """The checker's answer, without the table."""
+        return check("--vmlinux", self.vmlinux, "--quiet", *options, self.path)
+
+    def table(self, *options):
+        """The checker's answer with the table."""
+        return check("--vmlinux", self.vmlinux, *options, self.path)
+
+    def objcopy(self, *options, module="kvm"):
+        """Changes a module by objcopy."""
+        subprocess.run(["objcopy", *options, self.folder / f"{module}.ko"], check=True)
+
+    @contextlib.contextmanager
+    def editing(self, module="kvm"):
+        """(Elf, bytes to change) of a module; written back afterwards."""
+        path = self.folder / f"{module}.ko"
+        elf = Elf.load(str(path))
+        data = bytearray(elf.data)
+        yield elf, data
+        path.write_bytes(data)
+
+    def drop_calls(self, function, caller, count=None, module="kvm"):
+        """Makes no-operations of calls: what an inlined copy leaves behind."""
+        done = 0
+        with self.editing(module) as (elf, data):
+            places = Places(elf)
+            targets = {(s.section, s.value) for s in elf.functions(function)}
+            for at, entry, owner, reference in _code_references(elf, places):
+                named = reference.name == function or reference.target in targets
+                if named and owner == caller and done != count:
+                    RELA.pack_into(data, entry, reference.offset, 0, 0)
+                    data[at - 1:at + 4] = NOP5
+                    done += 1
+            done += _drop_branches(elf, data, places, targets, caller) if not done else 0
+        assert done and count in (None, done), f"{done} calls to {function} in {caller}"
+
+    def redirect_call(self, caller, function, module="kvm"):
+        """Has a call of another file's function in @caller go to @function instead."""
+        with self.editing(module) as (elf, data):
+            number = next(i for i, s in enumerate(elf.symbols) if s.name == function)
+            places = Places(elf)
+            for at, entry, owner, reference in _code_references(elf, places):
+                if owner == caller and reference.name and data[at - 1] == 0xE8 and \
+                        reference.name != "__fentry__":
+                    RELA.pack_into(data, entry, reference.offset, number << 32 | 4, -4)
+                    return
+        raise AssertionError(f"no call in {caller}")
+
+    def untrace(self, function):
+        """Moves the function's entry of __mcount_loc behind its start."""
+        with self.editing() as (elf, data):
+            table = elf.section("__mcount_loc").index
+            # Where there is an ENDBR, the call is behind it.
+            start = {(s.section, s.value + i) for s in elf.functions(function) for i in (0, 4)}
+            for rela in elf.sections:
+                if rela.kind != SHT_RELA or rela.info != table:
+                    continue
+                for i in range(0, rela.size, RELA.size):
+                    offset, info, addend = RELA.unpack_from(data, rela.offset + i)
+                    symbol = elf.symbols[info >> 32]
+                    if (symbol.section, symbol.value + addend) in start:
+                        RELA.pack_into(data, rela.offset + i, offset, info, addend + 1)
+                        return
+        raise AssertionError(f"{function} is not traced")
+
+    def change_argument(self, function, index, other, other_index):
+        """Gives an argument, by BTF, the type that an argument of @other has; -1: the result."""
+        with self.editing() as (elf, data):
+            section = elf.section(".BTF")
+            btf = self._btf(elf)
+            place, _ = _argument(btf, btf._functions[function][0], index)
+            _, number = _argument(btf, btf._functions[other][0], other_index)
+            struct.pack_into("<I", data, section.offset + place, number)
+
+    def _btf(self, elf):
+        base = Btf("vmlinux", self.vmlinux.read_bytes())
+        return Btf("kvm", elf.content(elf.section(".BTF")), base)
+
+    def change_callback(self, typedef, index, number):
+        """Gives an argument of a typedef's function, by BTF, the type of that number."""
+        with self.editing() as (elf, data):
+            btf = self._btf(elf)
+            pointer = btf._type(btf._typedefs[typedef])[3]
+            place, _ = _parameter(btf, btf._type(pointer)[3], index)
+            struct.pack_into("<I", data, elf.section(".BTF").offset + place, number)
+
+    def symbol_type(self, name, kind):
+        """Makes the symbol one of another kind."""
+        with self.editing() as (elf, data):
+            table = next(s for s in elf.sections if s.kind == SHT_SYMTAB)
+            number = next(i for i, s in enumerate(elf.symbols) if s.name == name)
+            at = table.offset + number * SYMBOL.size + 4
+            data[at] = data[at] & 0xF0 | kind
+
+    def link(self, target):
+        """Links kvm.ko alone as a kernel with KVM built in would be."""
+        subprocess.run(["ld", "--unresolved-symbols=ignore-all", "-z", "noexecstack",
+                        "--noinhibit-exec", "--emit-relocs",
+                        "--defsym=__start_mcount_loc=__start___mcount_loc",
+                        "--defsym=__stop_mcount_loc=__stop___mcount_loc",
+                        "-o", target, self.path], check=True, stderr=subprocess.DEVNULL)
+
+
+def _code_references(elf, places):
+    """(where it is in the file, where its relocation is, owner, Reference) of each in code."""
+    for rela in elf.sections:
+        if rela.kind != SHT_RELA or not elf.sections[rela.info].flags & SHF_EXECINSTR:
+            continue
+        for i in range(0, rela.size, RELA.size):
+            offset, info, addend = RELA.unpack_from(elf.data, rela.offset + i)
+            reference = elf._reference(rela.info, offset, info, addend)
+            if reference:
+                yield (elf.sections[rela.info].offset + offset, rela.offset + i,
+                       places.owner(rela.info, offset), reference)
+
+
+def _drop_branches(elf, data, places, targets, caller):
+    """As drop_calls(), for those without relocations; how many."""
+    done = 0
+    text = elf.section(".text")
+    listing = _disassemble(elf.path).split("Disassembly of section .text:", 1)[1]
+    listing = listing.split("Disassembly of section", 1)[0]
+    for match in BRANCH.finditer(listing):
+        at, to = int(match[1], 16), int(match[2], 16)
+        if (text.index, to) in targets and places.owner(text.index, at) == caller:
+            data[text.offset + at:text.offset + at + 5] = NOP5
+            done += 1
+    return done
+
+
+def _argument(btf, function, index):
+    """(offset in the BTF, number of the type) of a function's argument, or of its result."""
+    return _parameter(btf, btf._type(function)[3], index)
+
+
+def _parameter(btf, proto, index):
+    at = btf._type(proto)[4]
+    if index < 0:
+        return at - 4, btf._type(proto)[3]
+    place = at + index * PAIR.size + 4
+    return place, struct.unpack_from("<I", btf._data, place)[0]
+
+
+def lists(folder):
+    """A copy of the lists, to change."""
+    for name in ("hooked.h", "symbols.c", "callers.txt", "readers.txt"):
+        shutil.copy(TREE / "kapi" / name, folder)
+    return pathlib.Path(folder)
