@@ -26,7 +26,7 @@ class InodeLocks {
 	~InodeLocks()
 	{
 		while (first_) {
-			if (locked_)
+			if (first_->locked)
 				kapi_inode_unlock(first_->inode);
 			first_ = std::move(first_->next);
 		}
@@ -49,22 +49,24 @@ class InodeLocks {
 		return Status{};
 	}
 
-	/* After all are in. */
-	void lock(struct kvm *kvm)
+	/* After all are in. -EINTR: killed. */
+	Status lock(struct kvm *kvm)
 	{
-		for (Node *node = first_.get(); node; node = node->next.get())
-			kapi_inode_lock_among(node->inode, kvm);
-		locked_ = true;
+		for (Node *node = first_.get(); node; node = node->next.get()) {
+			GMEM_CHECK(Status{ kapi_inode_lock_among(node->inode, kvm) });
+			node->locked = true;
+		}
+		return Status{};
 	}
 
     private:
 	struct Node {
 		struct inode *inode = nullptr;
+		bool locked = false;
 		Own<Node> next;
 	};
 
 	Own<Node> first_;
-	bool locked_ = false;
 };
 
 /* A part of a memslot on a converting file, or gfns on none of them. */
@@ -91,17 +93,19 @@ struct Piece {
 			return Status{};
 		return Status{ kapi_attributes_reserve(kvm, gfns.start.value, gfns.end.value) };
 	}
-	void fail(bool to_private) const
+	void fail(struct kvm *kvm, bool to_private) const
 	{
 		if (file)
 			conversion(to_private).fail();
+		else if (to_private)
+			kapi_attributes_release(kvm, gfns.start.value, gfns.end.value);
 	}
-	void commit(struct kvm *kvm, bool to_private) const
+	Status commit(struct kvm *kvm, bool to_private) const
 	{
 		if (file)
-			conversion(to_private).commit();
-		else
-			kapi_attributes_convert(kvm, gfns.start.value, gfns.end.value, to_private);
+			return conversion(to_private).commit();
+		return Status{ kapi_attributes_convert(kvm, gfns.start.value, gfns.end.value,
+						       to_private) };
 	}
 };
 
@@ -171,6 +175,10 @@ class Pieces {
 
 Status convert_gfns(struct kvm *kvm, GfnRange gfns, bool to_private)
 {
+	/* Nothing is there to be made shared. */
+	if (to_private && gfns.end.value > kapi_kvm_end_gfn())
+		return error(EINVAL);
+
 	const Pieces pieces{ kvm, gfns };
 	InodeLocks locks;
 
@@ -178,19 +186,23 @@ Status convert_gfns(struct kvm *kvm, GfnRange gfns, bool to_private)
 		if (piece.file)
 			GMEM_CHECK(locks.add(piece.file->inode().handle()));
 	}
-	locks.lock(kvm);
+	GMEM_CHECK(locks.lock(kvm));
 	for (const Piece &piece : pieces) {
 		const Status status = piece.prepare(kvm, to_private);
 
 		if (status.ok())
 			continue;
 		for (const Piece &told : pieces)
-			told.fail(to_private);
+			told.fail(kvm, to_private);
 		return status;
 	}
+
+	Status status;
+
+	/* Who is killed stays so: each piece from there on gives up. */
 	for (const Piece &piece : pieces)
-		piece.commit(kvm, to_private);
-	return Status{};
+		status = piece.commit(kvm, to_private);
+	return status;
 }
 
 } /* namespace gmem */
@@ -219,8 +231,10 @@ long gmem_file_convert(void *core_file, struct kvm_memory_attributes2 *args)
 
 	const PageIndex start{ args->offset >> kPageShift };
 	PageIndex at = start;
-	const SlotsLock lock{ file.vm() };
+	const auto lock = KillableSlotsLock::take(file.vm());
 
+	if (!lock.ok())
+		return lock.status().code();
 	if (!file.open())
 		return -ESTALE;
 

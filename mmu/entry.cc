@@ -334,12 +334,12 @@ long gmem_kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		}
 	} else if (kapi_attributes_read(kvm, &gfns.start.value, &gfns.end.value, &to_private, ioctl,
 					arg) == 0 &&
-		   files_can_be_mappable() && !kapi_setting_backend_stock() &&
 		   kapi_kvm_usable(kvm)) {
-		/* Not KVM's own even without such files: one might be bound before it begins. */
-		const SlotsLock lock{ kvm };
+		/* Not KVM's own even without files of ours: that is without bounds. */
+		const auto lock = KillableSlotsLock::take(kvm);
 
-		return convert_gfns(kvm, gfns, to_private).code();
+		return lock.ok() ? convert_gfns(kvm, gfns, to_private).code()
+				 : lock.status().code();
 	}
 	entry.stock();
 	return kapi_stock_vm_ioctl(file, ioctl, arg);
