@@ -19,6 +19,8 @@ extern "C" {
 void kapi_kvm_get(struct kvm *kvm);
 void kapi_kvm_put(struct kvm *kvm);
 void kapi_kvm_slots_lock(struct kvm *kvm); /* sleeps; outermost */
+/* The same; -EINTR, and not held: the task was killed meanwhile. */
+int kapi_kvm_slots_lock_killable(struct kvm *kvm);
 void kapi_kvm_slots_unlock(struct kvm *kvm);
 /* The type of the VM. */
 unsigned long kapi_kvm_type(struct kvm *kvm);
@@ -82,8 +84,15 @@ void kapi_mmu_make_stale(struct kvm *kvm, kapi_u64 gfn);
  */
 int kapi_attributes_read(struct kvm *kvm, kapi_u64 *start, kapi_u64 *end, bool *to_private,
 			 unsigned int ioctl, unsigned long arg);
-/* What kapi_attributes_set() of [start, end) to private needs; 0 or -ENOMEM. Sleeps. */
+/* The end of the gfns that KVM can map on this host. */
+kapi_u64 kapi_kvm_end_gfn(void);
+/*
+ * What kapi_attributes_set() of [start, end) to private needs, charged to the caller's
+ * cgroup. -ENOMEM; -EINTR: killed; either has set nothing aside. Sleeps.
+ */
 int kapi_attributes_reserve(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
+/* Gives back what of it has not been used. [start, end) may be any range. Sleeps. */
+void kapi_attributes_release(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
 /* Makes the attributes of [start, end) private or none. Cannot fail. Sleeps. */
 void kapi_attributes_set(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private);
 /*
@@ -94,9 +103,11 @@ void kapi_attributes_changed(struct kvm *kvm, struct kvm_memory_slot *slot, kapi
 			     kapi_u64 end, bool to_private);
 /*
  * As KVM_SET_MEMORY_ATTRIBUTES of KVM itself does it, for gfns that show no file
- * of ours; reserved before, so it cannot fail. Sleeps.
+ * of ours; reserved before. An aligned gigabyte at a time, without those that are as
+ * wanted. -EINTR: killed; a front part of whole ones is converted, and what was
+ * reserved for the rest is given back. Sleeps.
  */
-void kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private);
+int kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private);
 
 /* Fields of a memslot. */
 kapi_u64 kapi_slot_base_gfn(struct kvm_memory_slot *slot);

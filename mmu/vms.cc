@@ -93,9 +93,9 @@ long serve_attributes(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 	if (read != 0)
 		return read;
 
-	const SlotsLock lock{ kvm };
+	const auto lock = KillableSlotsLock::take(kvm);
 
-	return convert_gfns(kvm, gfns, to_private).code();
+	return lock.ok() ? convert_gfns(kvm, gfns, to_private).code() : lock.status().code();
 }
 
 /* What an ioctl on a VM ended in; -ENOTTY: it is KVM's own. */

@@ -538,6 +538,8 @@ long kapi_stock_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long ar
 	if (kapi_attributes_read(kvm, &request.start, &request.end, &request.to_private, ioctl,
 				 arg) == 0) {
 		kvm->slots_lock.lock();
+		if (request.to_private)
+			kapi_attributes_reserve(kvm, request.start, request.end);
 		kapi_attributes_convert(kvm, request.start, request.end, request.to_private);
 		kvm->slots_lock.unlock();
 	}
