@@ -205,7 +205,7 @@ static void use_guest_state_block(void)
 		0x31, 0xc0,			/* xor %eax, %eax */
 		0xc3,				/* ret */
 	};
-	struct vm *vm = vm_create(KVM_X86_DEFAULT_VM, 1);
+	struct vm *vm = vm_create_private(1);
 	void *hva = vm_add_slot(vm, TEST_SLOT, TEST_GPA, SZ_2M, -1, 0);
 	u64 result;
 
