@@ -3,6 +3,7 @@
  * Leaves of an xarray ahead of their entries (leaves.h).
  */
 #include <linux/gfp.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
@@ -118,5 +119,8 @@ int gmem_leaves_reserve(struct xarray *xa, unsigned long start, unsigned long en
 		return 0;
 	gmem_leaves_release(xa, start, at);
 	free_way_to(xa, at);
+	/* Nodes are freed a grace period later: until then the caller's cgroup is full. */
+	if (ret == -ENOMEM)
+		rcu_barrier();
 	return ret;
 }

@@ -153,7 +153,7 @@ void a_killed_request_of_gfns()
 		const ShareFile other{ g.vm, 1024, kInitShared };
 
 		EXPECT_EQ(fake::slot_add(g.vm, 4096, 1024, other.fd, 0, &slot), 0);
-		EXPECT_EQ(fake::set_attributes(g.vm, 1024, 4096, false), 0);
+		EXPECT_EQ(fake::set_attributes(g.vm, 1024, 6144, false), 0);
 		const long ret =
 			killed_at(n, [&] { return fake::set_attributes(g.vm, 0, 6144, true); });
 		std::uint64_t at = 0;
