@@ -31,8 +31,10 @@ constexpr unsigned kDrainAt = 1;
 template <class Fn> Status Conversion::for_each_change(IndexRange rest, Fn fn)
 {
 	for (;;) {
-		const IndexRange change = inode_.store().next_shared(rest, to_private_);
+		const IndexRange change = inode_.store().next_to_convert(rest, to_private_);
 
+		if (kapi_fatal_signal_pending())
+			return error(EINTR);
 		if (change.empty())
 			return Status{};
 		GMEM_CHECK(fn(change));
@@ -107,6 +109,7 @@ Status Conversion::prepare(PageIndex &at)
 
 void Conversion::fail()
 {
+	inode_.store().cancel_convert(range_);
 	for (File *file = inode_.files(); file; file = inode_.next(*file)) {
 		file->bindings().for_each_overlapping(range_, [&](Binding &binding) {
 			binding.failed(binding.range().intersect(range_), to_private_);
@@ -114,22 +117,26 @@ void Conversion::fail()
 	}
 }
 
-void Conversion::commit()
+Status Conversion::commit()
 {
 	PageStore &store = inode_.store();
-	const IndexRange first = store.next_shared(range_, to_private_);
+	IndexRange change = store.next_to_convert(range_, to_private_);
 
-	if (first.empty())
-		return;
+	if (!change.empty()) {
+		Invalidation invalidation{ inode_, { change.start, range_.end } };
 
-	Invalidation invalidation{ inode_, { first.start, range_.end } };
-
-	for (IndexRange change = first; !change.empty();
-	     change = store.next_shared({ change.end, range_.end }, to_private_)) {
-		invalidation.unmap(change);
-		store.convert(change, to_private_, inode_.platform());
-		invalidation.converted(change, to_private_);
+		for (; !change.empty() && !kapi_fatal_signal_pending();
+		     change = store.next_to_convert(range_, to_private_)) {
+			invalidation.unmap(change);
+			store.convert(change, to_private_, inode_.platform());
+			invalidation.converted(change, to_private_);
+			range_.start = change.end;
+		}
 	}
+	if (!kapi_fatal_signal_pending())
+		return Status{};
+	fail();
+	return error(EINTR);
 }
 
 } /* namespace gmem */

@@ -2,8 +2,8 @@
 /*
  * A conversion: a range of a file becomes private, or shared, where it lies. In
  * two phases, so that there is nothing to undo: prepare() does all that can fail
- * and changes nothing that anybody sees; commit() cannot fail. Pages that are
- * already as wanted are not touched.
+ * and changes nothing that anybody sees; commit() cannot fail, unless the caller is
+ * killed. Pages that are already as wanted are not touched.
  */
 #ifndef GMEM_CONVERSION_H
 #define GMEM_CONVERSION_H
@@ -29,8 +29,11 @@ class Conversion {
 	Status prepare(PageIndex &at);
 	/* After prepare() said so or not: there will be no commit(). Sleeps. */
 	void fail();
-	/* After prepare() said so. Sleeps. */
-	void commit();
+	/*
+	 * After prepare() said so. -EINTR: killed. The range is converted up to the end of
+	 * a chunk (kChunkOrder) then, and for the rest fail() has been done. Sleeps.
+	 */
+	Status commit();
 
     private:
 	template <class Fn> Status for_each_change(IndexRange rest, Fn fn);
@@ -38,7 +41,7 @@ class Conversion {
 	Status wait_until_unused(IndexRange change, PageIndex &at);
 
 	Inode &inode_;
-	const IndexRange range_;
+	IndexRange range_; /* what of it is not yet converted */
 	const bool to_private_;
 };
 

@@ -44,8 +44,7 @@ Status File::allocate(IndexRange range)
 	if (range.end > inode_.end())
 		return error(EINVAL);
 
-	SharedInodeLock lock{ inode_.handle() };
-
+	GMEM_TRY(lock, KillableSharedInodeLock::take(inode_.handle()));
 	if (!open_)
 		return error(ESTALE);
 	return inode_.store().allocate(range);
@@ -126,20 +125,13 @@ void File::release()
 /* At no moment do both have the memory. */
 Status File::hand_over(File &to)
 {
-	Status status = error(ESTALE);
-
-	kapi_kvm_slots_lock(vm_);
-	{
-		ExclusiveInodeLock lock{ inode_.handle() };
-
-		if (open_) {
-			close();
-			inode_.add(to);
-			status = Status{};
-		}
-	}
-	kapi_kvm_slots_unlock(vm_);
-	return status;
+	GMEM_TRY(slots, KillableSlotsLock::take(vm_));
+	GMEM_TRY(lock, KillableExclusiveInodeLock::take(inode_.handle()));
+	if (!open_)
+		return error(ESTALE);
+	close();
+	inode_.add(to);
+	return Status{};
 }
 
 Result<int> File::link(struct kvm *vm)
@@ -188,7 +180,7 @@ long gmem_file_fallocate(void *core_file, bool punch, kapi_u64 offset, kapi_u64 
 	/* Past the end there is nothing to punch. */
 	const IndexRange inside = range.intersect({ PageIndex{ 0 }, file.inode().end() });
 
-	return file.inode().punch(inside, &file) ? 0 : -ESTALE;
+	return file.inode().punch(inside, &file).code();
 }
 
 void gmem_file_release(void *core_file)

@@ -44,27 +44,32 @@ File *Inode::next(const File &file) const
 	return file.next_;
 }
 
-bool Inode::punch(IndexRange range, const File *view)
+Status Inode::punch(IndexRange range, const File *view)
 {
 	PageRef busy;
 
 	do {
 		if (busy)
 			kapi_page_wait_unlocked(busy.get());
-
-		SharedInodeLock lock{ inode_ };
-
+		busy = PageRef{};
+		GMEM_TRY(lock, KillableSharedInodeLock::take(inode_));
 		if (view && !view->open())
-			return false;
+			return error(ESTALE);
 		if (range.empty())
 			break;
 
 		Invalidation invalidation{ *this, range };
 
-		invalidation.unmap();
-		busy = store_.remove(range, platform());
+		for (IndexRange part = store_.next_to_remove(range); !part.empty() && !busy;
+		     part = store_.next_to_remove(range)) {
+			if (kapi_fatal_signal_pending())
+				return error(EINTR);
+			invalidation.unmap(part);
+			busy = store_.remove(part, platform());
+			range.start = busy ? part.start : part.end;
+		}
 	} while (busy);
-	return true;
+	return Status{};
 }
 
 void Inode::evict()
@@ -92,15 +97,14 @@ void Inode::poisoned(PageIndex index)
 
 Status Inode::convert(IndexRange range, bool to_private, PageIndex &at)
 {
-	ExclusiveInodeLock lock{ inode_ };
+	GMEM_TRY(lock, KillableExclusiveInodeLock::take(inode_));
 	Conversion conversion{ *this, range, to_private };
 
 	const Status status = conversion.prepare(at);
 
 	if (status.ok())
-		conversion.commit();
-	else
-		conversion.fail();
+		return conversion.commit();
+	conversion.fail();
 	return status;
 }
 

@@ -44,10 +44,11 @@ class Inode {
 	Result<Backing> page(PageIndex index, const Access &access);
 
 	/*
-	 * Unmaps @range everywhere and frees its pages. False: @view, which asks for it, is
-	 * closed, and no more has been done. Sleeps; takes the inode lock.
+	 * Unmaps @range everywhere and frees its pages. -ESTALE: @view, which asks for it,
+	 * is closed, and no more has been done; -EINTR: killed, and some may have been.
+	 * Sleeps; takes the inode lock.
 	 */
-	bool punch(IndexRange range, const File *view = nullptr);
+	Status punch(IndexRange range, const File *view = nullptr);
 	/* Frees all pages; nothing is bound any more. */
 	void evict();
 	/* Unmaps the poisoned page at @index, so that its next touch is an error. */

@@ -6,6 +6,9 @@
 #ifndef GMEM_LOCKS_H
 #define GMEM_LOCKS_H
 
+#include <utility>
+
+#include "gmem/result.h"
 #include "kapi/kapi.h"
 
 namespace gmem
@@ -64,6 +67,43 @@ class ExclusiveInodeLock {
     private:
 	struct inode *inode_;
 };
+
+/*
+ * A lock that is waited for until it comes or the task is killed. Moved, never shared;
+ * an empty one holds nothing.
+ */
+template <class Of, int (*kLock)(Of *), void (*kUnlock)(Of *)> class KillableLock {
+    public:
+	KillableLock() = default;
+	KillableLock(KillableLock &&other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
+	~KillableLock()
+	{
+		if (of_)
+			kUnlock(of_);
+	}
+	KillableLock(const KillableLock &) = delete;
+	KillableLock &operator=(const KillableLock &) = delete;
+
+	/* -EINTR: killed. */
+	static Result<KillableLock> take(Of *of)
+	{
+		GMEM_CHECK(Status{ kLock(of) });
+		return KillableLock{ of };
+	}
+
+    private:
+	explicit KillableLock(Of *of) : of_(of) {}
+
+	Of *of_ = nullptr;
+};
+
+/* For calls of user space that can fail: somebody else's long one is not waited for. */
+using KillableSharedInodeLock =
+	KillableLock<struct inode, kapi_inode_lock_shared_killable, kapi_inode_unlock_shared>;
+using KillableExclusiveInodeLock =
+	KillableLock<struct inode, kapi_inode_lock_killable, kapi_inode_unlock>;
+using KillableSlotsLock =
+	KillableLock<struct kvm, kapi_kvm_slots_lock_killable, kapi_kvm_slots_unlock>;
 
 } /* namespace gmem */
 

@@ -36,6 +36,16 @@ template <class T, class... Args> Result<Own<T>> make(Args &&...args)
 	return Own<T>{ new (p) T(std::forward<Args>(args)...) };
 }
 
+/* The same, of one of many: nobody is killed for it. */
+template <class T, class... Args> Result<Own<T>> make_one_of_many(Args &&...args)
+{
+	void *const p = kapi_alloc_many(sizeof(T));
+
+	if (!p)
+		return error(ENOMEM);
+	return Own<T>{ new (p) T(std::forward<Args>(args)...) };
+}
+
 /* One reference of a page, dropped when this goes. */
 class PageRef {
     public:

@@ -13,6 +13,7 @@
 
 #include "gmem/bitmap.h"
 #include "gmem/locks.h"
+#include "gmem/memory.h"
 #include "gmem/types.h"
 
 namespace gmem
@@ -65,6 +66,8 @@ struct Run {
 	std::atomic<bool> huge{ false };
 	/* All present but not one block, where it could be mapped huge: make it one. */
 	std::uint8_t promotion_tries = 0; /* so often at the most */
+	/* Of a record that is nobody's yet: another one. */
+	Own<Run> next;
 };
 
 } /* namespace gmem */

@@ -30,16 +30,35 @@ PageStore::Stretch PageStore::stretch_at(PageIndex index, PageIndex end) const
 
 IndexRange PageStore::next_shared(IndexRange range, bool shared) const
 {
-	IndexRange found{ range.end, range.end };
+	return find_shared(range, shared, false);
+}
+
+IndexRange PageStore::next_to_convert(IndexRange range, bool to_private) const
+{
+	return find_shared(range, to_private, true);
+}
+
+IndexRange PageStore::find_shared(IndexRange range, bool shared, bool chunk) const
+{
+	const IndexRange none{ range.end, range.end };
+	IndexRange found = none;
 
 	for (PageIndex index = range.start; index < range.end;) {
 		const Stretch stretch = stretch_at(index, range.end);
 
 		if (stretch.shared == shared) {
-			found.start = std::min(found.start, index);
-			found.end = stretch.end;
-		} else if (found.start < index) {
+			if (found.empty()) {
+				found.start = index;
+				if (chunk)
+					range = range.intersect(block_around(index, kChunkOrder));
+			}
+			found.end = std::min(stretch.end, range.end);
+		} else if (!found.empty()) {
 			break;
+		} else if (chunk) {
+			if (kapi_fatal_signal_pending())
+				return none;
+			kapi_cond_resched();
 		}
 		index = stretch.end;
 	}
@@ -65,16 +84,56 @@ Status PageStore::prepare_convert(IndexRange range, PageIndex &at)
 		at = index;
 		if (kapi_signal_pending())
 			return error(EINTR);
-		GMEM_TRY(run, obtain(index));
-		MutexGuard guard{ run->lock };
+		if (Run *const run = runs_.load(run_number(index))) {
+			MutexGuard guard{ run->lock };
 
-		at = first_lost(*run, part);
-		if (at < part.end)
-			return error(EHWPOISON);
+			at = first_lost(*run, part);
+			if (at < part.end)
+				return error(EHWPOISON);
+		} else {
+			/* Nor are there pages. */
+			GMEM_CHECK(set_aside(run_number(index)));
+		}
 		index = part.end;
 		kapi_cond_resched();
 	}
 	return Status{};
+}
+
+/* A record for run @number, which convert() makes known or cancel_convert() frees. */
+Status PageStore::set_aside(std::uint64_t number)
+{
+	GMEM_TRY(run, make_one_of_many<Run>(kind_.shared));
+	GMEM_CHECK(runs_.reserve(number));
+	run->next = std::move(aside_);
+	aside_ = std::move(run);
+	return Status{};
+}
+
+void PageStore::cancel_convert(IndexRange range)
+{
+	while (aside_) {
+		aside_ = std::move(aside_->next);
+		kapi_cond_resched();
+	}
+	if (!range.empty())
+		runs_.release(run_number(range.start), run_number(range.end - 1));
+}
+
+/* The record of run @number, which there is, or which one was set aside for. */
+Run &PageStore::known(std::uint64_t number)
+{
+	if (Run *const run = runs_.load(number))
+		return *run;
+
+	Own<Run> run = std::move(aside_);
+	Run *present = nullptr;
+
+	aside_ = std::move(run->next);
+	/* Its memory is reserved: it can only be there already. */
+	if (runs_.insert(number, run.get(), present).ok())
+		return *run.release();
+	return *present;
 }
 
 /*
@@ -110,7 +169,7 @@ void PageStore::convert(IndexRange range, bool to_private, Platform &platform)
 	for (IndexRange rest = range; !rest.empty();) {
 		const IndexRange part = rest.intersect(block_around(rest.start, kRunOrder));
 		const unsigned from = Run::slot_of(part.start), to = from + part.size();
-		Run *const run = runs_.load(run_number(part.start));
+		Run *const run = &known(run_number(part.start));
 		MutexGuard guard{ run->lock };
 		const bool split = !run->as_one ||
 				   platform.split(Pfn{ kapi_page_pfn(run->block) }).ok();

@@ -29,6 +29,8 @@ PageStore::~PageStore()
 {
 	std::uint64_t number = 0;
 
+	while (aside_)
+		aside_ = std::move(aside_->next);
 	for (; Run *const run = runs_.find(number, ~0ull - 1); number++)
 		Destroy{}(run);
 	number = 0;
@@ -338,6 +340,8 @@ Status PageStore::allocate(IndexRange range)
 		const IndexRange block = block_around(index, kRunOrder);
 		const IndexRange part = range.intersect(block);
 
+		if (kapi_fatal_signal_pending())
+			return error(EINTR);
 		GMEM_TRY(run, obtain(index));
 		MutexGuard guard{ run->lock };
 
@@ -506,6 +510,18 @@ PageRef PageStore::remove(IndexRange range, Platform &platform)
 			break;
 	}
 	return PageRef{};
+}
+
+IndexRange PageStore::next_to_remove(IndexRange range) const
+{
+	if (range.empty() || block_around(range.start, kChunkOrder).covers(range))
+		return range;
+
+	std::uint64_t number = run_number(range.start);
+
+	if (!runs_.find(number, run_number(range.end - 1)))
+		return { range.end, range.end };
+	return range.intersect(block_around(PageIndex{ number << kRunOrder }, kChunkOrder));
 }
 
 template <class Fn> void PageStore::lose(PageIndex index, Fn also)

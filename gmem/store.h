@@ -119,6 +119,12 @@ class PageStore {
 	 * call again.
 	 */
 	PageRef remove(IndexRange range, Platform &platform);
+	/*
+	 * What of @range to unmap and remove() first: the part in the first chunk
+	 * (kChunkOrder) that may have pages; or empty: no more have. A range in one chunk
+	 * is not looked at.
+	 */
+	IndexRange next_to_remove(IndexRange range) const;
 
 	/* Hardware poison struck the page at @index. */
 	void poisoned(PageIndex index);
@@ -130,10 +136,17 @@ class PageStore {
 	/* The first stretch of @range that is (not) shared, as long as it is; or empty. */
 	IndexRange next_shared(IndexRange range, bool shared) const;
 	/*
+	 * The first one that is to become private (shared), as far as it is in one chunk
+	 * (kChunkOrder); or empty, as it also is when the task is killed. Sleeps.
+	 */
+	IndexRange next_to_convert(IndexRange range, bool to_private) const;
+	/*
 	 * Makes sure that convert() of @range has what it needs. -ENOMEM, -EINTR;
 	 * -EHWPOISON: the page at @at is lost. Nothing visible has changed.
 	 */
 	Status prepare_convert(IndexRange range, PageIndex &at);
+	/* There will be no convert() of @range, nor of any other that is prepared. */
+	void cancel_convert(IndexRange range);
 	/* @range, which nobody has mapped, is now private, or shared. Cannot fail. */
 	void convert(IndexRange range, bool to_private, Platform &platform);
 	/* Whether a mapping of the run around @index may take in all of it. Any context. */
@@ -204,7 +217,10 @@ class PageStore {
 		bool shared;
 	};
 	Stretch stretch_at(PageIndex index, PageIndex end) const;
+	IndexRange find_shared(IndexRange range, bool shared, bool chunk) const;
 	PageIndex first_lost(const Run &run, IndexRange part) const;
+	Status set_aside(std::uint64_t number);
+	Run &known(std::uint64_t number);
 
 	/* gmem/giant.cc */
 	Giant *giant_for(PageIndex index, const Access &access);
@@ -220,6 +236,11 @@ class PageStore {
 	Stats stats_;
 	XArray<Giant> giants_; /* by index >> kGiantOrder; likewise */
 	XArray<Run> runs_; /* by run number; never emptied before the inode goes */
+	/*
+	 * Records for a conversion under way, which may become more than it needs: of those
+	 * that a fault was faster to make. Inode lock held exclusively.
+	 */
+	Own<Run> aside_;
 };
 
 } /* namespace gmem */

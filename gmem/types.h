@@ -20,6 +20,12 @@ inline constexpr std::uint64_t kPageSize = 1ull << kPageShift;
 inline constexpr unsigned kRunOrder = 9;
 inline constexpr std::uint64_t kRunPages = 1ull << kRunOrder;
 
+/*
+ * Long ranges are gone through by aligned pieces of this order, between which a task
+ * that is killed gives up.
+ */
+inline constexpr unsigned kChunkOrder = 18;
+
 /* A giant: 512 runs that one mapping of 1 GiB can cover. */
 inline constexpr unsigned kGiantOrder = 18;
 

@@ -38,6 +38,14 @@ template <class T> class XArray {
 		return status;
 	}
 
+	/* insert() at @index will have memory. -ENOMEM; -EINTR: killed. */
+	Status reserve(std::uint64_t index) { return Status{ kapi_xa_reserve(&xa_, index) }; }
+	/* What of [first, last] was reserved and is not needed. */
+	void release(std::uint64_t first, std::uint64_t last)
+	{
+		kapi_xa_release(&xa_, first, last);
+	}
+
 	/* All of [first, last] or -ENOMEM and nothing; nothing may be there yet. */
 	Status store_range(std::uint64_t first, std::uint64_t last, T *entry)
 	{

@@ -8,10 +8,13 @@
 #include <linux/uaccess.h>
 
 #include "kapi.h"
+#include "leaves.h"
 #include "symbols.h"
 
-/* Entries stored under one hold of the array's lock. */
+/* Entries stored under one hold of the array's lock; a power of two. */
 #define BATCH 1024
+/* Converted at once, and whole before the caller dies: 1 GiB; a power of two. */
+#define CHUNK (1UL << (PUD_SHIFT - PAGE_SHIFT))
 
 int kapi_attributes_read(struct kvm *kvm, kapi_u64 *start, kapi_u64 *end, bool *to_private,
 			 unsigned int ioctl, unsigned long arg)
@@ -33,31 +36,34 @@ int kapi_attributes_read(struct kvm *kvm, kapi_u64 *start, kapi_u64 *end, bool *
 	return 0;
 }
 
-/* The leaves for [start, end): empty ones are as good as none to who reads. */
+kapi_u64 kapi_kvm_end_gfn(void)
+{
+	static unsigned int bits;
+
+	/* As kvm_mmu_max_gfn() with two-dimensional paging. Asked once: it may exit. */
+	if (!READ_ONCE(bits))
+		WRITE_ONCE(bits, cpuid_eax(0x80000008) & 0xff);
+	return 1ULL << (READ_ONCE(bits) - PAGE_SHIFT);
+}
+
 int kapi_attributes_reserve(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 {
-	XA_STATE(xas, &kvm->mem_attr_array, start);
+	struct xarray *const xa = &kvm->mem_attr_array;
 
 	lockdep_assert_held(&kvm->slots_lock);
-	start = round_down(start, XA_CHUNK_SIZE);
-	while (start < end) {
-		const kapi_u64 stop = start + BATCH;
-
-		do {
-			xas_lock(&xas);
-			for (; start < min(end, stop); start += XA_CHUNK_SIZE) {
-				xas_set_order(&xas, start, XA_CHUNK_SHIFT);
-				xas_create_range(&xas);
-				if (xas_error(&xas))
-					break;
-			}
-			xas_unlock(&xas);
-		} while (xas_nomem(&xas, GFP_KERNEL_ACCOUNT));
-		if (xas_error(&xas))
-			return xas_error(&xas);
-		cond_resched();
+	/* Not KVM's own in 6.12: what it allocates under the lock is nobody's then. */
+	if (!(xa->xa_flags & XA_FLAGS_ACCOUNT)) {
+		xa_lock(xa);
+		xa->xa_flags |= XA_FLAGS_ACCOUNT;
+		xa_unlock(xa);
 	}
-	return 0;
+	return gmem_leaves_reserve(xa, start, end);
+}
+
+void kapi_attributes_release(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
+{
+	lockdep_assert_held(&kvm->slots_lock);
+	gmem_leaves_release(&kvm->mem_attr_array, start, end);
 }
 
 /*
@@ -112,9 +118,12 @@ void kapi_attributes_set(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_
 
 	lockdep_assert_held(&kvm->slots_lock);
 	while (start < end) {
-		const kapi_u64 stop = min(end, start + BATCH);
+		kapi_u64 stop;
 
 		xas_lock(&xas);
+		if (!to_private)
+			start = gmem_leaves_next(&xas, start, end);
+		stop = min(end, (start | (BATCH - 1)) + 1);
 		if (to_private)
 			store_private(&xas, start, stop);
 		else
@@ -154,11 +163,11 @@ static bool over_slots(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_pr
 	bool flush = false;
 
 	for (int i = 0; i < kvm_arch_nr_memslot_as_ids(kvm); i++) {
-		kvm_for_each_memslot_in_gfn_range (&iter, __kvm_memslots(kvm, i), start, end) {
+		kvm_for_each_memslot_in_gfn_range(&iter, __kvm_memslots(kvm, i), start, end) {
 			struct kvm_memory_slot *const slot = iter.slot;
 			const kapi_u64 last = min(end, slot->base_gfn + slot->npages);
-			struct kvm_gfn_range range = attribute_range(max(start, slot->base_gfn),
-								     last, to_private);
+			struct kvm_gfn_range range =
+				attribute_range(max(start, slot->base_gfn), last, to_private);
 
 			range.slot = slot;
 			flush |= fn(kvm, &range);
@@ -167,7 +176,7 @@ static bool over_slots(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_pr
 	return flush;
 }
 
-void kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private)
+static void convert_chunk(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private)
 {
 	write_lock(&kvm->mmu_lock);
 	gmem_mmu_invalidate_begin(kvm);
@@ -182,4 +191,41 @@ void kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool
 	over_slots(kvm, start, end, to_private, gmem_arch_post_set_attributes);
 	gmem_mmu_invalidate_end(kvm);
 	write_unlock(&kvm->mmu_lock);
+}
+
+/* The first gfn of [start, end) that is private, by way of what exists; @end if none is. */
+static kapi_u64 next_private(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
+{
+	unsigned long at = start;
+
+	return xa_find(&kvm->mem_attr_array, &at, end - 1, XA_PRESENT) ? at : end;
+}
+
+static bool is_as_wanted(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private)
+{
+	const unsigned long wanted = to_private ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0;
+
+	return gmem_range_has_memory_attributes(kvm, start, end, KVM_MEMORY_ATTRIBUTE_PRIVATE,
+						wanted);
+}
+
+int kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private)
+{
+	lockdep_assert_held(&kvm->slots_lock);
+	while (start < end) {
+		kapi_u64 stop;
+
+		if (kapi_fatal_signal_pending()) {
+			kapi_attributes_release(kvm, start, end);
+			return -EINTR;
+		}
+		if (!to_private)
+			start = next_private(kvm, start, end);
+		stop = min(end, (start | (CHUNK - 1)) + 1);
+		if (start < stop && !is_as_wanted(kvm, start, stop, to_private))
+			convert_chunk(kvm, start, stop, to_private);
+		start = stop;
+		cond_resched();
+	}
+	return 0;
 }

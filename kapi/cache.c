@@ -173,7 +173,7 @@ unsigned int kapi_cache_take(struct inode *inode, kapi_u64 *index, kapi_u64 end,
 
 	*index = end;
 	xas_lock_irq(&xas);
-	xas_for_each (&xas, folio, end - 1) {
+	xas_for_each(&xas, folio, end - 1) {
 		if (taken == max) {
 			*index = xas.xa_index;
 			break;
@@ -319,7 +319,7 @@ static __always_inline kapi_u64 first_that(struct inode *inode, kapi_u64 start, 
 	kapi_u64 found = end;
 
 	rcu_read_lock();
-	xas_for_each (&xas, folio, end - 1) {
+	xas_for_each(&xas, folio, end - 1) {
 		if (xas_retry(&xas, folio))
 			continue;
 		if (is(folio)) {

@@ -36,7 +36,8 @@ long gmem_calls_inside(void)
 	long sum = 0;
 	int cpu;
 
-	for_each_possible_cpu(cpu) sum += READ_ONCE(per_cpu(calls.inside, cpu));
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(calls.inside, cpu));
 	return sum;
 }
 
@@ -47,8 +48,7 @@ static int calls_show(struct seq_file *m, void *v)
 	for (entry = 0; entry < KAPI_ENTRIES; entry++) {
 		u64 served = 0, stock = 0;
 
-		for_each_possible_cpu(cpu)
-		{
+		for_each_possible_cpu(cpu) {
 			served += per_cpu(calls.served[entry], cpu);
 			stock += per_cpu(calls.stock[entry], cpu);
 		}

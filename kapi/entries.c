@@ -114,7 +114,7 @@ static long land_kvm_arch_vcpu_pre_fault_memory(struct kvm_vcpu *vcpu,
 	return gmem_kvm_pre_fault(vcpu, range);
 }
 
-#define LANDING(entry, fn) [entry] = (unsigned long)land_##fn,
+#define LANDING(entry, fn)	[entry] = (unsigned long)land_##fn,
 
 static const unsigned long landings[KAPI_ENTRIES] = { ENTRIES(LANDING) };
 

@@ -20,7 +20,7 @@ struct record {
 static_assert(sizeof(struct record) == sizeof_field(struct kapi_fault, opaque));
 
 static struct bucket {
-	spinlock_t lock;
+	spinlock_t lock; /* of records */
 	struct hlist_head records;
 } buckets[1 << BUCKET_BITS] = {
 	[0 ...(1 << BUCKET_BITS) - 1] = { .lock = __SPIN_LOCK_UNLOCKED(buckets.lock) },
@@ -68,8 +68,8 @@ void kapi_fault_note(kapi_u64 gfn, int error)
 	struct record *record;
 
 	spin_lock(&bucket->lock);
-	hlist_for_each_entry(record, &bucket->records, link)
-	{
+	hlist_for_each_entry(record, &bucket->records, link) {
+		/* cppcheck-suppress uninitvar */
 		if (record->task == current) {
 			struct kapi_fault *const fault = container_of((unsigned long(*)[3])record,
 								      struct kapi_fault, opaque);

@@ -112,14 +112,14 @@ static void gmem_fop_show_fdinfo(struct seq_file *m, struct file *file)
 }
 
 static const struct file_operations gmem_fops = {
-	.owner = THIS_MODULE,
-	.open = generic_file_open,
-	.release = gmem_fop_release,
-	.fallocate = gmem_fop_fallocate,
-	.mmap = gmem_fop_mmap,
-	.unlocked_ioctl = gmem_fop_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
-	.show_fdinfo = gmem_fop_show_fdinfo,
+	.owner		= THIS_MODULE,
+	.open		= generic_file_open,
+	.release	= gmem_fop_release,
+	.fallocate	= gmem_fop_fallocate,
+	.mmap		= gmem_fop_mmap,
+	.unlocked_ioctl	= gmem_fop_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.show_fdinfo	= gmem_fop_show_fdinfo,
 };
 
 static int gmem_iop_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat,
@@ -135,8 +135,8 @@ static int gmem_iop_setattr(struct mnt_idmap *idmap, struct dentry *dentry, stru
 }
 
 static const struct inode_operations gmem_iops = {
-	.getattr = gmem_iop_getattr,
-	.setattr = gmem_iop_setattr,
+	.getattr	= gmem_iop_getattr,
+	.setattr	= gmem_iop_setattr,
 };
 
 static int gmem_aop_migrate_folio(struct address_space *mapping, struct folio *dst,
@@ -159,10 +159,10 @@ static bool gmem_aop_release_folio(struct folio *folio, gfp_t gfp)
 }
 
 static const struct address_space_operations gmem_aops = {
-	.dirty_folio = noop_dirty_folio,
-	.migrate_folio = gmem_aop_migrate_folio,
-	.error_remove_folio = gmem_aop_error_remove_folio,
-	.release_folio = gmem_aop_release_folio,
+	.dirty_folio		= noop_dirty_folio,
+	.migrate_folio		= gmem_aop_migrate_folio,
+	.error_remove_folio	= gmem_aop_error_remove_folio,
+	.release_folio		= gmem_aop_release_folio,
 };
 
 bool gmem_folio_is_ours(struct folio *folio)
@@ -224,8 +224,8 @@ static void gmem_sop_evict_inode(struct inode *inode)
 }
 
 static const struct super_operations gmem_sops = {
-	.statfs = simple_statfs,
-	.evict_inode = gmem_sop_evict_inode,
+	.statfs		= simple_statfs,
+	.evict_inode	= gmem_sop_evict_inode,
 };
 
 static int gmem_init_fs_context(struct fs_context *fc)
@@ -239,10 +239,10 @@ static int gmem_init_fs_context(struct fs_context *fc)
 }
 
 static struct file_system_type gmem_fs = {
-	.owner = THIS_MODULE,
-	.name = "guest_memfd",
-	.init_fs_context = gmem_init_fs_context,
-	.kill_sb = kill_anon_super,
+	.owner			= THIS_MODULE,
+	.name			= "guest_memfd",
+	.init_fs_context	= gmem_init_fs_context,
+	.kill_sb		= kill_anon_super,
 };
 
 /* On success the file has the caller's references of the inode and of the mount. */

@@ -47,7 +47,8 @@ struct kapi_interval *kapi_intervals_first(struct kapi_intervals *tree, kapi_u64
 	return (struct kapi_interval *)interval_tree_iter_first(to_root(tree), first, last);
 }
 
-struct kapi_interval *kapi_intervals_next(struct kapi_interval *node, kapi_u64 first, kapi_u64 last)
+struct kapi_interval *kapi_intervals_next(struct kapi_interval *node, kapi_u64 first,
+					  kapi_u64 last)
 {
 	return (struct kapi_interval *)interval_tree_iter_next(to_node(node), first, last);
 }

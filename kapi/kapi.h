@@ -46,16 +46,21 @@ void kapi_inode_lock(struct inode *inode);
 void kapi_inode_unlock(struct inode *inode);
 void kapi_inode_lock_shared(struct inode *inode);
 void kapi_inode_unlock_shared(struct inode *inode);
+/* The same; -EINTR, and not held: the task was killed meanwhile. */
+int kapi_inode_lock_killable(struct inode *inode);
+int kapi_inode_lock_shared_killable(struct inode *inode);
 void kapi_inode_assert_locked(struct inode *inode);
 
 /*
  * Exclusive, of one of several inodes whose locks a task takes with @kvm's
- * slots_lock held, in the order of their addresses.
+ * slots_lock held, in the order of their addresses. -EINTR, and not held: killed.
  */
-void kapi_inode_lock_among(struct inode *inode, struct kvm *kvm);
+int kapi_inode_lock_among(struct inode *inode, struct kvm *kvm);
 
 /* Busy-wait free helpers around the current task. */
 bool kapi_signal_pending(void);
+/* Whether it is one that kills the task: it stays. */
+bool kapi_fatal_signal_pending(void);
 void kapi_cond_resched(void);
 /* Gives up the CPU for @ms milliseconds, or a little longer. Sleeps. */
 void kapi_sleep(unsigned int ms);
@@ -77,6 +82,8 @@ void kapi_work_cancel(struct kapi_work *work);
 
 /* Zeroed, charged to the caller's cgroup; NULL without memory. Sleeps. */
 void *kapi_alloc(size_t size);
+/* The same, for one of many: it fails where otherwise somebody would be killed for it. */
+void *kapi_alloc_many(size_t size);
 void kapi_free(const void *p);
 
 /* ---- xarrays (kapi/xarray.c) --------------------------------------------- */
@@ -96,6 +103,13 @@ void *kapi_xa_find(struct kapi_xarray *xa, kapi_u64 *index, kapi_u64 max);
  * -ENOMEM. Sleeps.
  */
 int kapi_xa_insert(struct kapi_xarray *xa, kapi_u64 index, void *entry, void **present);
+/*
+ * Sees to it that kapi_xa_insert() at @index has memory. -ENOMEM, -EINTR: killed.
+ * Sleeps.
+ */
+int kapi_xa_reserve(struct kapi_xarray *xa, kapi_u64 index);
+/* Gives back what was reserved in [first, last] and has no entry near it. Sleeps. */
+void kapi_xa_release(struct kapi_xarray *xa, kapi_u64 first, kapi_u64 last);
 /*
  * Stores @entry over [first, last]; -ENOMEM leaves part of it stored: erase the
  * same range to undo. Sleeps.

@@ -31,6 +31,11 @@ void kapi_kvm_slots_lock(struct kvm *kvm)
 	mutex_lock(&kvm->slots_lock);
 }
 
+int kapi_kvm_slots_lock_killable(struct kvm *kvm)
+{
+	return mutex_lock_killable(&kvm->slots_lock);
+}
+
 void kapi_kvm_slots_unlock(struct kvm *kvm)
 {
 	mutex_unlock(&kvm->slots_lock);
@@ -59,8 +64,7 @@ bool kapi_kvm_has_run(struct kvm *kvm)
 
 	if (!atomic_read(&kvm->online_vcpus))
 		return false;
-	kvm_for_each_vcpu(i, vcpu, kvm)
-	{
+	kvm_for_each_vcpu(i, vcpu, kvm) {
 		if (READ_ONCE(vcpu->arch.last_vmentry_cpu) != -1)
 			return true;
 	}
@@ -219,7 +223,7 @@ struct kvm_memory_slot *kapi_kvm_next_slot(struct kvm *kvm, kapi_u64 start, kapi
 	struct kvm_memslot_iter iter;
 
 	lockdep_assert_held(&kvm->slots_lock);
-	kvm_for_each_memslot_in_gfn_range (&iter, kvm_memslots(kvm), start, end)
+	kvm_for_each_memslot_in_gfn_range(&iter, kvm_memslots(kvm), start, end)
 		return iter.slot;
 	return NULL;
 }

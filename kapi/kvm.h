@@ -19,6 +19,8 @@ extern "C" {
 void kapi_kvm_get(struct kvm *kvm);
 void kapi_kvm_put(struct kvm *kvm);
 void kapi_kvm_slots_lock(struct kvm *kvm); /* sleeps; outermost */
+/* The same; -EINTR, and not held: the task was killed meanwhile. */
+int kapi_kvm_slots_lock_killable(struct kvm *kvm);
 void kapi_kvm_slots_unlock(struct kvm *kvm);
 /* The type of the VM. */
 unsigned long kapi_kvm_type(struct kvm *kvm);
@@ -82,8 +84,15 @@ void kapi_mmu_make_stale(struct kvm *kvm, kapi_u64 gfn);
  */
 int kapi_attributes_read(struct kvm *kvm, kapi_u64 *start, kapi_u64 *end, bool *to_private,
 			 unsigned int ioctl, unsigned long arg);
-/* What kapi_attributes_set() of [start, end) to private needs; 0 or -ENOMEM. Sleeps. */
+/* The end of the gfns that KVM can map on this host. */
+kapi_u64 kapi_kvm_end_gfn(void);
+/*
+ * What kapi_attributes_set() of [start, end) to private needs, charged to the caller's
+ * cgroup. -ENOMEM; -EINTR: killed; either has set nothing aside. Sleeps.
+ */
 int kapi_attributes_reserve(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
+/* Gives back what of it has not been used. [start, end) may be any range. Sleeps. */
+void kapi_attributes_release(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
 /* Makes the attributes of [start, end) private or none. Cannot fail. Sleeps. */
 void kapi_attributes_set(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private);
 /*
@@ -94,9 +103,11 @@ void kapi_attributes_changed(struct kvm *kvm, struct kvm_memory_slot *slot, kapi
 			     kapi_u64 end, bool to_private);
 /*
  * As KVM_SET_MEMORY_ATTRIBUTES of KVM itself does it, for gfns that show no file
- * of ours; reserved before, so it cannot fail. Sleeps.
+ * of ours; reserved before. An aligned gigabyte at a time, without those that are as
+ * wanted. -EINTR: killed; a front part of whole ones is converted, and what was
+ * reserved for the rest is given back. Sleeps.
  */
-void kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private);
+int kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private);
 
 /* Fields of a memslot. */
 kapi_u64 kapi_slot_base_gfn(struct kvm_memory_slot *slot);
@@ -215,7 +226,7 @@ bool kapi_prefault_begin(struct kapi_prefault *prefault, struct kvm *kvm);
 /* True: it was told to stop, for a deletion and for nothing else. */
 bool kapi_prefault_end(struct kapi_prefault *prefault);
 
-/* A request that deletes a memslot, on the stack of who serves it. */
+/* A request that may delete or move a memslot, on the stack of who serves it. */
 struct kapi_deletion {
 	unsigned long opaque[3];
 };
@@ -366,7 +377,7 @@ int gmem_kvm_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map *
 /* How large a mapping at @gfn may be: 1 is 4 KiB, 2 is 2 MiB. mmu_lock held. */
 int gmem_kvm_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, kapi_u64 gfn,
 			   int max_level, bool is_private);
-/* -EAGAIN: the memslot there is being deleted. Sleeps. */
+/* -EAGAIN: a memslot of the VM is being deleted or moved. Sleeps. */
 long gmem_kvm_pre_fault(struct kvm_vcpu *vcpu, struct kvm_pre_fault_memory *range);
 
 #ifdef __cplusplus

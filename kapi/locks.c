@@ -45,9 +45,18 @@ void kapi_inode_lock(struct inode *inode)
 	filemap_invalidate_lock(inode->i_mapping);
 }
 
-void kapi_inode_lock_among(struct inode *inode, struct kvm *kvm)
+int kapi_inode_lock_killable(struct inode *inode)
 {
+	return down_write_killable(&inode->i_mapping->invalidate_lock);
+}
+
+int kapi_inode_lock_among(struct inode *inode, struct kvm *kvm)
+{
+	/* lockdep cannot be told that the order is sound by a killable form of it. */
+	if (!IS_ENABLED(CONFIG_DEBUG_LOCK_ALLOC))
+		return kapi_inode_lock_killable(inode);
 	down_write_nest_lock(&inode->i_mapping->invalidate_lock, &kvm->slots_lock);
+	return 0;
 }
 
 void kapi_inode_unlock(struct inode *inode)
@@ -58,6 +67,11 @@ void kapi_inode_unlock(struct inode *inode)
 void kapi_inode_lock_shared(struct inode *inode)
 {
 	filemap_invalidate_lock_shared(inode->i_mapping);
+}
+
+int kapi_inode_lock_shared_killable(struct inode *inode)
+{
+	return down_read_killable(&inode->i_mapping->invalidate_lock);
 }
 
 void kapi_inode_unlock_shared(struct inode *inode)
@@ -74,6 +88,11 @@ bool kapi_signal_pending(void)
 {
 	/* signal_pending() is true of io_uring's notifications, too, which can wait. */
 	return task_sigpending(current);
+}
+
+bool kapi_fatal_signal_pending(void)
+{
+	return fatal_signal_pending(current);
 }
 
 void kapi_cond_resched(void)

@@ -13,6 +13,11 @@ void *kapi_alloc(size_t size)
 	return kzalloc(size, GFP_KERNEL_ACCOUNT);
 }
 
+void *kapi_alloc_many(size_t size)
+{
+	return kzalloc(size, GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+}
+
 void kapi_free(const void *p)
 {
 	kfree(p);

@@ -21,6 +21,7 @@
 
 #include "hooks.h"
 #include "pci_hole.h"
+#include "slots.h"
 
 /* The flag is kept in the memslot, where it must not mean anything to KVM. */
 static_assert(!(KVM_MEM_PCI_HOLE & (KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY |
@@ -52,6 +53,11 @@ kapi_u64 kapi_slot_user_addr(struct kvm_memory_slot *slot)
 
 /* VMs that have, or have had, a hole. */
 static atomic_t vms_with_holes;
+
+int gmem_vms_with_holes(void)
+{
+	return atomic_read(&vms_with_holes);
+}
 
 struct kvm_memory_slot *kapi_vcpu_hole(struct kvm_vcpu *vcpu, kapi_u64 gfn)
 {
@@ -123,8 +129,8 @@ static const struct vm_operations_struct ones_vm_ops = {
  */
 static int ones_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	vm_flags_set(vma,
-		     VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP | VM_SEALED);
+	vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP |
+				  VM_SEALED);
 	vma->vm_ops = &ones_vm_ops;
 	return 0;
 }
@@ -239,7 +245,7 @@ static struct kvm_device *holes_of(struct kvm *kvm)
 	struct kvm_device *dev;
 
 	lockdep_assert_held(&kvm->lock);
-	list_for_each_entry (dev, &kvm->devices, vm_node) {
+	list_for_each_entry(dev, &kvm->devices, vm_node) {
 		if (dev->ops == &holes_ops)
 			return dev;
 	}

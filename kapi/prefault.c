@@ -36,7 +36,8 @@ static bool being_deleted_from(const struct kvm *kvm)
 	const struct deletion *deletion;
 
 	lockdep_assert_held(&lock);
-	list_for_each_entry (deletion, &deletions, link) {
+	list_for_each_entry(deletion, &deletions, link) {
+		/* cppcheck-suppress uninitvar */
 		if (deletion->kvm == kvm)
 			return true;
 	}
@@ -77,7 +78,8 @@ void kapi_deletion_begin(struct kapi_deletion *d, struct kvm *kvm)
 	deletion->kvm = kvm;
 	spin_lock(&lock);
 	list_add(&deletion->link, &deletions);
-	list_for_each_entry (prefault, &prefaults, link) {
+	list_for_each_entry(prefault, &prefaults, link) {
+		/* cppcheck-suppress uninitvar */
 		if (prefault->kvm == kvm) {
 			prefault->stopped = true;
 			set_tsk_thread_flag(prefault->task, TIF_NOTIFY_SIGNAL);

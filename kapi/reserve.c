@@ -22,8 +22,8 @@ static unsigned int reserved;
 unsigned int gmem_reserve_fill(unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++) {
-		struct page *const block = gmem_alloc_contig_pages(BLOCK_PAGES,
-								   GFP_HIGHUSER | __GFP_NOWARN);
+		struct page *const block =
+			gmem_alloc_contig_pages(BLOCK_PAGES, GFP_HIGHUSER | __GFP_NOWARN);
 
 		if (!block)
 			break;

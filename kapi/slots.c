@@ -105,7 +105,7 @@ static struct pending *pending_of(struct kvm *kvm)
 	struct pending *pending;
 
 	lockdep_assert_held(&pendings_lock);
-	list_for_each_entry (pending, &pendings, link) {
+	list_for_each_entry(pending, &pendings, link) {
 		/* cppcheck-suppress uninitvar */
 		if (pending->kvm == kvm)
 			return pending;

@@ -18,7 +18,7 @@ HOOKED(DEFINE_BODY)
 
 #define BODY(fn) static_call(body_##fn)
 
-#define SETTER(entry, fn) [entry] = set_body_##fn,
+#define SETTER(entry, fn)	[entry] = set_body_##fn,
 
 static void (*const setters[KAPI_ENTRIES])(unsigned long body) = { ENTRIES(SETTER) };
 

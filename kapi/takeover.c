@@ -19,13 +19,14 @@
 #include <uapi/gmem.h>
 
 #include "hooks.h"
+#include "slots.h"
 #include "symbols.h"
 
 struct hook {
 	const char *name;
 	/* Which features need it; bits of enum kapi_feature. */
 	unsigned int features;
-	/* Leaves calls to KVM by their arguments; NULL takes all. */
+	/* Leaves calls to KVM by their arguments; NULL takes all. Any context. */
 	bool (*wanted)(struct ftrace_regs *fregs);
 	/*
 	 * Functions of the same source file that call it. A compiler might have put a copy
@@ -33,6 +34,13 @@ struct hook {
 	 */
 	const char *callers[2];
 };
+
+/*
+ * Which calls are sent to us. One that is certainly not ours is not, however long it
+ * sleeps: gmem_detach() waits for those that are inside. What is ours holds the module
+ * for longer than any call about it takes: a VM of ours until it is freed, a memslot
+ * until SRCU's readers have left.
+ */
 
 /* All other ioctls go on as if nobody had looked. */
 static bool notrace known_ioctl(struct ftrace_regs *fregs)
@@ -48,6 +56,30 @@ static bool notrace known_ioctl(struct ftrace_regs *fregs)
 	return false;
 }
 
+/* A default VM's, while no VM has a memslot of ours or a hole. */
+static bool notrace vcpu_may_be_ours(struct ftrace_regs *fregs)
+{
+	const struct kvm_vcpu *const vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
+
+	return vcpu->kvm->arch.vm_type != KVM_X86_DEFAULT_VM || gmem_slots_only() ||
+	       gmem_vms_with_holes();
+}
+
+static bool notrace slot_is_only(struct ftrace_regs *fregs)
+{
+	return kapi_slot_only((void *)ftrace_regs_get_argument(fregs, 0));
+}
+
+static bool notrace second_is_only(struct ftrace_regs *fregs)
+{
+	return kapi_slot_only((void *)ftrace_regs_get_argument(fregs, 1));
+}
+
+static bool notrace slot_has_gmem(struct ftrace_regs *fregs)
+{
+	return kapi_slot_has_gmem((void *)ftrace_regs_get_argument(fregs, 0));
+}
+
 #define BACKEND KAPI_FEATURE_BACKEND
 #define SW_PROTECTED KAPI_FEATURE_SW_PROTECTED
 #define HOLES KAPI_FEATURE_HOLES
@@ -60,12 +92,14 @@ static bool notrace known_ioctl(struct ftrace_regs *fregs)
  * what the stock backend made; the others are wrapped.
  */
 static const struct hook hooks[KAPI_ENTRIES] = {
-	[KAPI_ENTRY_PAGE_FAULT] = { .features = SW_PROTECTED | HOLES | SHARED },
+	[KAPI_ENTRY_PAGE_FAULT] = { .features = SW_PROTECTED | HOLES | SHARED,
+				    .wanted = vcpu_may_be_ours },
 	[KAPI_ENTRY_GET_PFN] = { .features = BACKEND },
 	[KAPI_ENTRY_MAPPING_LEVEL] = { .features = SHARED,
+				       .wanted = second_is_only,
 				       .callers = { "kvm_mmu_hugepage_adjust",
 						    "kvm_mmu_max_mapping_level" } },
-	[KAPI_ENTRY_SLOT_PFN] = { .features = SHARED },
+	[KAPI_ENTRY_SLOT_PFN] = { .features = SHARED, .wanted = slot_is_only },
 	[KAPI_ENTRY_VM_IOCTL] = { .features = SW_PROTECTED | HOLES | SHARED,
 				  .wanted = known_ioctl },
 	[KAPI_ENTRY_PREPARE_SLOT] = { .features = HOLES | SHARED },
@@ -77,13 +111,17 @@ static const struct hook hooks[KAPI_ENTRIES] = {
 	[KAPI_ENTRY_CHECK_EXTENSION] = { .features = BACKEND | SW_PROTECTED | HOLES | SHARED },
 	[KAPI_ENTRY_INIT_VM] = { .features = SW_PROTECTED },
 	[KAPI_ENTRY_FREE_VM] = { .features = SW_PROTECTED },
-	[KAPI_ENTRY_PREFETCH_PFN] = { .features = SW_PROTECTED | SHARED },
-	[KAPI_ENTRY_PREFETCH_PAGES] = { .features = SW_PROTECTED | SHARED },
-	[KAPI_ENTRY_VCPU_MAP] = { .features = SW_PROTECTED | SHARED },
-	[KAPI_ENTRY_PRE_FAULT] = { .features = BACKEND },
+	[KAPI_ENTRY_PREFETCH_PFN] = { .features = SW_PROTECTED | SHARED,
+				      .wanted = slot_has_gmem },
+	[KAPI_ENTRY_PREFETCH_PAGES] = { .features = SW_PROTECTED | SHARED,
+					.wanted = slot_has_gmem },
+	[KAPI_ENTRY_VCPU_MAP] = { .features = SW_PROTECTED | SHARED,
+				  .wanted = vcpu_may_be_ours },
+	[KAPI_ENTRY_PRE_FAULT] = { .features = SW_PROTECTED | SHARED,
+				   .wanted = vcpu_may_be_ours },
 };
 
-#define NAME(entry, fn) [entry] = #fn,
+#define NAME(entry, fn)	[entry] = #fn,
 
 static const char *const names[KAPI_ENTRIES] = { ENTRIES(NAME) };
 
@@ -217,27 +255,34 @@ static int find_all(void)
 
 /* ---- registration ---------------------------------------------------------------- */
 
-/* Sets the filter of @ops to what is needed: an empty one lets all functions through. */
-static int set_filter(struct ftrace_ops *ops)
+/*
+ * Sets the filter to what is needed: an empty one lets all functions through. The first
+ * site takes the place of what was set before: ftrace_free_filter() is for the end, in
+ * 6.12 it leaves pointers to what it has freed.
+ */
+static int set_filter(void)
 {
-	int entry, ret = 0;
+	bool reset = true;
+	int entry, ret;
 
-	ftrace_free_filter(ops);
-	for (entry = 0; entry < KAPI_ENTRIES && !ret; entry++) {
+	for (entry = 0; entry < KAPI_ENTRIES; entry++) {
 		if (!needed(entry))
 			continue;
-		ret = ftrace_set_filter_ip(ops, sites[entry], 0, 0);
+		ret = ftrace_set_filter_ip(&redirection, sites[entry], 0, reset);
 		if (ret == -EINVAL) {
 			ret = lose(entry, "cannot be traced");
-			return ret ? ret : set_filter(ops);
+			return ret ? ret : set_filter();
 		}
+		if (ret)
+			return ret;
+		reset = false;
 	}
-	return ret;
+	return 0;
 }
 
 static int register_all(void)
 {
-	int ret = set_filter(&redirection);
+	int ret = set_filter();
 
 	if (!ret && active)
 		ret = register_ftrace_function(&redirection);
@@ -250,21 +295,21 @@ static void notrace let_pass(unsigned long ip, unsigned long parent_ip, struct f
 {
 }
 
+static struct ftrace_ops trial = {
+	.func = let_pass,
+	.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT,
+};
+
 /* Whether the one site can be had by itself; -errno. */
 static int try_one(enum kapi_entry entry)
 {
-	static struct ftrace_ops trial = {
-		.func = let_pass,
-		.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT,
-	};
-	int ret = ftrace_set_filter_ip(&trial, sites[entry], 0, 0);
+	int ret = ftrace_set_filter_ip(&trial, sites[entry], 0, true);
 
 	if (!ret) {
 		ret = register_ftrace_function(&trial);
 		if (!ret && unregister_ftrace_function(&trial))
 			stuck = true;
 	}
-	ftrace_free_filter(&trial);
 	return ret;
 }
 
@@ -366,21 +411,27 @@ static void __noreturn stay(void)
 
 void gmem_detach(void)
 {
+	int waits;
+
 	/* Nothing of ours exists any more. */
 	WRITE_ONCE(live, false);
 	if (stuck || (registered && unregister_ftrace_function(&redirection)))
 		stay();
+	ftrace_free_filter(&trial);
+	ftrace_free_filter(&redirection);
 	if (!registered)
 		return;
 	registered = false;
-	ftrace_free_filter(&redirection);
 	/*
 	 * A task may have been redirected and not yet be counted, or be counted
 	 * out and not yet have returned: both end before it next gives up its CPU
 	 * by itself, which is what RCU tasks waits for.
 	 */
 	synchronize_rcu_tasks();
-	while (gmem_calls_inside())
+	for (waits = 0; gmem_calls_inside(); waits++) {
+		if (waits == 500)
+			pr_warn("still waiting for %ld calls of KVM's that sleep\n", gmem_calls_inside());
 		msleep(20);
+	}
 	synchronize_rcu_tasks();
 }

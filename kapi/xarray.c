@@ -5,6 +5,7 @@
 #include <linux/xarray.h>
 
 #include "kapi.h"
+#include "leaves.h"
 
 static struct xarray *to_xarray(struct kapi_xarray *xa)
 {
@@ -45,6 +46,16 @@ int kapi_xa_insert(struct kapi_xarray *xa, kapi_u64 index, void *entry, void **p
 		return xa_err(old);
 	*present = old;
 	return old ? -EBUSY : 0;
+}
+
+int kapi_xa_reserve(struct kapi_xarray *xa, kapi_u64 index)
+{
+	return gmem_leaves_reserve(to_xarray(xa), index, index + 1);
+}
+
+void kapi_xa_release(struct kapi_xarray *xa, kapi_u64 first, kapi_u64 last)
+{
+	gmem_leaves_release(to_xarray(xa), first, last + 1);
 }
 
 int kapi_xa_store_range(struct kapi_xarray *xa, kapi_u64 first, kapi_u64 last, void *entry)

@@ -10,6 +10,7 @@
 
 #include "gmem/conversion.h"
 #include "gmem/file.h"
+#include "gmem/xarray.h"
 #include "mmu/guards.h"
 #include "mmu/memslot.h"
 
@@ -25,46 +26,45 @@ class InodeLocks {
 	InodeLocks() = default;
 	~InodeLocks()
 	{
-		while (first_) {
-			if (locked_)
-				kapi_inode_unlock(first_->inode);
-			first_ = std::move(first_->next);
+		std::uint64_t address = 0;
+
+		for (; struct inode *const inode = next(address); address++) {
+			if (address >= locked_)
+				break;
+			kapi_inode_unlock(inode);
 		}
 	}
 	InodeLocks(const InodeLocks &) = delete;
 	InodeLocks &operator=(const InodeLocks &) = delete;
 
+	/* One memslot's inode may be another's, too. -ENOMEM. */
 	Status add(struct inode *inode)
 	{
-		Own<Node> *link = &first_;
+		struct inode *present;
+		const Status status = inodes_.insert(reinterpret_cast<std::uintptr_t>(inode), inode,
+						     present);
 
-		while (*link && (*link)->inode < inode)
-			link = &(*link)->next;
-		if (*link && (*link)->inode == inode)
-			return Status{};
-		GMEM_TRY(node, make<Node>());
-		node->inode = inode;
-		node->next = std::move(*link);
-		*link = std::move(node);
+		return status == error(EBUSY) ? Status{} : status;
+	}
+
+	/* After all are in. -EINTR: killed. */
+	Status lock(struct kvm *kvm)
+	{
+		std::uint64_t address = 0;
+
+		for (; struct inode *const inode = next(address); address++) {
+			GMEM_CHECK(Status{ kapi_inode_lock_among(inode, kvm) });
+			locked_ = address + 1;
+		}
 		return Status{};
 	}
 
-	/* After all are in. */
-	void lock(struct kvm *kvm)
-	{
-		for (Node *node = first_.get(); node; node = node->next.get())
-			kapi_inode_lock_among(node->inode, kvm);
-		locked_ = true;
-	}
-
     private:
-	struct Node {
-		struct inode *inode = nullptr;
-		Own<Node> next;
-	};
+	/* The first at or behind @address, which becomes its own. */
+	struct inode *next(std::uint64_t &address) const { return inodes_.find(address, ~0ull); }
 
-	Own<Node> first_;
-	bool locked_ = false;
+	XArray<struct inode> inodes_; /* by their addresses */
+	std::uint64_t locked_ = 0; /* those below are */
 };
 
 /* A part of a memslot on a converting file, or gfns on none of them. */
@@ -91,17 +91,19 @@ struct Piece {
 			return Status{};
 		return Status{ kapi_attributes_reserve(kvm, gfns.start.value, gfns.end.value) };
 	}
-	void fail(bool to_private) const
+	void fail(struct kvm *kvm, bool to_private) const
 	{
 		if (file)
 			conversion(to_private).fail();
+		else if (to_private)
+			kapi_attributes_release(kvm, gfns.start.value, gfns.end.value);
 	}
-	void commit(struct kvm *kvm, bool to_private) const
+	Status commit(struct kvm *kvm, bool to_private) const
 	{
 		if (file)
-			conversion(to_private).commit();
-		else
-			kapi_attributes_convert(kvm, gfns.start.value, gfns.end.value, to_private);
+			return conversion(to_private).commit();
+		return Status{ kapi_attributes_convert(kvm, gfns.start.value, gfns.end.value,
+						       to_private) };
 	}
 };
 
@@ -171,6 +173,10 @@ class Pieces {
 
 Status convert_gfns(struct kvm *kvm, GfnRange gfns, bool to_private)
 {
+	/* Nothing is there to be made shared. */
+	if (to_private && gfns.end.value > kapi_kvm_end_gfn())
+		return error(EINVAL);
+
 	const Pieces pieces{ kvm, gfns };
 	InodeLocks locks;
 
@@ -178,19 +184,23 @@ Status convert_gfns(struct kvm *kvm, GfnRange gfns, bool to_private)
 		if (piece.file)
 			GMEM_CHECK(locks.add(piece.file->inode().handle()));
 	}
-	locks.lock(kvm);
+	GMEM_CHECK(locks.lock(kvm));
 	for (const Piece &piece : pieces) {
 		const Status status = piece.prepare(kvm, to_private);
 
 		if (status.ok())
 			continue;
 		for (const Piece &told : pieces)
-			told.fail(to_private);
+			told.fail(kvm, to_private);
 		return status;
 	}
+
+	Status status;
+
+	/* Who is killed stays so: each piece from there on gives up. */
 	for (const Piece &piece : pieces)
-		piece.commit(kvm, to_private);
-	return Status{};
+		status = piece.commit(kvm, to_private);
+	return status;
 }
 
 } /* namespace gmem */
@@ -221,8 +231,10 @@ long gmem_file_convert(void *core_file, struct kvm_memory_attributes2 *args)
 
 	const PageIndex start{ args->offset >> kPageShift };
 	PageIndex at = start;
-	const SlotsLock lock{ file.vm() };
+	const auto lock = KillableSlotsLock::take(file.vm());
 
+	if (!lock.ok())
+		return lock.status().code();
 	if (!file.open())
 		return -ESTALE;
 

@@ -9,6 +9,7 @@
 #include <uapi/gmem.h>
 
 #include "gmem/file.h"
+#include "gmem/locks.h"
 #include "gmem/memory.h"
 #include "mmu/populate.h"
 
@@ -46,17 +47,6 @@ int launch_page(struct kvm *, kapi_u64 gfn, kapi_u64 pfn, void *src, int, void *
 	return status.code();
 }
 
-class SlotsLock {
-    public:
-	explicit SlotsLock(struct kvm *kvm) : kvm_(kvm) { kapi_kvm_slots_lock(kvm_); }
-	~SlotsLock() { kapi_kvm_slots_unlock(kvm_); }
-	SlotsLock(const SlotsLock &) = delete;
-	SlotsLock &operator=(const SlotsLock &) = delete;
-
-    private:
-	struct kvm *kvm_;
-};
-
 } /* namespace */
 
 long gmem_file_populate(struct file *handle, void *core_file, struct gmem_launch_populate *args)
@@ -89,7 +79,11 @@ long gmem_file_populate(struct file *handle, void *core_file, struct gmem_launch
 	long ret;
 
 	{
-		SlotsLock lock{ file.vm() };
+		const auto lock = KillableSlotsLock::take(file.vm());
+
+		if (!lock.ok())
+			return lock.status().code();
+
 		struct kvm_memory_slot *const slot = kapi_kvm_slot_of(file.vm(), gfn.value);
 
 		if (!slot || kapi_slot_file(slot) != handle)

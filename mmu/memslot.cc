@@ -51,6 +51,14 @@ Status MemslotBinding::prepare(IndexRange range, bool to_private)
 	return Status{ kapi_attributes_reserve(kvm_, gfns.start.value, gfns.end.value) };
 }
 
+void MemslotBinding::failed(IndexRange range, bool to_private)
+{
+	const GfnRange gfns = map_.gfns_of(range);
+
+	if (to_private && !gfns.empty())
+		kapi_attributes_release(kvm_, gfns.start.value, gfns.end.value);
+}
+
 void MemslotBinding::converted(IndexRange range, bool to_private)
 {
 	const GfnRange gfns = map_.gfns_of(range);
@@ -77,7 +85,7 @@ void MemslotBinding::destroy()
 
 /*
  * KVM's attributes of a slot that is new agree with the state of the file. No guest
- * can have reached these gfns as memory.
+ * can have reached these gfns as memory. -ENOMEM, -EINTR: they may be anything.
  */
 static Status tell_attributes(File &file, struct kvm *kvm, const SlotMap &map)
 {
@@ -85,8 +93,10 @@ static Status tell_attributes(File &file, struct kvm *kvm, const SlotMap &map)
 		IndexRange rest = map.range();
 
 		for (;;) {
-			const IndexRange part = file.inode().store().next_shared(rest, shared);
+			const IndexRange part = file.inode().store().next_to_convert(rest, shared);
 
+			if (kapi_fatal_signal_pending())
+				return error(EINTR);
 			if (part.empty())
 				return Status{};
 			GMEM_CHECK(fn(map.gfns_of(part)));
@@ -123,8 +133,12 @@ Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm
 	GMEM_TRY(binding, make<MemslotBinding>(file.inode().store(), kvm, slot,
 					       IndexRange{ start, start + npages }));
 
-	ExclusiveInodeLock lock{ file.inode().handle() };
+	/* KVM finds out too late: of its own attributes it has no bound. */
+	const SlotMap map = MemslotBinding::map_for(slot, start);
 
+	if (file.converts() && map.gfns().end.value > kapi_kvm_end_gfn())
+		return error(EINVAL);
+	GMEM_TRY(lock, KillableExclusiveInodeLock::take(file.inode().handle()));
 	if (!file.open())
 		return error(ESTALE);
 
@@ -134,10 +148,10 @@ Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm
 		return Status{ kapi_kvm_overlap_error() };
 	GMEM_CHECK(status);
 	if (file.converts()) {
-		const Status told = tell_attributes(file, kvm,
-						    MemslotBinding::map_for(slot, start));
+		const Status told = tell_attributes(file, kvm, map);
 
 		if (!told.ok()) {
+			kapi_attributes_release(kvm, map.gfns().start.value, map.gfns().end.value);
 			file.bindings().remove(*binding);
 			return told;
 		}

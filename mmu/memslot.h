@@ -29,6 +29,7 @@ class MemslotBinding final : public Binding {
 	struct kvm_memory_slot *slot() const { return slot_; }
 
 	Status prepare(IndexRange range, bool to_private) override;
+	void failed(IndexRange range, bool to_private) override;
 	void begin(IndexRange reach) override;
 	void unmap(IndexRange range) override;
 	void converted(IndexRange range, bool to_private) override;

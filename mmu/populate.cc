@@ -70,8 +70,7 @@ Status populate_batch(File &file, const PopulateRequest &request, const SlotMap 
 		return error(EINVAL);
 
 	/* Exclusive: the callbacks of later kernels assert it. */
-	ExclusiveInodeLock lock{ file.inode().handle() };
-
+	GMEM_TRY(lock, KillableExclusiveInodeLock::take(file.inode().handle()));
 	const IndexRange range{ index, index + count };
 	Invalidation invalidation{ file.inode(), range };
 	Inode &inode = file.inode();

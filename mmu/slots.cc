@@ -33,7 +33,7 @@ Status set_shared_slot(struct kvm *kvm, const struct kapi_region &region,
 		       const struct kapi_region_gmem &gmem)
 {
 	struct kapi_region plain = region;
-	const SlotsLock lock{ kvm };
+	GMEM_TRY(lock, KillableSlotsLock::take(kvm));
 
 	plain.flags = 0;
 	if (region.size == 0)

@@ -34,7 +34,7 @@ std::uint64_t known_flags(struct kvm *kvm)
 namespace
 {
 
-/* While a memslot may be deleted no vCPU waits for that with SRCU held. */
+/* While a memslot may be deleted or moved no vCPU waits for that with SRCU held. */
 class Deletion {
     public:
 	explicit Deletion(struct kvm *kvm) { kapi_deletion_begin(&deletion_, kvm); }
@@ -93,9 +93,9 @@ long serve_attributes(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 	if (read != 0)
 		return read;
 
-	const SlotsLock lock{ kvm };
+	const auto lock = KillableSlotsLock::take(kvm);
 
-	return convert_gfns(kvm, gfns, to_private).code();
+	return lock.ok() ? convert_gfns(kvm, gfns, to_private).code() : lock.status().code();
 }
 
 /* What an ioctl on a VM ended in; -ENOTTY: it is KVM's own. */
@@ -195,13 +195,8 @@ long gmem_kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 	if (!kapi_kvm_usable(kvm) || !module)
 		return stock();
 	if (kapi_region_read(&region, ioctl, arg) == 0) {
-		if (region.size == 0) {
-			const Deletion deletion{ kvm };
-			const long ret = serve_region(kvm, ioctl, arg, region);
-
-			return ret == -ENOTTY ? stock() : ret;
-		}
-
+		/* KVM reads the request again: whether it takes a memslot away shows then. */
+		const Deletion deletion{ kvm };
 		const long ret = serve_region(kvm, ioctl, arg, region);
 
 		return ret == -ENOTTY ? stock() : ret;

@@ -21,6 +21,7 @@
 #include "fuzz.h"
 #include "gmem.h"
 #include "guest.h"
+#include "nobody.h"
 
 #define DEFAULT_CALLS	20000
 /* Files and VMs start afresh this often, and when memory is short. */
@@ -101,7 +102,8 @@ static void fuzz_region(struct fuzz *f)
 		.flags = MOSTLY(f, rng_below(&f->rng, 4) ? KVM_MEM_GUEST_MEMFD :
 							   rng_below(&f->rng, 8)),
 		.guest_phys_addr = fuzz_gpa(f),
-		.memory_size = MOSTLY(f, rng_once_in(&f->rng, 3) ? 0 : fuzz_pages(f, 16 * SZ_1M)),
+		.memory_size = MOSTLY(f, rng_once_in(&f->rng, 3) ? 0 :
+					 fuzz_length(f, 16 * SZ_1M)),
 		.userspace_addr = MOSTLY(f, (u64)f->hva + fuzz_pages(f, SZ_2M)),
 		.guest_memfd_offset = MOSTLY(f, fuzz_pages(f, 8 * SZ_1M)),
 		.guest_memfd = fuzz_any_fd(f),
@@ -133,16 +135,17 @@ static void fuzz_attributes(struct fuzz *f)
 {
 	struct kvm_memory_attributes args = {
 		.address = fuzz_gpa(f),
-		.size = MOSTLY(f, fuzz_pages(f, 8 * SZ_1M)),
+		.size = MOSTLY(f, fuzz_length(f, 8 * SZ_1M)),
 		.attributes = MOSTLY(f, rng_below(&f->rng, 2) ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0),
 		.flags = rng_once_in(&f->rng, 16) ? fuzz_any(f) : 0,
 	};
+	const u64 most = f->wide ? FUZZ_MAX_WIDE : FUZZ_MAX_ATTRIBUTES;
 	int vm = rng_below(&f->rng, FUZZ_VMS);
 
-	/* KVM spends memory on each page, and does not care for the host's limits. */
-	if (args.size % PAGE_SIZE == 0 && args.size > FUZZ_MAX_ATTRIBUTES &&
-	    args.address + args.size > args.address)
-		args.size = FUZZ_MAX_ATTRIBUTES;
+	/* Memory is spent on each private page. */
+	if (args.size % PAGE_SIZE == 0 && args.size > most &&
+	    args.address + args.size > args.address && (args.attributes || !f->wide))
+		args.size = most;
 	if (!vm && args.address < FUZZ_GPA)
 		args.address += FUZZ_GPA;
 	if (!vm && args.address + args.size < args.address)
@@ -184,6 +187,8 @@ static void start_epoch(struct fuzz *f, bool first)
 {
 	for (u32 i = 0; i < NR_SLOTS && !first; i++)
 		vm_set_region(f->vms[0], FIRST_SLOT + i, 0, 0, 0, NULL);
+	if (f->wide)
+		vm_make_shared(f->vms[0], FUZZ_GPA, -FUZZ_GPA - PAGE_SIZE);
 	for (int i = 0; i < FUZZ_FILES; i++)
 		if (!first)
 			fuzz_forget_file(f, i);
@@ -247,14 +252,15 @@ static void (*const calls[])(struct fuzz *f) = {
 	fuzz_file, fuzz_file, fuzz_close,
 };
 
-static void test_random_calls(void)
+static void random_calls(unsigned long nr, bool wide)
 {
 	struct fuzz *f = calloc(1, sizeof(*f));
 	pthread_t home, play;
 	struct vm *vm;
 
-	tap_diag("SEED=%lu, %lu calls", seed, nr_calls);
+	tap_diag("SEED=%lu, %lu calls", seed, nr);
 	f->rng.state = seed;
+	f->wide = wide;
 	vm = f->vms[0] = vm_create_private(NR_VCPUS);
 	vm_add_private(vm, HOME_SIZE);
 	f->hva = vm_reserve(FUZZ_GPA, PLAY_HVA);
@@ -265,7 +271,7 @@ static void test_random_calls(void)
 	start_epoch(f, true);
 	home = thread_start(live_at_home, &vm->vcpus[VCPU_HOME]);
 	play = thread_start(live_dangerously, &vm->vcpus[VCPU_PLAY]);
-	for (unsigned long n = 0; n < nr_calls; n++) {
+	for (unsigned long n = 0; n < nr; n++) {
 		calls[rng_below(&f->rng, ARRAY_SIZE(calls))](f);
 		if (n % EPOCH == EPOCH - 1 || (n % 64 == 0 && memory_short()))
 			start_epoch(f, false);
@@ -274,7 +280,7 @@ static void test_random_calls(void)
 	thread_join(home);
 	thread_join(play);
 	tap_diag("%lu succeeded, %lu were refused", f->ok, f->refused);
-	CHECK(f->ok > nr_calls / 8 && f->refused > nr_calls / 8, "hardly a mixture");
+	CHECK(f->ok > nr / 8 && f->refused > nr / 8, "hardly a mixture");
 
 	/* The VM works: old memory, and a new slot. */
 	start_epoch(f, false);
@@ -283,6 +289,18 @@ static void test_random_calls(void)
 	MUST(guest_check_zero(&vm->vcpus[VCPU_PREFAULT], AFTER_GPA, SZ_2M));
 	MUST(guest_fill(&vm->vcpus[VCPU_PLAY], AFTER_GPA, SZ_2M, seed));
 	MUST(guest_check(&vm->vcpus[VCPU_HOME], AFTER_GPA, SZ_2M, seed));
+}
+
+static void test_random_calls(void)
+{
+	random_calls(nr_calls, false);
+}
+
+/* Ranges of any size, by somebody who is not root. */
+static void test_wide_ranges_by_nobody(void)
+{
+	become_nobody();
+	random_calls(nr_calls / 4, true);
 }
 
 static void test_another_vm_works(void)
@@ -298,6 +316,7 @@ int main(int argc, char **argv)
 {
 	struct tap_test tests[] = {
 		TAP_TEST(test_random_calls),
+		TAP_TEST(test_wide_ranges_by_nobody),
 		TAP_TEST(test_another_vm_works),
 	};
 
@@ -306,6 +325,6 @@ int main(int argc, char **argv)
 	else if (argc != 1)
 		tap_bail_out("usage: %s [-n CALLS]", argv[0]);
 	seed = rng_seed();
-	tests[0].timeout = 120 + nr_calls / 20;
+	tests[0].timeout = tests[1].timeout = 120 + nr_calls / 20;
 	return tap_main(tests, ARRAY_SIZE(tests));
 }

@@ -64,6 +64,7 @@ static void run_taker(uid_t uid, int expected, int peer)
 	struct vm *vm = vm_create_private(1);
 	struct kvm_link_guest_memfd args = { 0 };
 	int fd = fd_receive(peer), to;
+	const char verdict = expected ? STAYS : GONE;
 	char *p = gmem_map(fd, 0, FILE_SIZE);
 
 	args.fd = fd;
@@ -83,7 +84,7 @@ static void run_taker(uid_t uid, int expected, int peer)
 		MUST(guest_check(&vm->vcpus[0], TEST_GPA, FILE_SIZE, 1));
 	}
 	/* A VMM that is gone does not read it. */
-	send(peer, &(char){ expected ? STAYS : GONE }, 1, MSG_NOSIGNAL);
+	send(peer, &verdict, 1, MSG_NOSIGNAL);
 }
 
 static void wait_for(pid_t pid, const char *who)

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gmem.h"
@@ -213,7 +213,9 @@ static void test_a_page_whose_owner_has_it_locked(void)
 }
 
 #define RACE_SIZE	(2 * SZ_2M)
-#define RACE_ROUNDS	300
+/* Pages lost, and seconds, at the most. */
+#define RACE_HITS	60
+#define RACE_SECONDS	30
 
 static void *punch_and_fill(void *arg)
 {
@@ -232,7 +234,8 @@ static void *punch_and_fill(void *arg)
 static void test_pages_that_are_punched_at_that_moment(void)
 {
 	struct vm *vm = vm_create_private(1);
-	unsigned int hit = 0;
+	const time_t end = time(NULL) + RACE_SECONDS;
+	unsigned int hit = 0, tries = 0;
 	pthread_t thread;
 	int fd;
 
@@ -240,8 +243,8 @@ static void test_pages_that_are_punched_at_that_moment(void)
 	fd = vm_add_private(vm, RACE_SIZE);
 	MUST(gmem_alloc(fd, 0, RACE_SIZE));
 	thread = thread_start(punch_and_fill, &fd);
-	for (unsigned int i = 0; i < RACE_ROUNDS; i++) {
-		int ret = poison_try(fd, i % 2 ? i % (RACE_SIZE / PAGE_SIZE) : 0, true);
+	for (; hit < RACE_HITS && time(NULL) < end; tries++) {
+		int ret = poison_try(fd, tries % 2 ? tries % (RACE_SIZE / PAGE_SIZE) : 0, true);
 
 		if (ret == 0 || ret == -EBUSY)
 			hit++;
@@ -251,7 +254,7 @@ static void test_pages_that_are_punched_at_that_moment(void)
 	}
 	atomic_store(&stop, true);
 	thread_join(thread);
-	tap_diag("%u of %u were there", hit, RACE_ROUNDS);
+	tap_diag("%u of %u were there", hit, tries);
 	CHECK(hit, "no page was there");
 	/* What was lost is not used again. */
 	MUST(gmem_punch(fd, 0, RACE_SIZE));

@@ -9,10 +9,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "guest.h"
+#include "module.h"
 #include "orders.h"
 
 #define CONSUMER_PATH	"/sys/kernel/debug/gmem_consumer"
@@ -22,29 +22,7 @@ enum step { UNLOAD_CONSUMER, CLOSE_FILE, FREE_VM, UNLOAD_GMEM, NR_STEPS };
 
 static void load(const char *path)
 {
-	int module = open(path, O_RDONLY | O_CLOEXEC);
-
-	CHECK(module >= 0, "%s: %m", path);
-	CHECK_OK(syscall(SYS_finit_module, module, "", 0));
-	close(module);
-}
-
-static int unload(const char *name)
-{
-	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
-}
-
-/* What goes away in the background keeps a module for a moment longer. */
-static void unload_soon(const char *name)
-{
-	int ret = -EAGAIN;
-
-	for (int i = 0; i < 500 && (ret == -EAGAIN || ret == -EWOULDBLOCK); i++) {
-		ret = unload(name);
-		if (ret)
-			usleep(10000);
-	}
-	MUST(ret);
+	MUST(module_load(path, ""));
 }
 
 static void bind_all_of(int fd)
@@ -97,7 +75,7 @@ static void take_step(struct scene *s, enum step step)
 
 	switch (step) {
 	case UNLOAD_CONSUMER:
-		ret = unload("gmem_consumer_test");
+		ret = module_unload("gmem_consumer_test");
 		/* It goes with its bindings as soon as their file is gone. */
 		if (s->fd >= 0)
 			CHECK_EQ(ret, -EAGAIN);
@@ -115,7 +93,7 @@ static void take_step(struct scene *s, enum step step)
 		vm_free(s->vm);
 		break;
 	default:
-		ret = unload("gmem");
+		ret = module_unload("gmem");
 		if (s->consumer_loaded || s->fd >= 0)
 			CHECK_EQ(ret, -EAGAIN);
 		s->gmem_loaded = ret != 0;
@@ -127,7 +105,7 @@ static void play(const int *steps)
 {
 	struct scene s = { .consumer_loaded = true, .gmem_loaded = true };
 
-	load("/add/gmem.ko");
+	load(GMEM_KO);
 	load("/add/gmem_consumer_test.ko");
 	s.vm = vm_create_private(1);
 	s.fd = vm_add_private(s.vm, FILE_SIZE);
@@ -138,9 +116,9 @@ static void play(const int *steps)
 	for (int i = 0; i < NR_STEPS; i++)
 		take_step(&s, steps[i]);
 	if (s.consumer_loaded)
-		unload_soon("gmem_consumer_test");
+		module_unload_soon("gmem_consumer_test");
 	if (s.gmem_loaded)
-		unload_soon("gmem");
+		module_unload_soon("gmem");
 }
 
 static void test_every_order(void)
@@ -155,7 +133,7 @@ static void test_consumers_come_and_go(void)
 {
 	struct scene s = {};
 
-	load("/add/gmem.ko");
+	load(GMEM_KO);
 	load("/add/gmem_consumer_test.ko");
 	s.vm = vm_create_private(1);
 	s.fd = vm_add_private(s.vm, FILE_SIZE);
@@ -165,20 +143,20 @@ static void test_consumers_come_and_go(void)
 		int consumer;
 
 		bind_all_of(s.fd);
-		CHECK_EQ(unload("gmem_consumer_test"), -EAGAIN);
-		CHECK_EQ(unload("gmem"), -EAGAIN);
+		CHECK_EQ(module_unload("gmem_consumer_test"), -EAGAIN);
+		CHECK_EQ(module_unload("gmem"), -EAGAIN);
 		consumer = open(CONSUMER_PATH, O_RDWR | O_CLOEXEC);
 		CHECK_OK(consumer);
 		CHECK_OK(write(consumer, "unbind", 6));
 		close(consumer);
-		unload_soon("gmem_consumer_test");
-		CHECK_EQ(unload("gmem"), -EAGAIN);
+		module_unload_soon("gmem_consumer_test");
+		CHECK_EQ(module_unload("gmem"), -EAGAIN);
 		load("/add/gmem_consumer_test.ko");
 	}
 	take_step(&s, CLOSE_FILE);
 	take_step(&s, FREE_VM);
-	unload_soon("gmem_consumer_test");
-	unload_soon("gmem");
+	module_unload_soon("gmem_consumer_test");
+	module_unload_soon("gmem");
 }
 
 static const struct tap_test tests[] = {

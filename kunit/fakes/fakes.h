@@ -35,6 +35,11 @@ void set_huge(kapi_huge policy);
 void set_backend_stock(bool stock);
 /* kapi_signal_pending() says yes from its nth call on; 0: never. */
 void set_signal_after(unsigned long calls);
+/*
+ * The task is killed at the nth time that it is asked about, by whatever waits or looks
+ * for signals, and stays so; 0: never.
+ */
+void set_killed_after(unsigned long calls);
 
 /* Counts of what the core has and must give back. */
 long core_objects();

@@ -102,6 +102,8 @@ struct kvm {
 	std::shared_mutex attributes_mutex;
 	std::vector<bool> is_private;
 	bool is_private_beyond = true; /* gfns from kGfns on */
+	/* What attributes can be made private without memory; slots_lock. Start -> end. */
+	std::map<std::uint64_t, std::uint64_t> reserved;
 
 	/* mmu_lock; the counts are also read without it, as KVM does. */
 	std::atomic<long> invalidate_in_progress{ 0 };
@@ -115,6 +117,10 @@ namespace fake
 
 /* gfns that a VM of the fakes has. */
 inline constexpr std::uint64_t kGfns = 16384;
+/* What KVM can map ends there. */
+inline constexpr std::uint64_t kEndGfn = 1ull << 28;
+/* kapi_attributes_convert() looks for a kill between aligned blocks of so many gfns. */
+inline constexpr std::uint64_t kAttributesChunk = 512;
 
 struct kvm *vm_create(unsigned long type = kSwProtectedVm, bool all_private = true);
 /* KVM_SET_USER_MEMORY_REGION2 of a new slot; *slot is NULL on error. */

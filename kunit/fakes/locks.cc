@@ -18,7 +18,17 @@ namespace
 {
 
 thread_local Task thread_task;
-std::atomic<unsigned long> signal_after;
+std::atomic<unsigned long> signal_after, killed_after;
+
+/* Whether the countdown is over, which this call goes on with. */
+bool counted_down(std::atomic<unsigned long> &count)
+{
+	const unsigned long left = count;
+
+	if (left > 1)
+		count = left - 1;
+	return left == 1;
+}
 
 const char *name(Rank rank)
 {
@@ -197,6 +207,11 @@ void set_signal_after(unsigned long calls)
 	signal_after = calls;
 }
 
+void set_killed_after(unsigned long calls)
+{
+	killed_after = calls;
+}
+
 } /* namespace fake */
 
 using fake::Lock;
@@ -238,11 +253,39 @@ void kapi_inode_lock(struct inode *inode)
 	inode->invalidate_lock.lock();
 }
 
-void kapi_inode_lock_among(struct inode *inode, struct kvm *kvm)
+/* A killed task gets none of these. */
+int kapi_inode_lock_among(struct inode *inode, struct kvm *kvm)
 {
 	if (!kvm->slots_lock.held_exclusively())
 		fake::bug("several inodes are locked without slots_lock");
+	if (kapi_fatal_signal_pending())
+		return -EINTR;
 	inode->invalidate_lock.lock_among();
+	return 0;
+}
+
+int kapi_inode_lock_killable(struct inode *inode)
+{
+	if (kapi_fatal_signal_pending())
+		return -EINTR;
+	kapi_inode_lock(inode);
+	return 0;
+}
+
+int kapi_inode_lock_shared_killable(struct inode *inode)
+{
+	if (kapi_fatal_signal_pending())
+		return -EINTR;
+	kapi_inode_lock_shared(inode);
+	return 0;
+}
+
+int kapi_kvm_slots_lock_killable(struct kvm *kvm)
+{
+	if (kapi_fatal_signal_pending())
+		return -EINTR;
+	kapi_kvm_slots_lock(kvm);
+	return 0;
 }
 
 void kapi_inode_unlock(struct inode *inode)
@@ -268,14 +311,12 @@ void kapi_inode_assert_locked(struct inode *inode)
 
 bool kapi_signal_pending(void)
 {
-	unsigned long left = fake::signal_after;
+	return kapi_fatal_signal_pending() || fake::counted_down(fake::signal_after);
+}
 
-	if (left == 0)
-		return false;
-	if (left == 1)
-		return true;
-	fake::signal_after = left - 1;
-	return false;
+bool kapi_fatal_signal_pending(void)
+{
+	return fake::counted_down(fake::killed_after);
 }
 
 void kapi_cond_resched(void)

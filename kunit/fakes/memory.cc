@@ -101,6 +101,7 @@ void check_clean()
 {
 	fail_nth(0);
 	set_signal_after(0);
+	set_killed_after(0);
 	return_to_user();
 	check_files();
 	check_vms();
@@ -121,6 +122,11 @@ void *kapi_alloc(size_t size)
 		return nullptr;
 	fake::objects++;
 	return std::calloc(1, size);
+}
+
+void *kapi_alloc_many(size_t size)
+{
+	return kapi_alloc(size);
 }
 
 void kapi_free(const void *p)

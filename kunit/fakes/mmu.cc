@@ -179,14 +179,12 @@ static int shared_pfn_of_kvm(const struct kvm_memory_slot *slot, std::uint64_t g
 /* The same as user space sees it: 0, or the exit's error. -ENODEV: not of a file of ours. */
 static int shared_pfn(const struct kvm_memory_slot *slot, std::uint64_t gfn, kapi_u64 *pfn)
 {
-	/* PFERR_WRITE_MASK */
-	constexpr kapi_u64 kWrite = 1u << 1;
 	kvm_vcpu vcpu{ slot->kvm };
 
 	*pfn = kapi_pfn_error();
 	set_fault_body([=] { return shared_pfn_of_kvm(slot, gfn, pfn); });
 
-	const int ret = gmem_kvm_page_fault(&vcpu, gfn << 12, kWrite, nullptr, 0);
+	const int ret = gmem_kvm_page_fault(&vcpu, gfn << 12, KAPI_PFERR_WRITE, nullptr, 0);
 
 	if (ret == 1)
 		return *pfn == kStockPfn ? -ENODEV : *pfn == kapi_pfn_error() ? -EAGAIN : 0;

@@ -104,9 +104,6 @@ int make_with_gmem(struct kvm *kvm, unsigned id, std::unique_ptr<kvm_memory_slot
 	return 0;
 }
 
-/* enum kvm_mr_change of <linux/kvm_host.h>, from KVM_MR_MOVE on. */
-constexpr int kMove = 2, kFlagsOnly = 3;
-
 /* What KVM does to one of these: deleted it can be, and its flags could be changed. */
 int change_with_gmem(struct kvm *kvm, const struct kapi_region &r, struct kvm_memory_slot *slot)
 {
@@ -123,7 +120,7 @@ int change_with_gmem(struct kvm *kvm, const struct kapi_region &r, struct kvm_me
 	const std::unique_ptr<kvm_memory_slot> copy = slot_make(kvm, slot->base_gfn, slot->npages);
 
 	copy->has_gmem = false;
-	const int ret = gmem_kvm_prepare_slot(kvm, slot, copy.get(), kFlagsOnly);
+	const int ret = gmem_kvm_prepare_slot(kvm, slot, copy.get(), KAPI_MR_FLAGS_ONLY);
 
 	if (ret == 0)
 		bug("KVM frees a memslot that a file knows");
@@ -143,7 +140,7 @@ int prepare_change(struct kvm *kvm, const struct kapi_region &r)
 
 	copy->has_gmem = false;
 	return gmem_kvm_prepare_slot(kvm, old, copy.get(),
-				     gfn == old->base_gfn ? kFlagsOnly : kMove);
+				     gfn == old->base_gfn ? KAPI_MR_FLAGS_ONLY : KAPI_MR_MOVE);
 }
 
 bool all_ones(std::uint64_t addr, std::uint64_t size)
@@ -541,6 +538,8 @@ long kapi_stock_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long ar
 	if (kapi_attributes_read(kvm, &request.start, &request.end, &request.to_private, ioctl,
 				 arg) == 0) {
 		kvm->slots_lock.lock();
+		if (request.to_private)
+			kapi_attributes_reserve(kvm, request.start, request.end);
 		kapi_attributes_convert(kvm, request.start, request.end, request.to_private);
 		kvm->slots_lock.unlock();
 	}

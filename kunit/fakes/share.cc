@@ -67,6 +67,36 @@ void moment_passes(bool by_drain)
 		kapi_page_put(page);
 }
 
+/* Takes [start, end) out of what is reserved; how many of its gfns were. */
+std::uint64_t take_reserved(struct kvm *kvm, std::uint64_t start, std::uint64_t end)
+{
+	std::map<std::uint64_t, std::uint64_t> &reserved = kvm->reserved;
+	std::uint64_t taken = 0;
+
+	for (auto it = reserved.begin(); it != reserved.end();) {
+		const auto [from, to] = *it;
+		const std::uint64_t first = std::max(from, start), last = std::min(to, end);
+
+		if (first >= last) {
+			++it;
+			continue;
+		}
+		taken += last - first;
+		it = reserved.erase(it);
+		if (from < first)
+			reserved[from] = first;
+		if (last < to)
+			reserved[last] = to;
+	}
+	return taken;
+}
+
+void check_nothing_reserved(struct kvm *kvm)
+{
+	if (!kvm->reserved.empty())
+		bug("what was reserved for attributes is neither used nor given back");
+}
+
 /* A page that is private is nobody's in user space. */
 void check_private_page(struct page *page)
 {
@@ -197,6 +227,7 @@ int convert(struct file *file, std::uint64_t start, std::uint64_t end, bool to_p
 
 	const long ret = gmem_file_convert(file->core, &args);
 
+	check_nothing_reserved(gmem::File::of(file)->vm());
 	kapi_file_put(file);
 	return_to_user();
 	check_shares();
@@ -211,6 +242,7 @@ long set_attributes(struct kvm *kvm, std::uint64_t start, std::uint64_t end, boo
 	const long ret = gmem_kvm_vm_ioctl(reinterpret_cast<struct file *>(kvm), kSetAttributes,
 					   reinterpret_cast<unsigned long>(&request));
 
+	check_nothing_reserved(kvm);
 	return_to_user();
 	check_shares();
 	return ret;
@@ -328,17 +360,39 @@ void kapi_sleep(unsigned int)
 		on_sleep();
 }
 
-int kapi_attributes_reserve(struct kvm *kvm, kapi_u64, kapi_u64)
+kapi_u64 kapi_kvm_end_gfn(void)
+{
+	return kEndGfn;
+}
+
+int kapi_attributes_reserve(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 {
 	might_sleep("kapi_attributes_reserve");
 	kapi_kvm_assert_slots_lock(kvm);
-	return fail_now() ? -ENOMEM : 0;
+	if (start >= end || end > kEndGfn)
+		bug("attributes reserved for [%#lx, %#lx)", start, end);
+	if (kapi_fatal_signal_pending())
+		return -EINTR;
+	if (fail_now())
+		return -ENOMEM;
+	take_reserved(kvm, start, end);
+	kvm->reserved[start] = end;
+	return 0;
+}
+
+void kapi_attributes_release(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
+{
+	might_sleep("kapi_attributes_release");
+	kapi_kvm_assert_slots_lock(kvm);
+	take_reserved(kvm, start, end);
 }
 
 void kapi_attributes_set(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private)
 {
 	kapi_kvm_assert_slots_lock(kvm);
 	sched::step("attributes_set");
+	if (to_private && take_reserved(kvm, start, end) != end - start)
+		bug("attributes of [%#lx, %#lx) are set that were not reserved", start, end);
 	kvm->mmu_lock.lock();
 	for (kapi_u64 gfn = start; gfn < end && gfn < kGfns; gfn++) {
 		unsigned order;
@@ -379,12 +433,25 @@ void kapi_attributes_changed(struct kvm *kvm, struct kvm_memory_slot *slot, kapi
 		bug("attributes change outside of an invalidation");
 }
 
-void kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private)
+int kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private)
 {
-	kapi_mmu_begin(kvm, start, end);
-	mmu_zap(kvm, start, end);
-	kapi_attributes_set(kvm, start, end, to_private);
-	kapi_mmu_end(kvm);
+	/* The fake has no attributes from there on. */
+	const kapi_u64 last = to_private ? end : std::min(end, kGfns);
+
+	while (start < last) {
+		const kapi_u64 stop = std::min(last, (start | (kAttributesChunk - 1)) + 1);
+
+		if (kapi_fatal_signal_pending()) {
+			kapi_attributes_release(kvm, start, end);
+			return -EINTR;
+		}
+		kapi_mmu_begin(kvm, start, stop);
+		mmu_zap(kvm, start, stop);
+		kapi_attributes_set(kvm, start, stop, to_private);
+		kapi_mmu_end(kvm);
+		start = stop;
+	}
+	return 0;
 }
 
 int kapi_attributes_read(struct kvm *kvm, kapi_u64 *start, kapi_u64 *end, bool *to_private,

@@ -6,6 +6,7 @@
 #include <bit>
 #include <map>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 
 #include "kunit/fakes/fakes.h"
@@ -35,6 +36,7 @@ struct Tree {
 
 	mutable std::shared_mutex mutex;
 	std::map<kapi_u64, Entry> ranges;
+	std::set<kapi_u64> reserved;
 };
 
 /* The xarray's one word is a pointer to the tree. */
@@ -59,6 +61,8 @@ void kapi_xa_init(struct kapi_xarray *xa)
 
 void kapi_xa_destroy(struct kapi_xarray *xa)
 {
+	if (!tree_of(xa).reserved.empty())
+		fake::bug("what was reserved is neither used nor given back");
 	delete &tree_of(xa);
 	xa->opaque[0] = 0;
 }
@@ -92,11 +96,14 @@ int kapi_xa_insert(struct kapi_xarray *xa, kapi_u64 index, void *entry, void **p
 	fake::sched::step("xa_insert");
 	check_entry(entry);
 	*present = nullptr;
-	if (fake::fail_now())
-		return -ENOMEM;
 
 	Tree &tree = tree_of(xa);
 	std::unique_lock guard{ tree.mutex };
+
+	if (!tree.reserved.contains(index) && fake::fail_now())
+		return -ENOMEM;
+	tree.reserved.erase(index);
+
 	const auto it = tree.at_or_after(index);
 
 	if (it != tree.ranges.end() && it->first <= index) {
@@ -105,6 +112,36 @@ int kapi_xa_insert(struct kapi_xarray *xa, kapi_u64 index, void *entry, void **p
 	}
 	tree.ranges[index] = { index, entry, index };
 	return 0;
+}
+
+int kapi_xa_reserve(struct kapi_xarray *xa, kapi_u64 index)
+{
+	fake::might_sleep("xa_reserve");
+	fake::sched::step("xa_reserve");
+	if (kapi_fatal_signal_pending())
+		return -EINTR;
+	if (fake::fail_now())
+		return -ENOMEM;
+
+	Tree &tree = tree_of(xa);
+	const std::unique_lock guard{ tree.mutex };
+	const auto it = tree.at_or_after(index);
+
+	/* A place that is taken needs nothing. */
+	if (it == tree.ranges.end() || it->first > index)
+		tree.reserved.insert(index);
+	return 0;
+}
+
+void kapi_xa_release(struct kapi_xarray *xa, kapi_u64 first, kapi_u64 last)
+{
+	fake::might_sleep("xa_release");
+	fake::sched::step("xa_release");
+
+	Tree &tree = tree_of(xa);
+	const std::unique_lock guard{ tree.mutex };
+
+	tree.reserved.erase(tree.reserved.lower_bound(first), tree.reserved.upper_bound(last));
 }
 
 int kapi_xa_store_range(struct kapi_xarray *xa, kapi_u64 first, kapi_u64 last, void *entry)

@@ -420,11 +420,11 @@ void a_fault_too_late()
 
 } /* namespace */
 
-GMEM_SUITE(convert, CASE(bad_arguments), CASE(a_descriptor_is_not_enough), CASE(files_that_do_not_convert),
-	   CASE(content_stays_both_ways), CASE(absent_pages_have_a_state_too),
-	   CASE(only_what_changes_is_touched), CASE(alternating_pages), CASE(stretches),
-	   CASE(a_page_of_a_huge_run), CASE(whole_runs), CASE(several_memslots_at_offsets),
-	   CASE(binding_tells_kvm_the_state), CASE(content_goes_on_models),
-	   CASE(hardware_owns_private_pages_only), CASE(a_fault_too_late),
-	   CASE(populate_of_a_converting_file),
+GMEM_SUITE(convert, CASE(bad_arguments), CASE(a_descriptor_is_not_enough),
+	   CASE(files_that_do_not_convert), CASE(content_stays_both_ways),
+	   CASE(absent_pages_have_a_state_too), CASE(only_what_changes_is_touched),
+	   CASE(alternating_pages), CASE(stretches), CASE(a_page_of_a_huge_run), CASE(whole_runs),
+	   CASE(several_memslots_at_offsets), CASE(binding_tells_kvm_the_state),
+	   CASE(content_goes_on_models), CASE(hardware_owns_private_pages_only),
+	   CASE(a_fault_too_late), CASE(populate_of_a_converting_file),
 	   CASE(without_blocks_pages_convert_and_are_promoted));

@@ -181,6 +181,20 @@ void conversion_and_user_touch()
 		  finish });
 }
 
+/* The fault makes the record that the conversion has made one for. */
+void conversion_and_first_fault()
+{
+	explore("to private, first fault of a run", 2,
+		{ [] { start(false, 1024); },
+		  { [] { convert(0, 1024, true); }, [] { access_twice(700); } },
+		  [] {
+			  EXPECT(g->file.shared(0, 1024) || g->file.is_private(0, 1024));
+			  EXPECT_EQ(g->access(700), 0);
+			  check_content(5);
+			  finish();
+		  } });
+}
+
 void user_touch_and_punch()
 {
 	explore("user touch, punch", 3,
@@ -374,7 +388,7 @@ void conversion_and_both_faults()
 
 GMEM_SUITE(convert_races, CASE(two_conversions), CASE(conversion_and_shared_fault),
 	   CASE(conversion_and_private_fault), CASE(conversion_and_user_touch),
-	   CASE(user_touch_and_punch), CASE(user_touch_and_poison), CASE(conversion_and_punch),
-	   CASE(conversion_and_poison), CASE(conversion_and_bind), CASE(attributes_and_bind),
-	   CASE(conversion_and_release), CASE(conversion_and_promotion),
-	   CASE(conversion_and_both_faults));
+	   CASE(conversion_and_first_fault), CASE(user_touch_and_punch),
+	   CASE(user_touch_and_poison), CASE(conversion_and_punch), CASE(conversion_and_poison),
+	   CASE(conversion_and_bind), CASE(attributes_and_bind), CASE(conversion_and_release),
+	   CASE(conversion_and_promotion), CASE(conversion_and_both_faults));

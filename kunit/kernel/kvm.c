@@ -110,6 +110,11 @@ void kapi_kvm_slots_lock(struct kvm *kvm)
 	mutex_lock(&kvm->slots_lock);
 }
 
+int kapi_kvm_slots_lock_killable(struct kvm *kvm)
+{
+	return mutex_lock_killable(&kvm->slots_lock);
+}
+
 void kapi_kvm_slots_unlock(struct kvm *kvm)
 {
 	mutex_unlock(&kvm->slots_lock);

@@ -22,9 +22,18 @@ int kapi_attributes_read(struct kvm *kvm, u64 *start, u64 *end, bool *to_private
 	return -ENOTTY;
 }
 
+u64 kapi_kvm_end_gfn(void)
+{
+	return 1ULL << 40;
+}
+
 int kapi_attributes_reserve(struct kvm *kvm, u64 start, u64 end)
 {
 	return 0;
+}
+
+void kapi_attributes_release(struct kvm *kvm, u64 start, u64 end)
+{
 }
 
 void kapi_attributes_set(struct kvm *kvm, u64 start, u64 end, bool to_private)
@@ -37,9 +46,10 @@ void kapi_attributes_changed(struct kvm *kvm, struct kvm_memory_slot *slot, u64 
 {
 }
 
-void kapi_attributes_convert(struct kvm *kvm, u64 start, u64 end, bool to_private)
+int kapi_attributes_convert(struct kvm *kvm, u64 start, u64 end, bool to_private)
 {
 	world_set_private(kvm, start, end, to_private);
+	return 0;
 }
 
 struct kvm_memory_slot *kapi_kvm_next_slot(struct kvm *kvm, u64 start, u64 end)

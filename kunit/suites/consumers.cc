@@ -240,7 +240,7 @@ void who_may_overlap_whom()
 
 	const struct world_mmu before = world_mmu_calls();
 
-	file.inode().punch(pages(511, 512));
+	EXPECT(file.inode().punch(pages(511, 512)).ok());
 	EXPECT_EQ(first.unmaps, 1u);
 	EXPECT(second.quiet());
 	EXPECT_EQ(world_mmu_calls().unmaps, before.unmaps + 1);
@@ -249,7 +249,7 @@ void who_may_overlap_whom()
 	gmem_unbind(slot);
 	kapi_kvm_slots_unlock(file.vm);
 	world_slot_free(slot);
-	file.inode().punch(pages(511, 512));
+	EXPECT(file.inode().punch(pages(511, 512)).ok());
 	EXPECT_EQ(first.unmaps, 2u);
 }
 
@@ -264,7 +264,7 @@ void exactly_those_that_overlap_are_told()
 	EXPECT_EQ(wide.bind(file.fd, 1000, 2000, GMEM_CONSUMER_SHARED), 0);
 	EXPECT_EQ(narrow.bind(file.fd, 1100, 1101, GMEM_CONSUMER_SHARED), 0);
 
-	file.inode().punch(pages(1100, 1110));
+	EXPECT(file.inode().punch(pages(1100, 1110)).ok());
 	EXPECT(left.quiet() && right.quiet());
 	EXPECT_EQ(wide.unmaps, 1u);
 	EXPECT(wide.last_unmap == pages(1100, 1110));
@@ -277,7 +277,7 @@ void exactly_those_that_overlap_are_told()
 	EXPECT_EQ(left.unmaps, 1u);
 	EXPECT_EQ(wide.unmaps, 1u);
 
-	file.inode().punch(pages(0, 4096));
+	EXPECT(file.inode().punch(pages(0, 4096)).ok());
 	for (const Consumer *c : { &left, &right, &wide, &narrow }) {
 		EXPECT_EQ(c->begins, c->ends);
 		EXPECT(!c->disorder);
@@ -285,7 +285,7 @@ void exactly_those_that_overlap_are_told()
 	EXPECT_EQ(right.unmaps, 1u);
 
 	narrow.unbind();
-	file.inode().punch(pages(1100, 1101));
+	EXPECT(file.inode().punch(pages(1100, 1101)).ok());
 	EXPECT_EQ(narrow.unmaps, 2u);
 	EXPECT_EQ(wide.unmaps, 3u);
 }
@@ -426,7 +426,7 @@ void private_pages_of_software_protection()
 	EXPECT_EQ(gmem_consumer_get_page(c.handle, 0, false, &page, &order), -EAGAIN);
 	REQUIRE(gmem_consumer_get_page(c.handle, 0, true, &page, &order) == 0);
 	EXPECT_EQ(world_page_read(page), 0u);
-	file.inode().punch(pages(0, 1));
+	EXPECT(file.inode().punch(pages(0, 1)).ok());
 	EXPECT_EQ(c.unmaps, 1u);
 	/* It is the consumer's alone now. */
 	EXPECT_EQ(world_page_refs(page), 1);
@@ -535,7 +535,7 @@ void random_against_a_list()
 
 			for (unsigned i = 0; i < kConsumers; i++)
 				before[i] = all[i].unmaps;
-			file.inode().punch(range);
+			EXPECT(file.inode().punch(range).ok());
 			for (unsigned i = 0; i < kConsumers; i++) {
 				const bool told = all[i].handle && bound[i].overlaps(range);
 

@@ -70,7 +70,7 @@ void a_range_is_cut_for_each()
 	REQUIRE(file);
 	Bound left{ file, pages(0, 600) }, right{ file, pages(600, 4096) };
 
-	file.inode().punch(pages(599, 1025));
+	EXPECT(file.inode().punch(pages(599, 1025)).ok());
 	EXPECT(left.binding.last_unmap == pages(599, 600));
 	EXPECT(left.binding.last_begin == pages(512, 600));
 	EXPECT(right.binding.last_unmap == pages(600, 1025));
@@ -87,7 +87,7 @@ void nothing_is_nothing()
 	REQUIRE(file);
 	Bound all{ file, pages(0, 4096) };
 
-	file.inode().punch(pages(100, 100));
+	EXPECT(file.inode().punch(pages(100, 100)).ok());
 	EXPECT_EQ(all.binding.begins, 0u);
 	/* Punching past the end goes up to the end. */
 	EXPECT_EQ(gmem_file_fallocate(file.file, true, 4000 * kPageSize, 1000 * kPageSize), 0);
@@ -117,7 +117,7 @@ void small_space_in_full()
 
 					if (range.empty())
 						continue;
-					file.inode().punch(range);
+					EXPECT(file.inode().punch(range).ok());
 					told += !hit.empty();
 					EXPECT_EQ(bound.binding.unmaps, told);
 					EXPECT_EQ(bound.binding.begins, told);
@@ -172,7 +172,7 @@ void each_file_of_an_inode_is_told()
 		file.inode().add(*second.value());
 		EXPECT(second.value()->bindings().add(binding).ok());
 	}
-	file.inode().punch(pages(3, 4));
+	EXPECT(file.inode().punch(pages(3, 4)).ok());
 	EXPECT_EQ(binding.unmaps, 1u);
 	EXPECT_EQ(first.binding.unmaps, 1u);
 	{
@@ -186,7 +186,7 @@ void each_file_of_an_inode_is_told()
 		file.inode().remove(*second.value());
 		second.value()->bindings().remove(binding);
 	}
-	file.inode().punch(pages(3, 4));
+	EXPECT(file.inode().punch(pages(3, 4)).ok());
 	EXPECT_EQ(binding.unmaps, 1u);
 	EXPECT_EQ(first.binding.unmaps, 2u);
 }

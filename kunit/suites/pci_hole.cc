@@ -325,6 +325,7 @@ void failures()
 } /* namespace */
 
 GMEM_SUITE(pci_hole, CASE(a_hole_is_made_moved_and_deleted), CASE(bad_requests),
-	   CASE(memslots_do_not_turn_into_holes), CASE(holes_stay_holes), CASE(holes_share_their_bytes),
-	   CASE(the_flag_is_all_that_is_looked_at), CASE(who_can_have_holes),
-	   CASE(what_is_mapped_ahead), CASE(nothing_is_mapped_ahead_elsewhere), CASE(failures));
+	   CASE(memslots_do_not_turn_into_holes), CASE(holes_stay_holes),
+	   CASE(holes_share_their_bytes), CASE(the_flag_is_all_that_is_looked_at),
+	   CASE(who_can_have_holes), CASE(what_is_mapped_ahead),
+	   CASE(nothing_is_mapped_ahead_elsewhere), CASE(failures));

@@ -36,7 +36,7 @@ class SnpFile {
 	int code(std::uint64_t index) const { return get(index).status().code(); }
 	void punch(std::uint64_t start, std::uint64_t end) const
 	{
-		file.inode().punch(pages(start, end));
+		EXPECT(file.inode().punch(pages(start, end)).ok());
 	}
 	Pfn pfn(std::uint64_t index) const { return Pfn{ kapi_page_pfn(file.cached(index)) }; }
 	RmpEntry entry(std::uint64_t index) const { return rmp().lookup(pfn(index)); }

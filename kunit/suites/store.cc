@@ -289,7 +289,7 @@ void poison_where_nothing_is()
 	EXPECT(file.store().get(PageIndex{ 5 }, file.access(5)).status().ok());
 	EXPECT_EQ(file.store().get(PageIndex{ 6 }, file.access(6)).value().order, kRunOrder);
 	/* A run with no such page. */
-	file.inode().punch(pages(7, 8));
+	EXPECT(file.inode().punch(pages(7, 8)).ok());
 	file.store().poisoned(PageIndex{ 7 });
 	EXPECT(file.store().get(PageIndex{ 7 }, file.access(7)).status().ok());
 }

@@ -23,7 +23,7 @@ unsigned order_of(const TestFile &file, std::uint64_t index)
 
 void punch(const TestFile &file, std::uint64_t start, std::uint64_t end)
 {
-	file.inode().punch(pages(start, end));
+	EXPECT(file.inode().punch(pages(start, end)).ok());
 }
 
 void a_whole_run_goes_at_once()

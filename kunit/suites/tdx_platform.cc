@@ -37,7 +37,7 @@ class TdxFile {
 	}
 	void punch(std::uint64_t start, std::uint64_t end) const
 	{
-		file.inode().punch(pages(start, end));
+		EXPECT(file.inode().punch(pages(start, end)).ok());
 	}
 	Pfn pfn(std::uint64_t index) const { return Pfn{ kapi_page_pfn(file.cached(index)) }; }
 	SeptState state(std::uint64_t index) const

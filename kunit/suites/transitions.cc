@@ -150,7 +150,7 @@ class Life {
 	}
 	void punch(std::uint64_t start, std::uint64_t end) const
 	{
-		file_->inode().punch(pages(start, end));
+		EXPECT(file_->inode().punch(pages(start, end)).ok());
 	}
 	void populate(std::uint64_t index, unsigned type)
 	{

@@ -78,7 +78,7 @@ static int find(struct target *target, const char *function)
 int bpf_attach(struct bpf_attached *attached, const char *function, enum bpf_prog_type type,
 	       enum bpf_attach_type how, const struct bpf_insn *code, size_t len)
 {
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = how);
+	struct bpf_prog_load_opts opts = { .sz = sizeof(opts), .expected_attach_type = how };
 	struct target target;
 	int ret = find(&target, function);
 

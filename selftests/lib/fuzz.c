@@ -37,6 +37,13 @@ u64 fuzz_pages(struct fuzz *f, u64 max)
 	return rng_below(&f->rng, max / PAGE_SIZE + 1) * PAGE_SIZE;
 }
 
+u64 fuzz_length(struct fuzz *f, u64 max)
+{
+	if (f->wide && rng_once_in(&f->rng, 4))
+		return PAGE_SIZE << rng_below(&f->rng, 52);
+	return fuzz_pages(f, max);
+}
+
 u64 fuzz_gpa(struct fuzz *f)
 {
 	u64 align = rng_once_in(&f->rng, 2) ? SZ_2M : PAGE_SIZE;

@@ -17,6 +17,8 @@
 /* What one valid call may spend; invalid ones ask for anything. */
 #define FUZZ_MAX_ALLOC		(4 * SZ_1M)
 #define FUZZ_MAX_ATTRIBUTES	(32 * SZ_1M)
+/* Of wide ranges that cost memory for each page, or run; others are of any size. */
+#define FUZZ_MAX_WIDE		(64 * SZ_1G)
 
 struct fuzz {
 	struct rng rng;
@@ -27,6 +29,7 @@ struct fuzz {
 	unsigned long types[FUZZ_FILES];	/* of their VMs */
 	int others[4];		/* descriptors of something else */
 	void *hva;
+	bool wide;		/* a share of the ranges is of any size */
 	unsigned long ok, refused;
 };
 
@@ -34,6 +37,8 @@ struct fuzz {
 u64 fuzz_any(struct fuzz *f);
 /* Pages up to @max bytes, seldom none. */
 u64 fuzz_pages(struct fuzz *f, u64 max);
+/* The length of a range: pages up to @max bytes, or sometimes any power of two. */
+u64 fuzz_length(struct fuzz *f, u64 max);
 /* A fitting value mostly, else any. */
 #define MOSTLY(f, value) (rng_once_in(&(f)->rng, 8) ? fuzz_any(f) : (u64)(value))
 

@@ -43,7 +43,7 @@ void fuzz_fallocate(struct fuzz *f)
 	int i = fuzz_any_file(f), ret, answer;
 	u32 mode = MOSTLY(f, modes[rng_below(&f->rng, 2)]);
 	u64 offset = MOSTLY(f, fuzz_pages(f, 64 * SZ_1M));
-	u64 len = MOSTLY(f, fuzz_pages(f, FUZZ_MAX_ALLOC));
+	u64 len = MOSTLY(f, fuzz_length(f, FUZZ_MAX_ALLOC));
 
 	if (f->files[i] < 0)
 		return;
@@ -138,10 +138,11 @@ void fuzz_convert(struct fuzz *f)
 {
 	struct kvm_memory_attributes2 args = {
 		.offset = MOSTLY(f, fuzz_pages(f, 64 * SZ_1M)),
-		.size = MOSTLY(f, fuzz_pages(f, FUZZ_MAX_ALLOC)),
+		.size = MOSTLY(f, fuzz_length(f, FUZZ_MAX_ALLOC)),
 		.attributes = MOSTLY(f, rng_below(&f->rng, 2) ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0),
 		.flags = rng_once_in(&f->rng, 16) ? fuzz_any(f) : 0,
 	};
+	const u64 most = f->wide ? FUZZ_MAX_WIDE : FUZZ_MAX_ATTRIBUTES;
 	int i = fuzz_any_file(f), ret;
 	void *arg = fuzz_pointer(f, &args);
 	bool valid;
@@ -151,9 +152,9 @@ void fuzz_convert(struct fuzz *f)
 	if (rng_once_in(&f->rng, 16))
 		args.reserved[rng_below(&f->rng, 11)] = fuzz_any(f);
 	/* Each 2 MiB of a file without memory has a record from then on. */
-	if (args.size % PAGE_SIZE == 0 && args.size > FUZZ_MAX_ATTRIBUTES &&
+	if (args.size % PAGE_SIZE == 0 && args.size > most &&
 	    args.offset + args.size <= f->sizes[i] && args.offset + args.size > args.offset)
-		args.size = FUZZ_MAX_ATTRIBUTES;
+		args.size = most;
 	valid = args.size && !((args.size | args.offset) % PAGE_SIZE) &&
 		args.offset + args.size > args.offset &&
 		args.offset + args.size <= f->sizes[i] &&
