@@ -221,8 +221,11 @@ struct kapi_prefault {
 	unsigned long opaque[5];
 };
 
-/* False, and no end() is due: memslots of @kvm are being deleted. */
-bool kapi_prefault_begin(struct kapi_prefault *prefault, struct kvm *kvm);
+/*
+ * False, and no end() is due: memslots of the VM of @vcpu, which is the current task's,
+ * are being deleted, or the vCPU had page tables of before a deletion. Sleeps.
+ */
+bool kapi_prefault_begin(struct kapi_prefault *prefault, struct kvm_vcpu *vcpu);
 /* True: it was told to stop, for a deletion and for nothing else. */
 bool kapi_prefault_end(struct kapi_prefault *prefault);
 
@@ -377,7 +380,7 @@ int gmem_kvm_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map *
 /* How large a mapping at @gfn may be: 1 is 4 KiB, 2 is 2 MiB. mmu_lock held. */
 int gmem_kvm_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, kapi_u64 gfn,
 			   int max_level, bool is_private);
-/* -EAGAIN: a memslot of the VM is being deleted or moved. Sleeps. */
+/* -EAGAIN: a memslot of the VM is being deleted or moved, or was just now. Sleeps. */
 long gmem_kvm_pre_fault(struct kvm_vcpu *vcpu, struct kvm_pre_fault_memory *range);
 
 #ifdef __cplusplus

@@ -5,12 +5,19 @@
  * waits for. It looks for signals meanwhile, which is how we have it stop: by the flag
  * that says that there may be something to do before the task goes back to user space,
  * and without anything to do.
+ *
+ * A deletion from a default VM also makes all page tables obsolete. A vCPU drops its own
+ * before it next runs, but not before it pre-faults: that would be tried again for ever,
+ * with no deletion under way that could have it stop. We drop them in its place. Such a
+ * call comes here whosever the VM is, so it ends at once: it must not keep the module.
  */
+#include <linux/kvm_host.h>
 #include <linux/list.h>
 #include <linux/sched/signal.h>
 #include <linux/spinlock.h>
 
 #include "kapi.h"
+#include "symbols.h"
 
 struct prefault {
 	struct list_head link;
@@ -44,9 +51,10 @@ static bool being_deleted_from(const struct kvm *kvm)
 	return false;
 }
 
-bool kapi_prefault_begin(struct kapi_prefault *p, struct kvm *kvm)
+bool kapi_prefault_begin(struct kapi_prefault *p, struct kvm_vcpu *vcpu)
 {
 	struct prefault *const prefault = (struct prefault *)p;
+	struct kvm *const kvm = vcpu->kvm;
 	bool begun;
 
 	prefault->kvm = kvm;
@@ -57,6 +65,11 @@ bool kapi_prefault_begin(struct kapi_prefault *p, struct kvm *kvm)
 	if (begun)
 		list_add(&prefault->link, &prefaults);
 	spin_unlock(&lock);
+	if (begun && kvm_check_request(KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, vcpu)) {
+		gmem_mmu_free_obsolete_roots(vcpu);
+		kapi_prefault_end(p);
+		begun = false;
+	}
 	return begun;
 }
 

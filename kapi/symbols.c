@@ -90,6 +90,7 @@ void *gmem_symbol_variable(const char *name)
 	X(kvm_arch_post_set_memory_attributes, bool, (struct kvm *, struct kvm_gfn_range *))   \
 	X(kvm_tdp_mmu_try_split_huge_pages, void,                                              \
 	  (struct kvm *, const struct kvm_memory_slot *, gfn_t, gfn_t, int, bool))             \
+	X(kvm_mmu_free_obsolete_roots, void, (struct kvm_vcpu *))                              \
 	X(kvm_arch_gmem_prepare, int, (struct kvm *, gfn_t, kvm_pfn_t, int))                   \
 	X(kvm_arch_gmem_invalidate, void, (kvm_pfn_t, kvm_pfn_t))                              \
 	X(try_charge_memcg, int, (struct mem_cgroup *, gfp_t, unsigned int))                   \
@@ -196,6 +197,11 @@ void gmem_tdp_mmu_try_split_huge_pages(struct kvm *kvm, const struct kvm_memory_
 				       gfn_t start, gfn_t end, int level)
 {
 	CALL(kvm_tdp_mmu_try_split_huge_pages)(kvm, slot, start, end, level, false);
+}
+
+void gmem_mmu_free_obsolete_roots(struct kvm_vcpu *vcpu)
+{
+	CALL(kvm_mmu_free_obsolete_roots)(vcpu);
 }
 
 int gmem_arch_prepare(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn, int max_order)

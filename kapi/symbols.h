@@ -48,6 +48,8 @@ bool gmem_arch_post_set_attributes(struct kvm *kvm, struct kvm_gfn_range *range)
 /* mmu_lock is held for writing, and may be dropped in between. */
 void gmem_tdp_mmu_try_split_huge_pages(struct kvm *kvm, const struct kvm_memory_slot *slot,
 				       gfn_t start, gfn_t end, int level);
+/* Drops the page tables of a vCPU, which is loaded, that have become obsolete. Sleeps. */
+void gmem_mmu_free_obsolete_roots(struct kvm_vcpu *vcpu);
 int gmem_arch_prepare(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn, int max_order);
 void gmem_arch_invalidate(kvm_pfn_t start, kvm_pfn_t end);
 /* Counts @nr_pages as used by the cgroup; 0 or -ENOMEM. Sleeps. */

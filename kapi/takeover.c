@@ -65,6 +65,14 @@ static bool notrace vcpu_may_be_ours(struct ftrace_regs *fregs)
 	       gmem_vms_with_holes();
 }
 
+/* And any other's whose page tables are obsolete, on which KVM's body would spin. */
+static bool notrace pre_fault_may_hang(struct ftrace_regs *fregs)
+{
+	struct kvm_vcpu *const vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
+
+	return vcpu_may_be_ours(fregs) || kvm_test_request(KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, vcpu);
+}
+
 static bool notrace slot_is_only(struct ftrace_regs *fregs)
 {
 	return kapi_slot_only((void *)ftrace_regs_get_argument(fregs, 0));
@@ -118,7 +126,7 @@ static const struct hook hooks[KAPI_ENTRIES] = {
 	[KAPI_ENTRY_VCPU_MAP] = { .features = SW_PROTECTED | SHARED,
 				  .wanted = vcpu_may_be_ours },
 	[KAPI_ENTRY_PRE_FAULT] = { .features = SW_PROTECTED | SHARED,
-				   .wanted = vcpu_may_be_ours },
+				   .wanted = pre_fault_may_hang },
 };
 
 #define NAME(entry, fn)	[entry] = #fn,

@@ -215,7 +215,7 @@ long gmem_kvm_pre_fault(struct kvm_vcpu *vcpu, struct kvm_pre_fault_memory *rang
 	Entry entry{ KAPI_ENTRY_PRE_FAULT };
 	kapi_prefault prefault{};
 
-	if (!kapi_prefault_begin(&prefault, kapi_vcpu_kvm(vcpu)))
+	if (!kapi_prefault_begin(&prefault, vcpu))
 		return -EAGAIN;
 	entry.stock();
 

@@ -147,11 +147,11 @@ void kapi_fault_note(kapi_u64 gfn, int error)
 	current().fault->error = error;
 }
 
-bool kapi_prefault_begin(struct kapi_prefault *, struct kvm *kvm)
+bool kapi_prefault_begin(struct kapi_prefault *, struct kvm_vcpu *vcpu)
 {
 	const std::lock_guard guard{ deletions_mutex };
 
-	return deletions.count(kvm) == 0;
+	return deletions.count(vcpu->kvm) == 0;
 }
 
 bool kapi_prefault_end(struct kapi_prefault *)

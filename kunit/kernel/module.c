@@ -43,7 +43,7 @@ void kapi_fault_note(u64 gfn, int error)
 {
 }
 
-bool kapi_prefault_begin(struct kapi_prefault *prefault, struct kvm *kvm)
+bool kapi_prefault_begin(struct kapi_prefault *prefault, struct kvm_vcpu *vcpu)
 {
 	return true;
 }
