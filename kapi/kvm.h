@@ -341,7 +341,7 @@ enum kapi_entry {
 enum kapi_feature {
 	KAPI_FEATURE_BACKEND = 1 << 0, /* serves guest_memfd */
 	KAPI_FEATURE_SW_PROTECTED = 1 << 1, /* makes software-protected VMs */
-	KAPI_FEATURE_HOLES = 1 << 2,
+	KAPI_FEATURE_HOLES = 1 << 2, /* PCI holes; what needs no more than extensions=y */
 	KAPI_FEATURE_SHARED = 1 << 3, /* mappable files, conversion in place, link */
 };
 

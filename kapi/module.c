@@ -80,6 +80,11 @@ void kapi_self_put(void)
 	module_put(THIS_MODULE);
 }
 
+static const char *str_y_n(bool yes)
+{
+	return yes ? "y" : "n";
+}
+
 static unsigned int wanted_features(void)
 {
 	unsigned int wanted = 0;
@@ -128,7 +133,11 @@ static int __init gmem_init(void)
 	debugfs = debugfs_create_dir("gmem", NULL);
 	gmem_calls_debugfs(debugfs);
 	gmem_stats_debugfs(debugfs);
-	pr_info("attached to KVM, backend=%s huge=%s platform=%s\n", backend, huge, platform);
+	pr_info("attached to KVM, backend=%s huge=%s platform=%s sw_protected=%s extensions=%s\n",
+		backend, huge, platform, str_y_n(kapi_feature(KAPI_FEATURE_SW_PROTECTED)),
+		str_y_n(kapi_feature(KAPI_FEATURE_HOLES)));
+	if (!kapi_kvm_tdp_mmu())
+		pr_warn("KVM runs without its TDP MMU: no software-protected VMs, no mappable files\n");
 	return 0;
 }
 

@@ -201,7 +201,7 @@ static int lose(enum kapi_entry entry, const char *why)
 		pr_err("%s %s, not loading\n", names[entry], why);
 		return -ENOENT;
 	}
-	pr_err("%s %s, going without mappable files and PCI holes\n", names[entry], why);
+	pr_err("%s %s, going without extensions\n", names[entry], why);
 	active &= ~OPTIONAL;
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What an entry holds as long as it needs it: a VM's slots_lock, a file.
+ * What an entry holds as long as it needs it: a file. Locks are in gmem/locks.h.
  */
 #ifndef GMEM_MMU_GUARDS_H
 #define GMEM_MMU_GUARDS_H
@@ -9,17 +9,6 @@
 
 namespace gmem
 {
-
-class SlotsLock {
-    public:
-	explicit SlotsLock(struct kvm *kvm) : kvm_(kvm) { kapi_kvm_slots_lock(kvm_); }
-	~SlotsLock() { kapi_kvm_slots_unlock(kvm_); }
-	SlotsLock(const SlotsLock &) = delete;
-	SlotsLock &operator=(const SlotsLock &) = delete;
-
-    private:
-	struct kvm *const kvm_;
-};
 
 class FileRef {
     public:

@@ -9,7 +9,7 @@
 
 #include <uapi/gmem.h>
 
-#include "mmu/guards.h"
+#include "gmem/locks.h"
 
 namespace gmem
 {
@@ -99,14 +99,14 @@ Status set_hole(struct kvm *kvm, const struct kapi_region &region)
 	/* Deleting one, as without the flag. */
 	if (region.size == 0) {
 		const struct kapi_region nothing = { region.slot, 0, region.gpa, 0, 0 };
-		const SlotsLock lock{ kvm };
 
+		GMEM_TRY(lock, KillableSlotsLock::take(kvm));
 		return Status{ kapi_region_set(kvm, &nothing) };
 	}
 
 	GMEM_TRY(view, HoleView::of(kvm));
+	GMEM_TRY(lock, KillableSlotsLock::take(kvm));
 
-	const SlotsLock lock{ kvm };
 	struct kvm_memory_slot *const old = kapi_kvm_slot_by_id(kvm, region.slot);
 
 	if (old) {

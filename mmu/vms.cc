@@ -20,7 +20,8 @@ std::uint64_t known_flags(struct kvm *kvm)
 {
 	std::uint64_t flags = 0;
 
-	if (kapi_setting_huge() == KAPI_HUGE_ADVISE)
+	/* A flag that no kernel has. */
+	if (kapi_setting_huge() == KAPI_HUGE_ADVISE && kapi_feature(KAPI_FEATURE_HOLES))
 		flags |= GMEM_FLAG_HUGE;
 	if (files_can_be_mappable()) {
 		flags |= GUEST_MEMFD_FLAG_MMAP;

@@ -73,7 +73,7 @@ load_and_unload()
 }
 
 echo "TAP version 13"
-echo "1..29"
+echo "1..37"
 ok kvm_runs_before start_stress
 first=$stress
 ok "load_and_unload_${rounds}_times" load_and_unload
@@ -135,5 +135,23 @@ ok the_optional_function_is_free_again rmmod gmem_test
 # Its needs are exported by KVM itself.
 ok kvm_unloads rmmod kvm_amd kvm
 ok load_without_kvm_is_refused refused insmod "$here/gmem.ko"
+
+# ftrace stops for good, after an error of the kernel's: calls may come to the module for
+# ever, so it must not go. The last ones, as nothing has ftrace start again.
+stays()
+{
+	rmmod gmem &
+	sleep 5
+	loaded && dmesg | grep -q 'gmem: .*the module stays'
+}
+
+ok kvm_comes_back modprobe kvm_amd
+ok load_with_kvm insmod "$here/gmem.ko"
+ok ftrace_stops insmod "$here/gmem_test.ko" stop_ftrace=1
+ok a_vm_runs_without_ftrace start_stress
+ok that_vm_ends stop_stress "$stress"
+ok a_module_that_is_called_stays stays
+ok kvm_is_whole start_stress
+ok that_vm_ends_too stop_stress "$stress"
 echo "$((number - failed)) passed, $failed failed"
 [ "$failed" = 0 ]

@@ -213,10 +213,10 @@ bool map_from_vendor(struct kvm *kvm, std::uint64_t gfn, std::uint64_t pfn);
 
 /* What the stock bodies were called for, and what they answer. */
 struct Stock {
-	unsigned long create, bind, unbind, get_pfn, populate, init_vm, check_extension, page_fault,
+	unsigned long create, bind, unbind, get_pfn, populate, init_vm, check_extension,
 		memory_failure, free_vm, prefetches, vcpu_map, pre_fault;
-	std::atomic<unsigned long> slot_pfn;
-	std::uint64_t last_error; /* of page_fault */
+	std::atomic<unsigned long> slot_pfn, page_fault;
+	std::atomic<std::uint64_t> last_error; /* of page_fault */
 	unsigned long last_type; /* of init_vm */
 	int answer;
 	bool knows_sw_protected;

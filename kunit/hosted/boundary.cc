@@ -280,7 +280,7 @@ void a_nested_guests_accesses_are_shared()
 
 	vcpu.direct = false;
 	EXPECT_EQ(gmem_kvm_page_fault(&vcpu, 5 << 12, 2, nullptr, 0), 0);
-	EXPECT_EQ(fake::stock().last_error, 2u);
+	EXPECT_EQ(fake::stock().last_error.load(), 2u);
 	world_vm_put(vm);
 }
 

@@ -141,20 +141,20 @@ void private_faults_are_marked()
 	const Served served{ KAPI_ENTRY_PAGE_FAULT };
 
 	EXPECT_EQ(gmem_kvm_page_fault(&vcpu, 5 << 12, kWrite | kPresent, nullptr, 0), 0);
-	EXPECT_EQ(fake::stock().last_error, kWrite | kPresent | kPrivate);
+	EXPECT_EQ(fake::stock().last_error.load(), kWrite | kPresent | kPrivate);
 	/* What was MMIO before it was private is so no more. */
 	gmem_kvm_page_fault(&vcpu, 5 << 12, kWrite | kReserved | kPresent, nullptr, 0);
-	EXPECT_EQ(fake::stock().last_error, kWrite | kPrivate);
+	EXPECT_EQ(fake::stock().last_error.load(), kWrite | kPrivate);
 	EXPECT_EQ(served.ours(), 2u);
 
 	fake::set_private(vm, 5, 6, false);
 	gmem_kvm_page_fault(&vcpu, 5 << 12, kWrite | kReserved, nullptr, 0);
-	EXPECT_EQ(fake::stock().last_error, kWrite | kReserved);
+	EXPECT_EQ(fake::stock().last_error.load(), kWrite | kReserved);
 	gmem_kvm_page_fault(&vcpu, 6 << 12, 0, nullptr, 0);
-	EXPECT_EQ(fake::stock().last_error, kPrivate);
+	EXPECT_EQ(fake::stock().last_error.load(), kPrivate);
 	vm->type = fake::kSnpVm; /* the hardware says it there */
 	gmem_kvm_page_fault(&vcpu, 6 << 12, kWrite, nullptr, 0);
-	EXPECT_EQ(fake::stock().last_error, kWrite);
+	EXPECT_EQ(fake::stock().last_error.load(), kWrite);
 	EXPECT_EQ(served.stock(), 2u);
 	kapi_kvm_put(vm);
 }

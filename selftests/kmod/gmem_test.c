@@ -486,10 +486,33 @@ static int occupy_function(void)
 	return ret ? ret : register_ftrace_function(&occupier);
 }
 
+/* ftrace stops for good, as after an error of the kernel's own: nothing is given back. */
+static bool stop_ftrace;
+module_param(stop_ftrace, bool, 0444);
+
+static int stop_all_tracing(void)
+{
+	struct kprobe probe = { .symbol_name = "ftrace_kill", .flags = KPROBE_FLAG_DISABLED };
+	const int ret = register_kprobe(&probe);
+	void (*stop)(void) = (void *)probe.addr;
+
+	if (ret)
+		return ret;
+	unregister_kprobe(&probe);
+	stop();
+	return 0;
+}
+
 static struct dentry *entry;
 
 static int __init gmem_test_init(void)
 {
+	if (stop_ftrace) {
+		const int ret = stop_all_tracing();
+
+		if (ret)
+			return ret;
+	}
 	if (occupy) {
 		const int ret = occupy_function();
 
@@ -505,17 +528,6 @@ static void __exit gmem_test_exit(void)
 	debugfs_remove(entry);
 	if (occupy)
 		unregister_ftrace_function(&occupier);
-}
-
-/*
- * Of the name of a function of KVM's: gmem.ko, which looks for it when this is loaded, must
- * not take it for that one.
- */
-void __kvm_mmu_max_mapping_level(void);
-
-noinline void __kvm_mmu_max_mapping_level(void)
-{
-	barrier();
 }
 
 module_init(gmem_test_init);

@@ -24,6 +24,20 @@ void cgroup_put(const char *group, const char *name, const char *text)
 	close(fd);
 }
 
+void cgroup_get(const char *group, const char *name, char *text, size_t size)
+{
+	char path[128];
+	ssize_t length;
+	int fd;
+
+	snprintf(path, sizeof(path), ROOT "/%s/%s", group, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	length = fd < 0 ? -1 : read(fd, text, size - 1);
+	CHECK(length > 0, "%s: %m", path);
+	text[length] = '\0';
+	close(fd);
+}
+
 void cgroup_make(const char *group, u64 limit)
 {
 	char path[128], text[32];
@@ -45,13 +59,9 @@ void cgroup_enter(const char *group)
 
 u64 cgroup_current(const char *group)
 {
-	char path[128], text[32] = "";
-	int fd;
+	char text[32];
 
-	snprintf(path, sizeof(path), ROOT "/%s/memory.current", group);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	CHECK(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "%s: %m", path);
-	close(fd);
+	cgroup_get(group, "memory.current", text, sizeof(text));
 	return strtoull(text, NULL, 10);
 }
 

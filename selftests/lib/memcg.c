@@ -1,82 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory cgroups (memcg.h).
+ * An owner's and another's memory cgroup (memcg.h), over cgroup.h.
  */
 #include "memcg.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "tap.h"
-
-#define ROOT	"/sys/fs/cgroup"
-
-static void put(const char *group, const char *name, const char *text)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), ROOT "/%s/%s", group, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text), "%s: %m", path);
-	close(fd);
-}
-
-static void get(const char *group, const char *name, char *text, size_t size)
-{
-	char path[128];
-	ssize_t length;
-	int fd;
-
-	snprintf(path, sizeof(path), ROOT "/%s/%s", group, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	length = fd < 0 ? -1 : read(fd, text, size - 1);
-	CHECK(length > 0, "%s: %m", path);
-	text[length] = '\0';
-	close(fd);
-}
-
-static void remove_groups(void)
-{
-	rmdir(ROOT "/owner");
-	rmdir(ROOT "/other");
-}
+#include "cgroup.h"
 
 void memcg_begin(uint64_t limit)
 {
-	char text[32];
-
-	if (access(ROOT "/cgroup.subtree_control", W_OK))
-		tap_skip("no cgroups");
-	put("", "cgroup.subtree_control", "+memory");
-	/* Of a test that ended early. */
-	remove_groups();
-	CHECK_OK(mkdir(ROOT "/owner", 0755));
-	CHECK_OK(mkdir(ROOT "/other", 0755));
-	snprintf(text, sizeof(text), "%lu", limit);
-	memcg_set_limit(text);
+	cgroup_make("owner", limit);
+	cgroup_make("other", ~0UL >> 1);
 }
 
 void memcg_enter(const char *group)
 {
-	put(group, "cgroup.procs", "0");
+	cgroup_enter(group);
 }
 
 void memcg_set_limit(const char *limit)
 {
-	put("owner", "memory.max", limit);
+	cgroup_put("owner", "memory.max", limit);
 }
 
 uint64_t memcg_bytes(const char *group)
 {
-	char text[32];
-
-	get(group, "memory.current", text, sizeof(text));
-	return strtoull(text, NULL, 10);
+	return cgroup_current(group);
 }
 
 uint64_t memcg_kills(void)
@@ -84,7 +35,7 @@ uint64_t memcg_kills(void)
 	const char *kills;
 	char text[256];
 
-	get("owner", "memory.events", text, sizeof(text));
+	cgroup_get("owner", "memory.events", text, sizeof(text));
 	kills = strstr(text, "oom_kill ");
 	CHECK(kills, "memory.events: %s", text);
 	return strtoull(kills + strlen("oom_kill "), NULL, 10);
@@ -92,6 +43,7 @@ uint64_t memcg_kills(void)
 
 void memcg_end(void)
 {
-	memcg_enter("");
-	remove_groups();
+	cgroup_enter(NULL);
+	cgroup_remove("owner");
+	cgroup_remove("other");
 }
