@@ -83,10 +83,8 @@ static void prepare_lock(struct attempt *a)
 	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 
 	a->logged = vm_reserve(LOG_GPA, PAGE_SIZE);
-	/* There is a bitmap to be copied only of what was written. */
 	MUST(vm_set_region(a->vm, LOG_SLOT, KVM_MEM_LOG_DIRTY_PAGES, LOG_GPA, PAGE_SIZE,
-			  a->logged));
-	MUST(guest_write(&a->vm->vcpus[0], LOG_GPA, 8, 1));
+			   a->logged));
 	a->bitmap = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			 -1, 0);
 	CHECK(a->bitmap != MAP_FAILED, "mmap: %m");

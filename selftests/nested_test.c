@@ -46,7 +46,8 @@ static void check_fault(struct vcpu *vcpu, u64 at, u64 gpa, int error)
 	u64 value = 0;
 
 	CHECK(guest_read(vcpu, at, 8, &value) == EXIT_MEMORY_FAULT,
-	      "instead of a memory fault at %#lx: %s, value %#lx", gpa, vcpu_exit_text(vcpu), value);
+	      "instead of a memory fault at %#lx: %s, value %#lx", gpa, vcpu_exit_text(vcpu),
+	      value);
 	CHECK_EQ(vcpu->error, error);
 	CHECK_EQ(vcpu->gpa, gpa & ~(PAGE_SIZE - 1));
 	CHECK_EQ(vcpu->size, PAGE_SIZE);
