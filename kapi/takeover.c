@@ -438,7 +438,8 @@ void gmem_detach(void)
 	synchronize_rcu_tasks();
 	for (waits = 0; gmem_calls_inside(); waits++) {
 		if (waits == 500)
-			pr_warn("still waiting for %ld calls of KVM's that sleep\n", gmem_calls_inside());
+			pr_warn("still waiting for %ld calls of KVM's that sleep\n",
+				gmem_calls_inside());
 		msleep(20);
 	}
 	synchronize_rcu_tasks();
