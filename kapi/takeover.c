@@ -250,13 +250,14 @@ static int find(enum kapi_entry entry)
 	return 0;
 }
 
-static int find_all(void)
+/* Calls @fn for what is needed, until it fails. */
+static int each_needed(int (*fn)(enum kapi_entry entry))
 {
 	int entry, ret = 0;
 
 	for (entry = 0; entry < KAPI_ENTRIES && !ret; entry++) {
 		if (needed(entry))
-			ret = find(entry);
+			ret = fn(entry);
 	}
 	return ret;
 }
@@ -371,17 +372,6 @@ static int prove(enum kapi_entry entry)
 	return ret;
 }
 
-static int prove_all(void)
-{
-	int entry, ret = 0;
-
-	for (entry = 0; entry < KAPI_ENTRIES && !ret; entry++) {
-		if (needed(entry))
-			ret = prove(entry);
-	}
-	return ret;
-}
-
 int gmem_attach(unsigned int wanted)
 {
 	int ret;
@@ -389,7 +379,7 @@ int gmem_attach(unsigned int wanted)
 	active = wanted;
 	ret = gmem_symbols_resolve();
 	if (!ret)
-		ret = find_all();
+		ret = each_needed(find);
 	if (!ret) {
 		ret = register_all();
 		if (ret) {
@@ -399,7 +389,7 @@ int gmem_attach(unsigned int wanted)
 		}
 	}
 	if (!ret)
-		ret = prove_all();
+		ret = each_needed(prove);
 	if (ret) {
 		active = 0;
 		gmem_detach();
