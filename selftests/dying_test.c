@@ -46,7 +46,11 @@ struct attempt {
 	long pages;
 	u64 delay;
 	enum vm_exit touched;
+	unsigned int readable;
 };
+
+/* In seconds. The guest looks for some two of them at most. */
+#define LONGEST_LOOK	20
 
 static u64 now(void)
 {
@@ -149,13 +153,16 @@ static void *touch(void *arg)
 }
 
 /*
+ * In a thread, too: on a slow machine the file may be closed while the guest looks, and
+ * the looking task then has the last reference, and waits for slots_lock itself.
  * Require of each page that the guest reads zeroes there or cannot read it. How many it
  * reads: those that it touched before the file went.
  */
-static unsigned int look(struct attempt *a)
+static void *look(void *arg)
 {
+	struct attempt *a = arg;
 	struct vcpu *vcpu = &a->vm->vcpus[1];
-	unsigned int readable = 0, secrets = 0;
+	unsigned int secrets = 0;
 	u64 value;
 
 	for (u64 gpa = TEST_GPA; gpa < TEST_GPA + SZ_2M; gpa += PAGE_SIZE) {
@@ -164,12 +171,22 @@ static unsigned int look(struct attempt *a)
 			      "reading %#lx: %s", gpa, vcpu_exit_text(vcpu));
 			continue;
 		}
-		readable++;
+		a->readable++;
 		secrets += value != 0;
 	}
 	CHECK(!secrets, "the guest reads %u pages that are not the file's; closed at %ld pages",
 	      secrets, a->pages);
-	return readable;
+	return NULL;
+}
+
+/* Whether the guest has looked at all pages while slots_lock was held. */
+static bool looked(pthread_t looker)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += LONGEST_LOOK;
+	return pthread_timedjoin_np(looker, NULL, &end) == 0;
 }
 
 static void begin(struct attempt *a, unsigned long type, void *user)
@@ -190,12 +207,12 @@ static void end(struct attempt *a)
 	vm_free(a->vm);
 }
 
-/* Whether the file went between two touches of the guest's. */
+/* Whether the file went between two touches of the guest's, and it looked then. */
 static bool attempt(unsigned long type, void *user, long pages, u64 delay)
 {
 	struct attempt a = { .pages = pages, .delay = delay };
-	pthread_t holder, toucher, closer;
-	unsigned int readable;
+	pthread_t holder, toucher, closer, looker;
+	bool held;
 
 	begin(&a, type, user);
 	holder = thread_start(hold_lock, &a);
@@ -204,13 +221,16 @@ static bool attempt(unsigned long type, void *user, long pages, u64 delay)
 	toucher = thread_start(touch, &a);
 	/* All is over soon, or waits for slots_lock. */
 	usleep(100000);
-	readable = look(&a);
+	looker = thread_start(look, &a);
+	held = looked(looker);
 	drop_lock(&a);
+	if (!held)
+		thread_join(looker);
 	thread_join(holder);
 	thread_join(toucher);
 	thread_join(closer);
 	end(&a);
-	return readable && a.touched == EXIT_MEMORY_FAULT;
+	return held && a.readable && a.touched == EXIT_MEMORY_FAULT;
 }
 
 static void try_all(unsigned long type)
