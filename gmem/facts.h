@@ -59,22 +59,19 @@ inline constexpr Event kReady{ { kPresent }, { kPrepared, kUnsafe }, { kPrepared
 inline constexpr Event kSeen{ { kPrepared }, { kUnsafe }, { kShown }, {} };
 inline constexpr Event kGiven{ { kPrepared }, { kUnsafe }, { kClaimed }, {} };
 /* It got its first content. */
-inline constexpr Event kPopulated{ { kPresent },
-				   { kPrepared, kUnsafe, kShared },
-				   { kPrepared, kClaimed },
-				   {} };
+inline constexpr Event kPopulated{
+	{ kPresent }, { kPrepared, kUnsafe, kShared }, { kPrepared, kClaimed }, {}
+};
 /* The platform failed half way: it is nobody's. */
 inline constexpr Event kStranded = kPopulated;
 /* It is the host's again, to be populated. */
-inline constexpr Event kTakenBack{ { kPrepared },
-				   { kClaimed, kUnsafe, kShared },
-				   {},
-				   { kPrepared, kShown } };
+inline constexpr Event kTakenBack{
+	{ kPrepared }, { kClaimed, kUnsafe, kShared }, {}, { kPrepared, kShown }
+};
 /* Its content is gone, and it is the host's. */
-inline constexpr Event kGivenBack{ { kPrepared },
-				   { kUnsafe },
-				   {},
-				   { kPrepared, kShown, kClaimed } };
+inline constexpr Event kGivenBack{
+	{ kPrepared }, { kUnsafe }, {}, { kPrepared, kShown, kClaimed }
+};
 /* Memory failure. */
 inline constexpr Event kStruck{ { kPresent }, {}, { kLost }, {} };
 /* A holder could not unmap it, or the platform kept it. */
@@ -82,10 +79,9 @@ inline constexpr Event kOutOfHand{ { kPresent }, {}, { kLost, kUnsafe }, {} };
 inline constexpr Event kMadeShared{ {}, { kShared }, { kShared }, {} };
 inline constexpr Event kMadePrivate{ { kShared }, {}, {}, { kShared } };
 /* It left the page cache. */
-inline constexpr Event kRemoved{ { kPresent },
-				 {},
-				 {},
-				 { kPresent, kPrepared, kShown, kClaimed, kLost, kUnsafe } };
+inline constexpr Event kRemoved{
+	{ kPresent }, {}, {}, { kPresent, kPrepared, kShown, kClaimed, kLost, kUnsafe }
+};
 
 } /* namespace event */
 

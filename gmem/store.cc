@@ -164,9 +164,8 @@ Status PageStore::split(Run &run, Platform &platform)
 /* What the hardware has marked of @run, which is whole, is lost, told or not. */
 void PageStore::strike_marked(Run &run)
 {
-	for (unsigned slot = 0; (slot = kapi_pages_next_poisoned(run.block(), slot, kRunPages)) <
-				kRunPages;
-	     slot++)
+	for (unsigned slot = 0;
+	     (slot = kapi_pages_next_poisoned(run.block(), slot, kRunPages)) < kRunPages; slot++)
 		run.happens<event::kStruck>(slot);
 }
 
