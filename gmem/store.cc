@@ -146,14 +146,8 @@ Result<struct page *> PageStore::fill(Run &run, PageIndex index, unsigned fit, W
  */
 Result<struct page *> PageStore::new_page(Run &run, PageIndex index, const Access &access)
 {
-	return fill(run, index, access.fit, [&] {
-		if (kind_.mappable || access.run_private)
-			return true;
-
-		const GfnRange block = block_around(access.gfn, kRunOrder);
-
-		return kapi_kvm_range_private(access.vm, block.start.value, block.end.value);
-	});
+	return fill(run, index, access.fit(),
+		    [&] { return kind_.mappable || access.takes_all(kRunOrder); });
 }
 
 /* The page at @index, if need be a new one. */
@@ -165,17 +159,17 @@ Result<struct page *> PageStore::page_for(Run &run, PageIndex index, const Acces
 }
 
 Status PageStore::prepare_page(Run &run, unsigned slot, struct page *page, const Access &access,
-			       Gfn gfn)
+			       std::int64_t ahead)
 {
 	if (!kapi_pages_come_zeroed())
 		kapi_pages_clear(page, 1);
 	if (!run.shared.test(slot))
-		GMEM_CHECK(access.platform.prepare(access.vm, gfn, Pfn{ kapi_page_pfn(page) }, 0));
+		GMEM_CHECK(access.prepare(ahead, Pfn{ kapi_page_pfn(page) }, 0));
 	run.prepared.set(slot);
 	return Status{};
 }
 
-Status PageStore::prepare_block(Run &run, const Access &access)
+Status PageStore::prepare_block(Run &run, const Access &access, std::int64_t ahead)
 {
 	if (!kapi_pages_come_zeroed())
 		kapi_pages_clear(run.block, kRunPages);
@@ -184,8 +178,7 @@ Status PageStore::prepare_block(Run &run, const Access &access)
 		return Status{};
 	}
 
-	const Status status = access.platform.prepare(access.vm, access.gfn.round_down(kRunOrder),
-						      Pfn{ kapi_page_pfn(run.block) }, kRunOrder);
+	const Status status = access.prepare(ahead, Pfn{ kapi_page_pfn(run.block) }, kRunOrder);
 
 	/* What is neither the guest's nor the host's goes by way of the platform, too. */
 	if (status.ok() || status == error(ENOTRECOVERABLE))
@@ -202,20 +195,21 @@ Status PageStore::prepare_block(Run &run, const Access &access)
 Status PageStore::prepare(Run &run, PageIndex index, struct page *page, const Access &access)
 {
 	const unsigned slot = Run::slot_of(index);
-	const bool as_one = access.fit >= kRunOrder && run.whole() && run.lost.none() &&
+	const std::int64_t start = -static_cast<std::int64_t>(slot);
+	const bool as_one = access.fit() >= kRunOrder && run.whole() && run.lost.none() &&
 			    run.uniform();
 
-	if (as_one && run.prepared.none() && access.platform.max_order() >= kRunOrder)
-		return prepare_block(run, access);
+	if (as_one && run.prepared.none() && access.platform().max_order() >= kRunOrder)
+		return prepare_block(run, access, start);
 
 	if (!run.prepared.test(slot))
-		GMEM_CHECK(prepare_page(run, slot, page, access, access.gfn));
+		GMEM_CHECK(prepare_page(run, slot, page, access, 0));
 
-	if (!as_one || !(run.shared.all() || access.platform.pages_join()))
+	if (!as_one || !(run.shared.all() || access.platform().pages_join()))
 		return Status{};
 	for (unsigned i = run.prepared.next_clear(0); i < kRunPages; i = run.prepared.next_clear(i))
-		GMEM_CHECK(prepare_page(run, i, kapi_page_nth(run.block, i), access,
-					access.gfn.round_down(kRunOrder) + i));
+		GMEM_CHECK(
+			prepare_page(run, i, kapi_page_nth(run.block, i), access, start + i));
 	return Status{};
 }
 
@@ -228,7 +222,7 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 	MutexGuard guard{ run->lock };
 	const bool shared = run->shared.test(slot);
 
-	if (access.share != Share::kEither && shared != (access.share == Share::kShared))
+	if (access.share() != Share::kEither && shared != (access.share() == Share::kShared))
 		return error(EAGAIN);
 	GMEM_TRY(page, page_for(*run, index, access));
 
@@ -237,14 +231,13 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 	if (!run->prepared.test(slot))
 		GMEM_CHECK(prepare(*run, index, page, access));
 
-	const bool huge = access.fit >= kRunOrder && run->whole() && run->prepared.all() &&
+	const bool huge = access.fit() >= kRunOrder && run->whole() && run->prepared.all() &&
 			  run->lost.none() && run->uniform() &&
-			  (shared || run->as_one || access.platform.pages_join());
+			  (shared || run->as_one || access.platform().pages_join());
 
 	if (!shared)
-		GMEM_CHECK(access.platform.admit(access.gfn, Pfn{ kapi_page_pfn(page) },
-						 huge ? kRunOrder : 0));
-	(access.guest ? run->shown : run->claimed).set(slot);
+		GMEM_CHECK(access.admit(Pfn{ kapi_page_pfn(page) }, huge ? kRunOrder : 0));
+	(access.guest() ? run->shown : run->claimed).set(slot);
 	kapi_page_get(page);
 	if (!huge)
 		return Backing{ PageRef{ page }, 0 };
@@ -303,7 +296,7 @@ Result<struct page *> PageStore::page_to_populate(Run &run, PageIndex index, con
 
 	if (run.prepared.test(Run::slot_of(index))) {
 		break_giant(index);
-		GMEM_CHECK(take_back(run, Run::slot_of(index), page, access.platform));
+		GMEM_CHECK(take_back(run, Run::slot_of(index), page, access.platform()));
 	}
 	return page;
 }

@@ -12,8 +12,8 @@
 #define GMEM_STORE_H
 
 #include "gmem/giant.h"
+#include "gmem/holder.h"
 #include "gmem/memory.h"
-#include "gmem/platform.h"
 #include "gmem/run.h"
 #include "gmem/stats.h"
 #include "gmem/xarray.h"
@@ -33,25 +33,6 @@ struct FileKind {
 	bool huge = false; /* runs of 2 MiB where they can be had */
 	bool mappable = false; /* shared pages are of this file, too, for user space and guests */
 	bool shared = false; /* all pages are, at first; else private */
-};
-
-/* What a page must be for who asks for it. */
-enum class Share {
-	kPrivate,
-	kShared,
-	kEither,
-};
-
-/* Who asks for a page, and how much of a run the place it is mapped at takes. */
-struct Access {
-	Platform &platform;
-	struct kvm *vm;
-	Gfn gfn;
-	/* kGiantOrder or kRunOrder where a block that large is one of gfns, too; else 0. */
-	unsigned fit;
-	Share share = Share::kPrivate;
-	bool guest = false; /* nobody but a guest will use it */
-	bool run_private = false; /* to KVM all of the run is; else it is asked */
 };
 
 class PageStore {
@@ -87,21 +68,23 @@ class PageStore {
 	 * then as new. No guest comes by a page of the run meanwhile.
 	 */
 	template <class Fill>
-	Status populate(IndexRange range, Access access, bool ran, std::uint64_t &done, Fill fill)
+	Status populate(IndexRange range, const MemslotAccess &access, bool ran,
+			std::uint64_t &done, Fill fill)
 	{
 		done = 0;
 		GMEM_TRY(run, obtain(range.start));
 		MutexGuard guard{ run->lock };
 		GMEM_TRY(front, populatable(*run, range, ran));
 
-		for (; done < front.size(); done++, access.gfn = access.gfn + 1) {
+		for (; done < front.size(); done++) {
 			const PageIndex index = range.start + done;
 
 			if (kapi_signal_pending())
 				return error(EINTR);
 			GMEM_TRY(page, page_to_populate(*run, index, access));
 
-			const Status status = fill(access.gfn, Pfn{ kapi_page_pfn(page) });
+			const Status status =
+				fill(access.gfn() + done, Pfn{ kapi_page_pfn(page) });
 
 			settle_populate(*run, index, page, status);
 			GMEM_CHECK(status);
@@ -195,8 +178,8 @@ class PageStore {
 	Result<struct page *> fill_page(Run &run, PageIndex index, unsigned fit);
 	Status prepare(Run &run, PageIndex index, struct page *page, const Access &access);
 	Status prepare_page(Run &run, unsigned slot, struct page *page, const Access &access,
-			    Gfn gfn);
-	Status prepare_block(Run &run, const Access &access);
+			    std::int64_t ahead);
+	Status prepare_block(Run &run, const Access &access, std::int64_t ahead);
 	Result<IndexRange> populatable(const Run &run, IndexRange range, bool ran) const;
 	Status refusal(const Run &run, PageIndex index, bool ran) const;
 	Result<struct page *> page_to_populate(Run &run, PageIndex index, const Access &access);
@@ -225,7 +208,7 @@ class PageStore {
 	/* gmem/giant.cc */
 	Giant *giant_for(PageIndex index, const Access &access);
 	void fill_giant(Giant &giant, PageIndex index, const Access &access);
-	bool adopt(PageIndex start, struct page *block, const Access &access);
+	bool adopt(PageIndex start, struct page *block, const Access &access, std::int64_t ahead);
 	void break_giant(PageIndex index);
 
 	struct inode *inode_ = nullptr;
