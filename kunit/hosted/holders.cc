@@ -367,6 +367,15 @@ void a_consumer_asks_where_the_page_is()
 			fake::slot_delete(file.vm, slot);
 	}
 	{
+		/* Or one has a part of it, and not the page. */
+		const TestFile file{ 512 };
+		struct kvm_memory_slot *slot;
+
+		EXPECT_EQ(fake::slot_add(file.vm, 4096, 100, file.fd, 0, &slot), 0);
+		EXPECT_EQ(Reader(file.fd, 0, 512).read(200), 0u);
+		fake::slot_delete(file.vm, slot);
+	}
+	{
 		/* Shown nowhere: as the file was made, to the end of it. */
 		const TestFile file{ 1000 };
 		const Reader reader{ file.fd, 0, 1000 };
