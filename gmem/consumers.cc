@@ -280,10 +280,9 @@ int gmem_consumer_get_page(struct gmem_consumer *consumer, gmem_u64 index, bool 
 		/* It would have to be told where the guest has it. */
 		if (is_private && !inode.platform().keeps_content())
 			return error(EOPNOTSUPP);
-		return inode.page(at, ConsumerAccess{ lock, inode.platform(), file.bindings(), all,
-						      at,
-						      is_private ? Share::kPrivate
-								 : Share::kShared });
+		return inode.page(at,
+				  ConsumerAccess{ lock, inode.platform(), file.bindings(), all, at,
+						  is_private ? Share::kPrivate : Share::kShared });
 	};
 	Result<Backing> backing = consumer->with_file(get);
 

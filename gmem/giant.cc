@@ -63,8 +63,7 @@ void PageStore::fill_giant(Giant &giant, PageIndex index, const Access &access)
 }
 
 /* Makes @block the run at @start, @ahead of the page asked for, if that is empty, else frees it. */
-bool PageStore::adopt(PageIndex start, struct page *block, const Access &access,
-		      std::int64_t ahead)
+bool PageStore::adopt(PageIndex start, struct page *block, const Access &access, std::int64_t ahead)
 {
 	const Result<Run *> run = obtain(start);
 

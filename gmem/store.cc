@@ -208,8 +208,7 @@ Status PageStore::prepare(Run &run, PageIndex index, struct page *page, const Ac
 	if (!as_one || !(run.shared.all() || access.platform().pages_join()))
 		return Status{};
 	for (unsigned i = run.prepared.next_clear(0); i < kRunPages; i = run.prepared.next_clear(i))
-		GMEM_CHECK(
-			prepare_page(run, i, kapi_page_nth(run.block, i), access, start + i));
+		GMEM_CHECK(prepare_page(run, i, kapi_page_nth(run.block, i), access, start + i));
 	return Status{};
 }
 

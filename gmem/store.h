@@ -83,8 +83,7 @@ class PageStore {
 				return error(EINTR);
 			GMEM_TRY(page, page_to_populate(*run, index, access));
 
-			const Status status =
-				fill(access.gfn() + done, Pfn{ kapi_page_pfn(page) });
+			const Status status = fill(access.gfn() + done, Pfn{ kapi_page_pfn(page) });
 
 			settle_populate(*run, index, page, status);
 			GMEM_CHECK(status);

@@ -92,7 +92,7 @@ template <class T> constexpr unsigned order_within(Range<T> range, T f)
 {
 	return range.covers(block_around(f, kGiantOrder)) ? kGiantOrder
 	       : range.covers(block_around(f, kRunOrder)) ? kRunOrder
-							   : 0;
+							  : 0;
 }
 
 /* Where a memslot shows a piece of a file: gfns [base, base + size) are @range. */

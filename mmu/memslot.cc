@@ -208,8 +208,8 @@ Result<Backing> memslot_fault(File &file, struct kvm *kvm, struct kvm_memory_slo
 
 	GMEM_CHECK(check_bound(file, slot, index));
 
-	Result<Backing> backing = inode.page(
-		index, FaultAccess{ inode.platform(), kvm, gfn, map.fit(index), share });
+	Result<Backing> backing =
+		inode.page(index, FaultAccess{ inode.platform(), kvm, gfn, map.fit(index), share });
 
 	if (backing.status() != error(EAGAIN))
 		return backing;
@@ -231,8 +231,8 @@ Result<Backing> memslot_kernel_page(File &file, struct kvm *kvm, struct kvm_memo
 
 	/* Its memory may have become another VM's until the lock came. */
 	GMEM_CHECK(check_bound(file, slot, index));
-	return inode.page(index, KernelAccess{ lock, inode.platform(), kvm, gfn, map.fit(index),
-					       share });
+	return inode.page(index,
+			  KernelAccess{ lock, inode.platform(), kvm, gfn, map.fit(index), share });
 }
 
 unsigned memslot_shared_order(File &file, struct kvm_memory_slot *slot, Gfn gfn)

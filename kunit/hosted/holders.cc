@@ -139,8 +139,8 @@ void outside_of_a_fault_there_is_no_stand_in()
 			     { [=] { convert(4, 7, to_private); },
 			       [] {
 				       int ret;
-				       struct page *const page =
-					       fake::kernel_get_page(g->vm, 5, &ret);
+				       struct page *const page = fake::kernel_get_page(g->vm, 5,
+										       &ret);
 
 				       EXPECT(page ? ret == 0 : ret == -EAGAIN);
 				       if (page)
@@ -224,33 +224,33 @@ void what_kvm_holds_at_a_link()
 /* Who looked at the memslot before the link gets no page that came after it. */
 void kvm_itself_beside_a_link()
 {
-	explore(3, { [] {
-			    start(false);
-			    heir = std::make_unique<Heir>();
-		    },
-		     { [] {
-			      std::uint64_t *content;
+	explore(3,
+		{ [] {
+			 start(false);
+			 heir = std::make_unique<Heir>();
+		 },
+		  { [] {
+			   std::uint64_t *content;
 
-			      heir->take(g->file.fd);
-			      EXPECT_EQ(fake::fallocate(heir->file(), true, 5 * kPageSize,
-							kPageSize),
-					0);
-			      EXPECT_EQ(fake::user_touch(heir->file(), 5, &content), 0);
-			      *content = kNew;
-		      },
-		       [] {
-			       const fake::KernelHold held{ g->vm, 5 };
+			   heir->take(g->file.fd);
+			   EXPECT_EQ(fake::fallocate(heir->file(), true, 5 * kPageSize, kPageSize),
+				     0);
+			   EXPECT_EQ(fake::user_touch(heir->file(), 5, &content), 0);
+			   *content = kNew;
+		   },
+		    [] {
+			    const fake::KernelHold held{ g->vm, 5 };
 
-			       EXPECT(held.error() == 0 || held.error() == -EINVAL);
-			       if (held.page())
-				       EXPECT_EQ(held.page()->content.load(), kOld + 5);
-		       } },
-		     [] {
-			     EXPECT_EQ(fake::KernelHold(g->vm, 5).error(), -EINVAL);
-			     fake::check_shares();
-			     heir.reset();
-			     finish();
-		     } });
+			    EXPECT(held.error() == 0 || held.error() == -EINVAL);
+			    if (held.page())
+				    EXPECT_EQ(held.page()->content.load(), kOld + 5);
+		    } },
+		  [] {
+			  EXPECT_EQ(fake::KernelHold(g->vm, 5).error(), -EINVAL);
+			  fake::check_shares();
+			  heir.reset();
+			  finish();
+		  } });
 }
 
 /* The file is another VM's: every call by the old descriptor says so. */
@@ -283,8 +283,8 @@ class Reader {
 		struct file *file;
 
 		EXPECT_EQ(gmem_file_get(static_cast<unsigned>(fd), &file), 0);
-		EXPECT_EQ(gmem_consumer_bind(file, start, end, &kOps, nullptr,
-					     GMEM_CONSUMER_SHARED, &handle_),
+		EXPECT_EQ(gmem_consumer_bind(file, start, end, &kOps, nullptr, GMEM_CONSUMER_SHARED,
+					     &handle_),
 			  0);
 		gmem_file_put(file);
 	}
