@@ -14,6 +14,7 @@
 #include "gmem.h"
 #include "guest.h"
 #include "kmod/gmem_test_abi.h"
+#include "tracefs.h"
 
 #define PAGE		5UL
 #define PAGE_GPA	(TEST_GPA + PAGE * PAGE_SIZE)
@@ -130,7 +131,7 @@ static void check_access(enum vm_exit exit)
 	MUST(exit);
 }
 
-static void test_beside_conversions_and_faults(void)
+static void beside_conversions_and_faults(void)
 {
 	pthread_t converts, asks;
 	time_t end;
@@ -156,15 +157,63 @@ static void test_beside_conversions_and_faults(void)
 	tap_diag("%lu accesses, %lu conversions, %lu requests", 2 * n, h.conversions, h.gets);
 }
 
+static void test_beside_conversions_and_faults(void)
+{
+	beside_conversions_and_faults();
+}
+
+/* Who puts a return address of its own where a call is to come back to. */
+static const char *const names[] = { "kvm_gmem_get_pfn", "__gfn_to_pfn_memslot" };
+
+static bool can_trace(void)
+{
+	return !access("/sys/kernel/tracing/current_tracer", W_OK);
+}
+
+static void beside_a_tracer(const char *tracer, char probe)
+{
+	if (!can_trace())
+		tap_skip("no tracefs");
+	tracefs_reset();
+	if (tracer)
+		tracefs_trace(tracer, names, ARRAY_SIZE(names));
+	else
+		tracefs_probe(probe, names, ARRAY_SIZE(names));
+	beside_conversions_and_faults();
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		CHECK(tracer ? tracefs_traced(names[i]) : tracefs_hits(names[i]),
+		      "%s was not traced", names[i]);
+	tracefs_reset();
+}
+
+static void test_beside_a_tracer_of_returns(void)
+{
+	beside_a_tracer("function_graph", 0);
+}
+
+static void test_beside_a_probe_of_returns(void)
+{
+	beside_a_tracer(NULL, 'r');
+}
+
 #define TEST(f)	{ .name = #f, .fn = f, .timeout = 60 }
 
 static const struct tap_test tests[] = {
 	TEST(test_only_what_it_is),
 	TEST(test_a_page_in_its_hands_stays_shared),
 	TEST(test_beside_conversions_and_faults),
+	TEST(test_beside_a_tracer_of_returns),
+	TEST(test_beside_a_probe_of_returns),
 };
 
 int main(void)
 {
+	/* What the kernel keeps of the first tracer and probes is no leak of a test's. */
+	if (can_trace()) {
+		tracefs_trace("function_graph", names, ARRAY_SIZE(names));
+		tracefs_reset();
+		tracefs_probe('r', names, ARRAY_SIZE(names));
+		tracefs_reset();
+	}
 	return tap_main(tests, ARRAY_SIZE(tests));
 }

@@ -114,6 +114,35 @@ void a_page_in_kvms_hands_stays_shared()
 		     finish });
 }
 
+/* What KVM has is its own until it lets go, whatever becomes of the file. */
+void kvm_itself_beside_a_hole_and_the_end()
+{
+	for (const bool hole : { true, false }) {
+		explore(2, { [] { start(false); },
+			     { [=] {
+				      if (hole)
+					      EXPECT_EQ(g->file.punch(5, 6), 0);
+				      else
+					      g->file.close();
+			      },
+			       [] {
+				       const fake::KernelHold held{ g->vm, 5 };
+				       const std::uint64_t content =
+					       held.page() ? held.page()->content.load() : 0;
+
+				       EXPECT(held.error() == 0 || held.error() == -EINVAL);
+				       EXPECT(content == 0 || content == kOld + 5);
+				       fake::sched::step("the nested guest runs");
+				       if (held.page())
+					       EXPECT_EQ(held.page()->content.load(), content);
+			       } },
+			     [] {
+				     g.reset();
+				     fake::check_clean();
+			     } });
+	}
+}
+
 /* Of a private page the kernel gets the page, or is told that it is none. */
 void outside_of_a_fault_there_is_no_stand_in()
 {
@@ -148,6 +177,22 @@ void outside_of_a_fault_there_is_no_stand_in()
 			       } },
 			     finish });
 	}
+}
+
+/* A guest's fault alone, before it runs, leaves a page that can be populated. */
+void what_the_kernel_has_had_is_not_populated()
+{
+	const Guest one{ 512 };
+	Filler filler;
+	int error;
+
+	EXPECT_EQ(fake::prefault(one.vm, 5), 0);
+	EXPECT_EQ(filler.populate(one.vm, 5, 1), 1);
+	struct page *const page = fake::kernel_get_page(one.vm, 6, &error);
+
+	REQUIRE(page != nullptr);
+	kapi_page_put(page);
+	EXPECT_EQ(filler.populate(one.vm, 6, 1), -EEXIST);
 }
 
 /* KVM finds the pages of shared faults by a function that others may call, too. */
@@ -420,7 +465,9 @@ void a_consumer_of_pages_leaves_a_giant_whole()
 } /* namespace */
 
 GMEM_SUITE(holders, CASE(a_page_in_kvms_hands_stays_shared),
-	   CASE(outside_of_a_fault_there_is_no_stand_in), CASE(a_shared_page_outside_of_a_fault),
+	   CASE(kvm_itself_beside_a_hole_and_the_end),
+	   CASE(outside_of_a_fault_there_is_no_stand_in),
+	   CASE(what_the_kernel_has_had_is_not_populated), CASE(a_shared_page_outside_of_a_fault),
 	   CASE(what_kvm_holds_at_a_link), CASE(kvm_itself_beside_a_link),
 	   CASE(a_linked_files_ioctls_are_stale), CASE(a_consumer_asks_where_the_page_is),
 	   CASE(a_consumer_of_a_giant), CASE(a_consumer_of_a_part_leaves_a_giant_whole),
