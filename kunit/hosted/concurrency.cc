@@ -18,6 +18,7 @@
 
 #include <gmem/consumer.h>
 
+#include "kunit/fakes/holds.h"
 #include "kunit/hosted/share.h"
 
 using namespace gmem_test;
@@ -274,6 +275,28 @@ void lend(World &w, Random &random)
 	fake::return_to_user();
 }
 
+/* KVM itself: a shared page for a nested guest, or a private one outside of a fault. */
+void hold(World &w, Random &random)
+{
+	const std::uint64_t gfn = kSharedBase + random.below(kSharedPages);
+
+	if (random.below(2)) {
+		const fake::KernelHold held{ w.vm, gfn };
+
+		if (held.error() && held.error() != -EINVAL)
+			w.failed = true;
+		std::this_thread::yield();
+	} else {
+		int error;
+		struct page *const page = fake::kernel_get_page(w.vm, gfn, &error);
+
+		if (page)
+			kapi_page_put(page);
+		else if (error != -EAGAIN && error != -EHWPOISON && error != -ENOENT)
+			w.failed = true;
+	}
+}
+
 void rebind(World &w, Random &)
 {
 	w.rebind();
@@ -308,7 +331,7 @@ constexpr Operation operations[] = { fault,	 touch,	       punch,	   allocate,
 				     populate,	 convert,      rebind,	   reopen,
 				     poison,	 work,	       scarce,	   convert_in_place,
 				     use_shared, touch_shared, pin_shared, punch_shared,
-				     consume,	 lend };
+				     consume,	 lend,	       hold };
 
 void together(std::initializer_list<Operation> ops, std::chrono::milliseconds time)
 {
@@ -372,9 +395,26 @@ void every_pair_and_a_guest()
 
 void all_at_once()
 {
-	together({ fault, touch, touch, punch, allocate, populate, convert, rebind, reopen, poison,
-		   work, scarce, convert_in_place, use_shared, touch_shared, pin_shared,
-		   punch_shared, consume, lend },
+	together({ fault,
+		   touch,
+		   touch,
+		   punch,
+		   allocate,
+		   populate,
+		   convert,
+		   rebind,
+		   reopen,
+		   poison,
+		   work,
+		   scarce,
+		   convert_in_place,
+		   use_shared,
+		   touch_shared,
+		   pin_shared,
+		   punch_shared,
+		   consume,
+		   lend,
+		   hold },
 		 stress_time(60) * 30);
 }
 

@@ -111,6 +111,7 @@ class Machine {
 	void lend(const Op &op);
 	/* What is wrong with binding it. */
 	int consumer_error(const Consumer &c) const;
+	bool shown_private(int n, Span run) const;
 	/* Those that have bound some of @pages unmap it in this operation. */
 	void expect_unmapped(int n, Span pages);
 	/* ... and have heard that a conversion of it was for nothing. */

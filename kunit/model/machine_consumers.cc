@@ -121,6 +121,23 @@ void Machine::consumer(const Op &op)
 		c.used = true;
 }
 
+/* As a guest's fault would have it; the memslots of a VM out of reach count as well. */
+bool Machine::shown_private(int n, Span run) const
+{
+	struct kvm *const vm = files_[n].vm;
+
+	for (const auto &slot : vm->slots) {
+		const struct file *const file = slot->file;
+		const Span shown{ slot->pgoff, slot->pgoff + slot->npages };
+		const std::uint64_t gfn = slot->base_gfn + run.start - slot->pgoff;
+
+		if (file && file->inode == real_[n].inode && shown.overlaps(run))
+			return shown.covers(run) && gfn % kRun == 0 &&
+			       kapi_kvm_range_private(vm, gfn, gfn + kRun);
+	}
+	return true;
+}
+
 void Machine::lend(const Op &op)
 {
 	Consumer &c = consumers_[op.b % kConsumers];
@@ -144,9 +161,8 @@ void Machine::lend(const Op &op)
 
 	File &file = files_[c.file];
 	const Span run = file.run_of(index);
-	const bool fits = file.has_run(index) && c.pages.covers(run);
-	/* Where guests have it nobody knows: a plain file's is as if at gfn 0. */
-	const bool block = file.mappable || kapi_kvm_range_private(file.vm, 0, kRun);
+	const bool fits = file.has_run(index);
+	const bool block = file.mappable || shown_private(c.file, run);
 
 	if (is_private && !file.keeps)
 		return expect(ret == -EOPNOTSUPP, "a page that is a guest's");
@@ -162,7 +178,8 @@ void Machine::lend(const Op &op)
 		expect(ret == (file.pages[index].lost ? -EHWPOISON : 0), "a page is lent");
 	}
 	if (ret == 0)
-		expect_ready({ c.file, index, fits, fits && file.one_kind(run) }, order);
+		expect_ready({ c.file, index, fits, c.pages.covers(run) && file.one_kind(run) },
+			     order);
 }
 
 void Machine::expect_unmapped(int n, Span pages)
