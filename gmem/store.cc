@@ -64,56 +64,47 @@ struct page *PageStore::page_at(const Run &run, PageIndex index) const
 /* One aligned block for an empty run; false if there is none to be had. */
 bool PageStore::fill_block(Run &run, PageIndex index)
 {
-	struct page *const block = kapi_pages_alloc_at(inode_, index.value, kRunOrder);
+	const PageIndex start = index.round_down(kRunOrder);
+	Result<Block> block = Block::for_run(inode_, start);
 
-	if (!block)
+	if (!block.ok())
 		return false;
-	if (insert_block(run, index, block))
-		return true;
-	kapi_pages_put(block, kRunPages);
-	return false;
-}
 
-/* Takes the references of @block's pages if it can. */
-bool PageStore::insert_block(Run &run, PageIndex index, struct page *block)
-{
-	if (kapi_cache_insert(inode_, index.round_down(kRunOrder).value, block, kRunPages) != 0)
+	const Result<struct page *> first = block.value().insert(inode_, start);
+
+	if (!first.ok())
 		return false;
-	run.block = block;
-	run.present.set_all();
-	stats_.add(KAPI_STAT_PAGES, kRunPages);
-	stats_.add(KAPI_STAT_RUNS);
+	become_block(run, first.value());
 	return true;
 }
 
-Result<struct page *> PageStore::fill_page(Run &run, PageIndex index, unsigned fit)
+/* The empty @run has the pages of the block at @first, which are in the cache now. */
+void PageStore::become_block(Run &run, struct page *first)
 {
-	struct page *const page = kapi_pages_alloc_at(inode_, index.value, 0);
+	run.block = first;
+	run.present.set_all();
+	stats_.add(KAPI_STAT_PAGES, kRunPages);
+	stats_.add(KAPI_STAT_RUNS);
+}
+
+Result<struct page *> PageStore::fill_page(Run &run, PageIndex index)
+{
+	PageRef page{ kapi_pages_alloc_at(inode_, index.value, 0) };
 
 	if (!page)
 		return error(ENOMEM);
-
-	const Status status{ kapi_cache_insert(inode_, index.value, page, 1) };
-
-	if (!status.ok()) {
-		kapi_page_put(page);
-		return status;
-	}
+	GMEM_CHECK(Status{ kapi_pages_charge(inode_, page.get(), 1) });
+	GMEM_CHECK(Status{ kapi_cache_insert(inode_, index.value, page.get(), 1) });
 	/* A page from elsewhere: the run's pages are no longer one block. */
-	if (run.block && page != kapi_page_nth(run.block, Run::slot_of(index)))
+	if (run.block && page.get() != kapi_page_nth(run.block, Run::slot_of(index)))
 		run.block = nullptr;
 	run.present.set(Run::slot_of(index));
 	stats_.add(KAPI_STAT_PAGES);
-	if (!run.present.all())
-		return page;
-	if (run.block) {
+	if (run.whole()) {
 		stats_.add(KAPI_STAT_RUNS);
 		stats_.add(KAPI_STAT_PROMOTIONS);
-	} else if (kind_.huge && fit >= kRunOrder) {
-		run.promotion_tries = kPromotionTries;
-		promotion_wanted_.store(true);
 	}
-	return page;
+	return page.release();
 }
 
 /*
@@ -136,7 +127,7 @@ Result<struct page *> PageStore::fill(Run &run, PageIndex index, unsigned fit, W
 		else
 			stats_.add(KAPI_STAT_FALLBACK_MEMORY);
 	}
-	return fill_page(run, index, fit);
+	return fill_page(run, index);
 }
 
 /*
@@ -219,13 +210,25 @@ Status PageStore::prepare(Run &run, PageIndex index, struct page *page, const Ac
 	return Status{};
 }
 
+/*
+ * A page of @run has been prepared, at a place that shows @fit of it: the last that
+ * was not, perhaps, and then it could be mapped huge if it were one block.
+ */
+void PageStore::arm_promotion(Run &run, unsigned fit)
+{
+	if (!kind_.huge || fit < kRunOrder || run.block || !run.prepared.all())
+		return;
+	run.promotion_tries = kPromotionTries;
+	promotion_wanted_.store(true);
+}
+
 Result<Backing> PageStore::get(PageIndex index, const Access &access)
 {
 	const unsigned slot = Run::slot_of(index);
 	const Giant *const giant = giants_possible_ ? giant_for(index, access) : nullptr;
 
 	GMEM_TRY(run, obtain(index));
-	MutexGuard guard{ run->lock };
+	FillGuard guard{ *this, *run, index };
 	const bool shared = run->shared.test(slot);
 
 	if (access.share != Share::kEither && shared != (access.share == Share::kShared))
@@ -234,8 +237,10 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 
 	if (kapi_page_poisoned(page) || run->unsafe.test(slot))
 		return error(EHWPOISON);
-	if (!run->prepared.test(slot))
+	if (!run->prepared.test(slot)) {
 		GMEM_CHECK(prepare(*run, index, page, access));
+		arm_promotion(*run, access.fit);
+	}
 
 	const bool huge = access.fit >= kRunOrder && run->whole() && run->prepared.all() &&
 			  run->lost.none() && run->uniform() &&
@@ -343,7 +348,7 @@ Status PageStore::allocate(IndexRange range)
 		if (kapi_fatal_signal_pending())
 			return error(EINTR);
 		GMEM_TRY(run, obtain(index));
-		MutexGuard guard{ run->lock };
+		FillGuard guard{ *this, *run, index };
 
 		for (; index < part.end; index = index + 1) {
 			if (run->present.test(Run::slot_of(index)))
@@ -468,6 +473,9 @@ unsigned PageStore::reclaim_batch(Run &run, struct page **pages, unsigned count,
 
 PageRef PageStore::remove_from(Run &run, IndexRange range, Platform &platform)
 {
+	/* Pages in the cache that no record knows are of a giant that is being filled. */
+	if (run.empty())
+		return PageRef{};
 	break_giant(range.start);
 	if (range.size() == kRunPages && run.whole() && run.lost.none() &&
 	    remove_whole(run, range.start, platform))
@@ -565,19 +573,66 @@ Result<PageIndex> PageStore::next_promotion(PageIndex from)
 	return error(ENOENT);
 }
 
-Status PageStore::promote(PageIndex start, struct page *block)
+/* Pages of the run that memory failure has marked are lost; whether there are any. */
+bool PageStore::lose_marked(Run &run, PageIndex start)
+{
+	const PageIndex end = start + kRunPages;
+	bool any = false;
+
+	for (PageIndex index = start; index < end; index = index + 1) {
+		index = PageIndex{ kapi_cache_first_poisoned(inode_, index.value, end.value) };
+		if (index == end)
+			break;
+		run.lost.set(Run::slot_of(index));
+		any = true;
+	}
+	return any;
+}
+
+Result<int> PageStore::promotable(Run &run, PageIndex start)
+{
+	const std::uint8_t tries = std::exchange(run.promotion_tries, 0);
+
+	if (!tries || !run.lost.none() || !run.prepared.all())
+		return error(EBUSY);
+	if (lose_marked(run, start))
+		return error(EHWPOISON);
+
+	const int node = kapi_page_node(page_at(run, start));
+
+	for (unsigned i = 1; i < kRunPages; i++) {
+		if (kapi_page_node(page_at(run, start + i)) != node)
+			return error(EXDEV);
+	}
+	run.promotion_tries = tries;
+	return node;
+}
+
+Result<int> PageStore::promotable(PageIndex start)
 {
 	GMEM_TRY(run, obtain(start));
 	MutexGuard guard{ run->lock };
 
-	if (!run->promotion_tries)
+	return promotable(*run, start);
+}
+
+Status PageStore::promote(PageIndex start, Block &block)
+{
+	GMEM_TRY(run, obtain(start));
+	MutexGuard guard{ run->lock };
+	GMEM_TRY(node, promotable(*run, start));
+
+	if (node != block.node())
 		return error(EBUSY);
 	run->promotion_tries--;
-	if (!run->lost.none() || !run->prepared.all())
-		return error(EBUSY);
-	GMEM_CHECK(Status{ kapi_cache_replace_run(inode_, start.value, block, kRunOrder) });
-	run->promotion_tries = 0;
-	run->block = block;
+
+	const Result<struct page *> first = block.replace(inode_, start);
+
+	/* A page that cannot be read is lost once memory failure says so. */
+	if (first.ok() || first.status() == error(EHWPOISON))
+		run->promotion_tries = 0;
+	GMEM_CHECK(first);
+	run->block = first.value();
 	stats_.add(KAPI_STAT_RUNS);
 	stats_.add(KAPI_STAT_PROMOTIONS);
 	return Status{};
