@@ -46,8 +46,8 @@ void PageStore::lock_to_fill(Run &run, PageIndex index)
 	for (;;) {
 		run.lock.lock();
 
-		Giant *const giant =
-			giants_possible_ ? giants_.load(index.value >> kGiantOrder) : nullptr;
+		Giant *const giant = giants_possible_ ? giants_.load(index.value >> kGiantOrder)
+						      : nullptr;
 
 		if (!giant || !giant->filling.load())
 			return;

@@ -56,6 +56,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(guest)              \
 	X(wraps)              \
 	X(giants)             \
+	X(blocks)             \
 	X(bad_moments)        \
 	X(launch)             \
 	X(fail_nth)           \

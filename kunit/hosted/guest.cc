@@ -172,8 +172,11 @@ void no_promotion_before_all_is_prepared()
 	EXPECT_EQ(g.punch(3, 4), 0);
 	EXPECT_EQ(fake::fault(g.vm, 3), 0);
 	fake::set_no_blocks(false);
+	EXPECT(!fake::run_work());
+	for (unsigned gfn = 0; gfn < 512; gfn++)
+		EXPECT_EQ(fake::fault(g.vm, gfn), 0);
 	EXPECT(fake::run_work());
-	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 0);
+	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 1);
 }
 
 void promotion_gives_up()
