@@ -20,9 +20,6 @@ namespace
 /* Pages are taken out of the cache in batches of this many. */
 constexpr unsigned kBatch = 64;
 
-/* A page in use for a moment stops a promotion; for longer, it is not worth it. */
-constexpr std::uint8_t kPromotionTries = 8;
-
 } /* namespace */
 
 PageStore::~PageStore()
@@ -208,18 +205,6 @@ Status PageStore::prepare(Run &run, PageIndex index, struct page *page, const Ac
 		GMEM_CHECK(prepare_page(run, i, kapi_page_nth(run.block, i), access,
 					access.gfn.round_down(kRunOrder) + i));
 	return Status{};
-}
-
-/*
- * A page of @run has been prepared, at a place that shows @fit of it: the last that
- * was not, perhaps, and then it could be mapped huge if it were one block.
- */
-void PageStore::arm_promotion(Run &run, unsigned fit)
-{
-	if (!kind_.huge || fit < kRunOrder || run.block || !run.prepared.all())
-		return;
-	run.promotion_tries = kPromotionTries;
-	promotion_wanted_.store(true);
 }
 
 Result<Backing> PageStore::get(PageIndex index, const Access &access)
@@ -557,94 +542,6 @@ void PageStore::poisoned(PageIndex index)
 void PageStore::unmap_failed(PageIndex index)
 {
 	lose(index, [](Run &run, unsigned slot) { run.unsafe.set(slot); });
-}
-
-Result<PageIndex> PageStore::next_promotion(PageIndex from)
-{
-	std::uint64_t number = run_number(from + (kRunPages - 1));
-
-	while (Run *const run = runs_.find(number, ~0ull)) {
-		MutexGuard guard{ run->lock };
-
-		if (run->promotion_tries)
-			return PageIndex{ number << kRunOrder };
-		number++;
-	}
-	return error(ENOENT);
-}
-
-/* Pages of the run that memory failure has marked are lost; whether there are any. */
-bool PageStore::lose_marked(Run &run, PageIndex start)
-{
-	const PageIndex end = start + kRunPages;
-	bool any = false;
-
-	for (PageIndex index = start; index < end; index = index + 1) {
-		index = PageIndex{ kapi_cache_first_poisoned(inode_, index.value, end.value) };
-		if (index == end)
-			break;
-		run.lost.set(Run::slot_of(index));
-		any = true;
-	}
-	return any;
-}
-
-Result<int> PageStore::promotable(Run &run, PageIndex start)
-{
-	const std::uint8_t tries = std::exchange(run.promotion_tries, 0);
-
-	if (!tries || !run.lost.none() || !run.prepared.all())
-		return error(EBUSY);
-	if (lose_marked(run, start))
-		return error(EHWPOISON);
-
-	const int node = kapi_page_node(page_at(run, start));
-
-	for (unsigned i = 1; i < kRunPages; i++) {
-		if (kapi_page_node(page_at(run, start + i)) != node)
-			return error(EXDEV);
-	}
-	run.promotion_tries = tries;
-	return node;
-}
-
-Result<int> PageStore::promotable(PageIndex start)
-{
-	GMEM_TRY(run, obtain(start));
-	MutexGuard guard{ run->lock };
-
-	return promotable(*run, start);
-}
-
-Status PageStore::promote(PageIndex start, Block &block)
-{
-	GMEM_TRY(run, obtain(start));
-	MutexGuard guard{ run->lock };
-	GMEM_TRY(node, promotable(*run, start));
-
-	if (node != block.node())
-		return error(EBUSY);
-	run->promotion_tries--;
-
-	const Result<struct page *> first = block.replace(inode_, start);
-
-	/* A page that cannot be read is lost once memory failure says so. */
-	if (first.ok() || first.status() == error(EHWPOISON))
-		run->promotion_tries = 0;
-	GMEM_CHECK(first);
-	run->block = first.value();
-	stats_.add(KAPI_STAT_RUNS);
-	stats_.add(KAPI_STAT_PROMOTIONS);
-	return Status{};
-}
-
-void PageStore::give_up_promotion(PageIndex start)
-{
-	if (Run *const run = runs_.load(run_number(start))) {
-		MutexGuard guard{ run->lock };
-
-		run->promotion_tries = 0;
-	}
 }
 
 } /* namespace gmem */

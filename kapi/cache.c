@@ -79,10 +79,10 @@ static unsigned int store(struct address_space *mapping, kapi_u64 index, struct 
 	unsigned int done = 0;
 
 	do {
-		const unsigned int before = done, upto = min(count, before + HOLD_PAGES);
+		const unsigned int before = done, limit = min(count, before + HOLD_PAGES);
 
 		xas_lock_irq(&xas);
-		while (done < upto) {
+		while (done < limit) {
 			struct folio *const folio = gmem_folio_of(nth_page(first, done));
 
 			xas_set(&xas, index + done);
@@ -95,7 +95,7 @@ static unsigned int store(struct address_space *mapping, kapi_u64 index, struct 
 				break;
 			enter(mapping, folio, index + done);
 			done++;
-			done += store_neighbours(&xas, nth_page(first, done), upto - done);
+			done += store_neighbours(&xas, nth_page(first, done), limit - done);
 		}
 		mapping->nrpages += done - before;
 		account(nth_page(first, before), done - before, 1);
@@ -114,10 +114,10 @@ static void unstore(struct address_space *mapping, kapi_u64 index, struct page *
 	XA_STATE(xas, &mapping->i_pages, index);
 
 	for (unsigned int done = 0; done < count;) {
-		const unsigned int before = done, upto = min(count, before + HOLD_PAGES);
+		const unsigned int before = done, limit = min(count, before + HOLD_PAGES);
 
 		xas_lock_irq(&xas);
-		for (; done < upto; done++) {
+		for (; done < limit; done++) {
 			xas_set(&xas, index + done);
 			xas_store(&xas, NULL);
 			nth_page(first, done)->mapping = NULL;

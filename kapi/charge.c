@@ -11,11 +11,17 @@
 #include "charge.h"
 #include "files.h"
 #include "kapi.h"
+#include "reserve.h"
 #include "symbols.h"
 
-/* Small pages may still fit where a block does not: nobody is to be killed for one. */
+/*
+ * Small pages may still fit where a block does not: nobody is to be killed for a block
+ * of 2 MiB, and nothing reclaimed for one of 1 GiB.
+ */
 static gfp_t charge_gfp(unsigned int count)
 {
+	if (count == BIT(GMEM_RESERVE_ORDER))
+		return GFP_NOWAIT | __GFP_NOWARN;
 	return count > 1 ? GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN : GFP_KERNEL;
 }
 
@@ -60,7 +66,7 @@ void gmem_uncharge(struct page *first, kapi_u64 count)
 
 	folio_batch_init(&batch);
 	for (kapi_u64 i = 0; i < count; i++) {
-		if (folio_batch_add(&batch, page_folio(nth_page(first, i))) && i < count - 1)
+		if (folio_batch_add(&batch, gmem_folio_of(nth_page(first, i))) && i < count - 1)
 			continue;
 		gmem_mem_cgroup_uncharge_folios(&batch);
 		folio_batch_reinit(&batch);

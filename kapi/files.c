@@ -194,16 +194,18 @@ struct shared_policy *gmem_inode_policies(struct inode *inode)
 
 bool gmem_inode_cpuset_allows(struct inode *inode, int node)
 {
+	bool allows = true;
+#ifdef CONFIG_CPUSETS
 	struct gmem_mapping *const mapping = inode->i_mapping->i_private_data;
 	struct task_struct *owner;
-	nodemask_t allowed = NODE_MASK_ALL;
 
 	rcu_read_lock();
 	owner = mapping->maker ? rcu_dereference(mapping->maker->owner) : NULL;
 	if (owner)
-		allowed = gmem_cpuset_mems_allowed(owner);
+		allows = node_isset(node, owner->mems_allowed);
 	rcu_read_unlock();
-	return node_isset(node, allowed);
+#endif
+	return allows;
 }
 
 static struct gmem_mapping *mapping_new(bool mappable)

@@ -97,7 +97,6 @@ void *gmem_symbol_variable(const char *name)
 	X(mem_cgroup_commit_charge, void, (struct folio *, struct mem_cgroup *))               \
 	X(mem_cgroup_cancel_charge, void, (struct mem_cgroup *, unsigned int))                 \
 	X(__mem_cgroup_uncharge_folios, void, (struct folio_batch *))                          \
-	X(cpuset_mems_allowed, nodemask_t, (struct task_struct *))                             \
 	X(task_sched_runtime, unsigned long long, (struct task_struct *))                      \
 	X(alloc_contig_pages_noprof, struct page *, (unsigned long, gfp_t, int, nodemask_t *)) \
 	X(lru_add_drain_all, void, (void))                                                     \
@@ -239,11 +238,6 @@ void gmem_mem_cgroup_uncharge_folios(struct folio_batch *folios)
 {
 	if (!mem_cgroup_disabled())
 		CALL(__mem_cgroup_uncharge_folios)(folios);
-}
-
-nodemask_t gmem_cpuset_mems_allowed(struct task_struct *task)
-{
-	return CALL(cpuset_mems_allowed)(task);
 }
 
 u64 gmem_task_sched_runtime(struct task_struct *task)

@@ -10,7 +10,6 @@
 #include <linux/kvm_host.h>
 #include <linux/memcontrol.h>
 #include <linux/mempolicy.h>
-#include <linux/nodemask.h>
 #include <linux/pagevec.h>
 
 /*
@@ -60,8 +59,6 @@ void gmem_mem_cgroup_commit_charge(struct folio *folio, struct mem_cgroup *memcg
 /* Undoes the first of these two without the second. */
 void gmem_mem_cgroup_cancel_charge(struct mem_cgroup *memcg, unsigned int nr_pages);
 void gmem_mem_cgroup_uncharge_folios(struct folio_batch *folios);
-/* The nodes that the task's cpuset has, as it is now. */
-nodemask_t gmem_cpuset_mems_allowed(struct task_struct *task);
 /* Nanoseconds that the task has run. */
 u64 gmem_task_sched_runtime(struct task_struct *task);
 /* NUMA policies of a file's ranges; mm/mempolicy.c. */

@@ -265,7 +265,8 @@ static double seconds_at(const char *mib)
 
 	set_rate("0");
 	preallocate(fd, FAST_SIZE);
-	MUST(guest_touch_write(&vm->vcpus[0], TEST_GPA, 8, PAGE_SIZE, FAST_SIZE / PAGE_SIZE - 1, 7));
+	MUST(guest_touch_write(&vm->vcpus[0], TEST_GPA, 8, PAGE_SIZE, FAST_SIZE / PAGE_SIZE - 1,
+			       7));
 	usleep(500000);
 	CHECK_EQ(gmem_counter(fd, "gmem_promotions"), 0);
 	set_rate(mib);

@@ -50,9 +50,6 @@ std::atomic<bool> come_zeroed;
 std::atomic<void (*)(std::uint64_t)> free_check;
 constexpr unsigned kAllNodes = ~0u;
 std::atomic<unsigned> task_nodes{ kAllNodes }, policy_nodes{ kAllNodes }, cpuset_nodes{ kAllNodes };
-constexpr long kNoLimit = 1l << 40;
-std::atomic<long> cgroup_limit{ kNoLimit }, cgroup_pays;
-std::atomic<unsigned long> charges_of_blocks;
 Arena arena;
 
 bool in_arena(const struct page *page)
@@ -83,13 +80,6 @@ unsigned own_nodes()
 bool among(unsigned mask, unsigned frame)
 {
 	return mask >> node_of(frame) & 1;
-}
-
-/* As what is freed, or was never used. */
-void uncharge(struct page *page)
-{
-	if (page->charged.exchange(false))
-		cgroup_pays--;
 }
 
 void take(unsigned frame)
@@ -326,21 +316,6 @@ void set_file_nodes(unsigned policy, unsigned cpuset)
 	cpuset_nodes = cpuset;
 }
 
-void set_cgroup_limit(long pages)
-{
-	cgroup_limit = pages;
-}
-
-long cgroup_pages()
-{
-	return cgroup_pays;
-}
-
-unsigned long block_charges()
-{
-	return charges_of_blocks;
-}
-
 void check_pages()
 {
 	const unsigned end = end_of_frames();
@@ -369,14 +344,12 @@ void check_pages()
 	}
 	if (arena.zero.refs != 1)
 		bug("the page of zeros has %d references", arena.zero.refs.load());
-	if (cgroup_pays)
-		bug("a cgroup pays for %ld pages that are nobody's", cgroup_pays.load());
+	check_charges();
 	arena.no_blocks = false;
 	arena.next_block = 0;
 	arena.giants = arena.spoiled = 0;
 	arena.nodes = 1;
 	task_nodes = policy_nodes = cpuset_nodes = kAllNodes;
-	cgroup_limit = kNoLimit;
 }
 
 } /* namespace fake */
@@ -439,22 +412,6 @@ int kapi_page_node(struct page *page)
 	return fake::node_of(frame_of(page));
 }
 
-int kapi_pages_charge(struct inode *, struct page *first, unsigned int count)
-{
-	fake::might_sleep("kapi_pages_charge");
-	fake::sched::step("pages_charge");
-	if (count > 1)
-		fake::charges_of_blocks++;
-	if (fake::fail_now() || fake::cgroup_pays + count > fake::cgroup_limit)
-		return -ENOMEM;
-	fake::cgroup_pays += count;
-	for (unsigned int i = 0; i < count; i++) {
-		if (kapi_page_nth(first, i)->charged.exchange(true))
-			bug("a page is charged to a cgroup twice");
-	}
-	return 0;
-}
-
 kapi_u64 kapi_pages_first_poisoned(struct page *first, kapi_u64 count)
 {
 	kapi_u64 i = 0;
@@ -469,7 +426,7 @@ struct page *kapi_reserve_take(struct inode *inode)
 	struct page *first;
 
 	fake::might_sleep("kapi_reserve_take");
-	if (fake::fail_now() || fake::cgroup_pays + fake::kGiantPages > fake::cgroup_limit)
+	if (fake::fail_now() || !fake::can_pay(fake::kGiantPages))
 		return nullptr;
 	{
 		const std::lock_guard guard{ fake::arena.mutex };
@@ -479,8 +436,7 @@ struct page *kapi_reserve_take(struct inode *inode)
 	if (!first)
 		return nullptr;
 	for (unsigned i = 0; i < fake::kGiantPages; i++)
-		fake::hand_out(frame_of(first) + i)->charged = true;
-	fake::cgroup_pays += fake::kGiantPages;
+		fake::charge(fake::hand_out(frame_of(first) + i));
 	return first;
 }
 

@@ -74,6 +74,12 @@ void set_cgroup_limit(long pages);
 long cgroup_pages();
 /* It was asked to pay for a block so often. */
 unsigned long block_charges();
+/* For the fakes: whether it could; it does; it does no more, if it did. */
+bool can_pay(long pages);
+void charge(struct page *page);
+void uncharge(struct page *page);
+/* For check_pages(). */
+void check_charges();
 /* Called with each page that goes back to the allocator; NULL: nobody is. */
 void set_free_check(void (*check)(std::uint64_t pfn));
 /* Calls fn(pfn) for each page out of the allocator's hands. */
