@@ -362,6 +362,27 @@ kapi_u64 kapi_cache_first_poisoned(struct inode *inode, kapi_u64 start, kapi_u64
 	return first_that(inode, start, end, is_poisoned);
 }
 
+int kapi_cache_node(struct inode *inode, kapi_u64 start, kapi_u64 end)
+{
+	XA_STATE(xas, &inode->i_mapping->i_pages, start);
+	struct folio *folio;
+	int node = NUMA_NO_NODE;
+
+	rcu_read_lock();
+	xas_for_each(&xas, folio, end - 1) {
+		if (xas_retry(&xas, folio))
+			continue;
+		if (node == NUMA_NO_NODE)
+			node = folio_nid(folio);
+		if (node != folio_nid(folio)) {
+			node = -EXDEV;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return node;
+}
+
 kapi_u64 kapi_cache_index(struct page *page)
 {
 	return page_folio(page)->index;
