@@ -78,12 +78,10 @@ Result<int> PageStore::promotable(Run &run, PageIndex start)
 	if (lose_marked(run, start))
 		return error(EHWPOISON);
 
-	const int node = kapi_page_node(page_at(run, start));
+	const int node = kapi_cache_node(inode_, start.value, start.value + kRunPages);
 
-	for (unsigned i = 1; i < kRunPages; i++) {
-		if (kapi_page_node(page_at(run, start + i)) != node)
-			return error(EXDEV);
-	}
+	if (node < 0)
+		return Status{ node };
 	run.promotion_tries = tries;
 	return node;
 }

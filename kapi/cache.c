@@ -236,15 +236,20 @@ static void unfreeze(struct page **pages, unsigned int count)
 static int freeze_all(struct address_space *mapping, kapi_u64 index, struct page **pages,
 		      unsigned int count)
 {
-	unsigned int frozen;
+	XA_STATE(xas, &mapping->i_pages, index);
+	struct folio *folio;
+	unsigned int frozen = 0;
 
-	for (frozen = 0; frozen < count; frozen++) {
-		struct folio *const folio = xa_load(&mapping->i_pages, index + frozen);
-
-		if (!folio || folio_test_lru(folio) || !folio_ref_freeze(folio, 1))
+	rcu_read_lock();
+	xas_for_each(&xas, folio, index + count - 1) {
+		if (xas_retry(&xas, folio))
+			continue;
+		if (xas.xa_index != index + frozen || folio_test_lru(folio) ||
+		    !folio_ref_freeze(folio, 1))
 			break;
-		pages[frozen] = folio_page(folio, 0);
+		pages[frozen++] = folio_page(folio, 0);
 	}
+	rcu_read_unlock();
 	if (frozen == count)
 		return 0;
 	unfreeze(pages, frozen);
@@ -268,6 +273,7 @@ int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *blo
 	struct address_space *const mapping = inode->i_mapping;
 	const unsigned int count = 1U << order;
 	XA_STATE(xas, &mapping->i_pages, index);
+	struct folio *folio, *old;
 	struct page **pages;
 	int ret;
 
@@ -284,14 +290,12 @@ int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *blo
 	}
 
 	xas_lock_irq(&xas);
-	for (unsigned int i = 0; i < count; i++) {
-		struct folio *const folio = gmem_folio_of(nth_page(block, i));
-
-		enter(mapping, folio, index + i);
-		xas_set(&xas, index + i);
+	xas_for_each(&xas, old, index + count - 1) {
+		folio = gmem_folio_of(nth_page(block, xas.xa_index - index));
+		enter(mapping, folio, xas.xa_index);
 		xas_store(&xas, folio); /* over an entry: cannot fail */
 		/* Each may be of another node than its neighbour. */
-		__lruvec_stat_mod_folio(page_folio(pages[i]), NR_FILE_PAGES, -1);
+		__lruvec_stat_mod_folio(old, NR_FILE_PAGES, -1);
 	}
 	account(block, count, 1);
 	xas_unlock_irq(&xas);
@@ -360,6 +364,27 @@ kapi_u64 kapi_cache_first_poisoned(struct inode *inode, kapi_u64 start, kapi_u64
 	if (!gmem_any_poisoned())
 		return end;
 	return first_that(inode, start, end, is_poisoned);
+}
+
+int kapi_cache_node(struct inode *inode, kapi_u64 start, kapi_u64 end)
+{
+	XA_STATE(xas, &inode->i_mapping->i_pages, start);
+	struct folio *folio;
+	int node = NUMA_NO_NODE;
+
+	rcu_read_lock();
+	xas_for_each(&xas, folio, end - 1) {
+		if (xas_retry(&xas, folio))
+			continue;
+		if (node == NUMA_NO_NODE)
+			node = folio_nid(folio);
+		if (node != folio_nid(folio)) {
+			node = -EXDEV;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return node;
 }
 
 kapi_u64 kapi_cache_index(struct page *page)

@@ -280,6 +280,8 @@ void kapi_cache_unmap_user(struct inode *inode, kapi_u64 start, kapi_u64 end);
 kapi_u64 kapi_cache_first_used(struct inode *inode, kapi_u64 start, kapi_u64 end);
 /* The same for poison; caller excludes removal. Sleeps. */
 kapi_u64 kapi_cache_first_poisoned(struct inode *inode, kapi_u64 start, kapi_u64 end);
+/* The node that all pages of [start, end) are on, of which there are some; or -EXDEV. */
+int kapi_cache_node(struct inode *inode, kapi_u64 start, kapi_u64 end);
 /* Index of a page that is in a cache and cannot leave it. */
 kapi_u64 kapi_cache_index(struct page *page);
 

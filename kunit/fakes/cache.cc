@@ -219,6 +219,25 @@ int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *blo
 	return 0;
 }
 
+int kapi_cache_node(struct inode *inode, kapi_u64 start, kapi_u64 end)
+{
+	int node = -1;
+
+	sched::step("cache_node");
+	const std::lock_guard guard{ inode->cache_mutex };
+
+	for (kapi_u64 i = start; i < end; i++) {
+		struct page *const page = lookup(inode, i);
+
+		if (!page)
+			continue;
+		if (node >= 0 && kapi_page_node(page) != node)
+			return -EXDEV;
+		node = kapi_page_node(page);
+	}
+	return node;
+}
+
 kapi_u64 kapi_cache_index(struct page *page)
 {
 	return page->index;

@@ -48,6 +48,7 @@ struct Arena {
 
 std::atomic<bool> come_zeroed;
 std::atomic<void (*)(std::uint64_t)> free_check;
+std::atomic<unsigned long> requests;
 constexpr unsigned kAllNodes = ~0u;
 std::atomic<unsigned> task_nodes{ kAllNodes }, policy_nodes{ kAllNodes }, cpuset_nodes{ kAllNodes };
 Arena arena;
@@ -295,6 +296,11 @@ struct page *reserve_page(unsigned giant, unsigned n)
 	return &arena.pages[kFrames + giant * kGiantPages + n];
 }
 
+unsigned long reserve_requests()
+{
+	return requests;
+}
+
 unsigned reserve_spoiled()
 {
 	return arena.spoiled;
@@ -417,6 +423,7 @@ struct page *kapi_reserve_take(struct inode *inode)
 	struct page *first;
 
 	fake::might_sleep("kapi_reserve_take");
+	fake::requests++;
 	if (fake::fail_now() || !fake::can_pay(fake::kGiantPages))
 		return nullptr;
 	{

@@ -60,6 +60,8 @@ void set_reserve(unsigned giants);
 struct page *reserve_page(unsigned giant, unsigned n);
 /* How many of its giants were found to have a marked page. */
 unsigned reserve_spoiled();
+/* How often somebody asked for one. */
+unsigned long reserve_requests();
 
 /*
  * Memory is of so many nodes: blocks of order 9 by turns, giants likewise; one at first.

@@ -74,9 +74,12 @@ void a_run_that_is_there_dissolves_no_block()
 	fake::set_reserve(1);
 	Guest g{ kGiant }, other{ kGiant };
 
+	const unsigned long requests = fake::reserve_requests();
+
 	EXPECT_EQ(g.allocate(100, 101), 0);
 	EXPECT_EQ(order_of_fault(g, 5000), 9u);
 	EXPECT_EQ(kapi_pages_reserved(), 1u);
+	EXPECT_EQ(fake::reserve_requests(), requests);
 	EXPECT_EQ(order_of_fault(other, 5000), 18u);
 }
 
@@ -289,6 +292,43 @@ void preallocated_runs_are_promoted()
 	EXPECT_EQ(order_of_fault(g, 1000), 9u);
 }
 
+/* Ready, then taken back for content that does not come: it is ready when used again. */
+void a_run_that_is_no_longer_prepared_waits()
+{
+	Guest g{ 512 };
+	Filler failing{ .fail_at = 0 };
+
+	fake::set_no_blocks(true);
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT_EQ(fake::prefault(g.vm, i * 37 % 512), 0);
+	fake::set_no_blocks(false);
+	EXPECT_EQ(failing.populate(g.vm, 5, 1), -EIO);
+	EXPECT(fake::run_work());
+	EXPECT_EQ(promotions(g), 0);
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	EXPECT(fake::run_work());
+	EXPECT_EQ(promotions(g), 1);
+}
+
+/* Somebody may still use the page, and would go on with the old one. */
+void a_page_that_could_not_be_unmapped_stays()
+{
+	struct page *page;
+
+	{
+		Guest g{ 512 };
+
+		scatter(g, 0);
+		page = g.file.cached(300);
+		g.file.store().unmap_failed(PageIndex{ 300 });
+		EXPECT(fake::run_work());
+		EXPECT_EQ(promotions(g), 0);
+		EXPECT(!fake::run_work());
+	}
+	/* The file's, which nobody ever frees. */
+	kapi_page_put(page);
+}
+
 void at_its_limit_a_cgroup_is_left_alone()
 {
 	Guest g{ 1024 };
@@ -398,6 +438,7 @@ GMEM_SUITE(blocks, CASE(a_run_that_is_there_dissolves_no_block), CASE(who_cannot
 	   CASE(giants_come_from_allowed_nodes), CASE(promotion_stays_on_the_node),
 	   CASE(a_run_on_two_nodes_is_left_alone), CASE(a_node_that_is_not_allowed_gets_no_block),
 	   CASE(a_marked_page_is_never_copied), CASE(a_page_that_cannot_be_read_undoes_all),
-	   CASE(preallocated_runs_are_promoted), CASE(at_its_limit_a_cgroup_is_left_alone),
+	   CASE(preallocated_runs_are_promoted), CASE(a_run_that_is_no_longer_prepared_waits),
+	   CASE(a_page_that_could_not_be_unmapped_stays), CASE(at_its_limit_a_cgroup_is_left_alone),
 	   CASE(promotion_has_a_rate), CASE(runs_are_promoted_a_gigabyte_a_second),
 	   CASE(promotion_goes_by_batches), CASE(promotion_can_be_off), CASE(its_time_can_be_seen));

@@ -3,6 +3,7 @@
  * Giants (gmem/giant.h): a gigabyte of a file from one block of the reserve, and
  * everything that makes it an ordinary one.
  */
+#include <chrono>
 #include <memory>
 #include <thread>
 
@@ -169,8 +170,11 @@ void a_fallocate_while_it_is_filled()
 	std::thread other;
 
 	fake::set_before_look([&](std::uint64_t index) {
-		if (index == 512)
-			other = std::thread([&] { EXPECT_EQ(g.allocate(2048, 2049), 0); });
+		if (index != 512)
+			return;
+		other = std::thread([&] { EXPECT_EQ(g.allocate(2048, 2049), 0); });
+		/* Time enough to be in the way. */
+		std::this_thread::sleep_for(std::chrono::milliseconds(200));
 	});
 	EXPECT_EQ(g.fault(1000), 18u);
 	fake::set_before_look(nullptr);

@@ -261,6 +261,7 @@ void cache_replaces_a_run_or_nothing()
 	EXPECT_EQ(kapi_pages_charge(inode, old, kRunPages), 0);
 	EXPECT_EQ(kapi_pages_charge(inode, block, kRunPages), 0);
 	EXPECT_EQ(kapi_cache_insert(inode, 0, old, kRunPages), 0);
+	EXPECT_EQ(kapi_cache_node(inode, 0, kRunPages), kapi_page_node(old));
 	for (unsigned i = 0; i < kRunPages; i++)
 		world_page_write(kapi_page_nth(old, i), i + 1);
 
