@@ -8,11 +8,6 @@
 namespace gmem
 {
 
-namespace
-{
-
-} /* namespace */
-
 PageStore::~PageStore()
 {
 	std::uint64_t number = 0;
