@@ -294,7 +294,8 @@ Status PageStore::refusal(const Run &run, PageIndex index, bool ran) const
 	return Status{};
 }
 
-Result<struct page *> PageStore::page_to_populate(Run &run, PageIndex index, const Access &access)
+Result<struct page *> PageStore::page_to_populate(Run &run, PageIndex index, const Access &access,
+						  bool sure)
 {
 	if (!run.present.test(Run::slot_of(index)))
 		return new_page(run, index, access);
@@ -302,6 +303,9 @@ Result<struct page *> PageStore::page_to_populate(Run &run, PageIndex index, con
 	struct page *const page = page_at(run, index);
 
 	if (run.prepared.test(Run::slot_of(index))) {
+		/* Something may be in it, by way of a neighbour's huge mapping. */
+		if (!sure)
+			return error(EFAULT);
 		break_giant(index);
 		GMEM_CHECK(take_back(run, Run::slot_of(index), page, access.platform));
 	}

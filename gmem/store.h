@@ -83,11 +83,13 @@ class PageStore {
 	 * first, @ran: a guest may have used what it was shown, which nobody has mapped
 	 * any more. Stops, @done pages later, before a page but the first that
 	 * populatable() refuses, and where one fails: -EEXIST, it has content; -EINVAL,
-	 * it is shared; -EHWPOISON, -ENOMEM, -EINTR; or what @fill said, the page is
+	 * it is shared; -EHWPOISON, -ENOMEM, -EINTR; -EFAULT, a guest may see it and it
+	 * is not @sure that @fill finds the content; or what @fill said, the page is
 	 * then as new. No guest comes by a page of the run meanwhile.
 	 */
 	template <class Fill>
-	Status populate(IndexRange range, Access access, bool ran, std::uint64_t &done, Fill fill)
+	Status populate(IndexRange range, Access access, bool ran, bool sure, std::uint64_t &done,
+			Fill fill)
 	{
 		done = 0;
 		GMEM_TRY(run, obtain(range.start));
@@ -99,7 +101,7 @@ class PageStore {
 
 			if (kapi_signal_pending())
 				return error(EINTR);
-			GMEM_TRY(page, page_to_populate(*run, index, access));
+			GMEM_TRY(page, page_to_populate(*run, index, access, sure));
 
 			const Status status = fill(access.gfn, Pfn{ kapi_page_pfn(page) });
 
@@ -199,7 +201,8 @@ class PageStore {
 	Status prepare_block(Run &run, const Access &access);
 	Result<IndexRange> populatable(const Run &run, IndexRange range, bool ran) const;
 	Status refusal(const Run &run, PageIndex index, bool ran) const;
-	Result<struct page *> page_to_populate(Run &run, PageIndex index, const Access &access);
+	Result<struct page *> page_to_populate(Run &run, PageIndex index, const Access &access,
+					       bool sure);
 	Status take_back(Run &run, unsigned slot, struct page *page, Platform &platform);
 	void settle_populate(Run &run, PageIndex index, struct page *page, Status status);
 	bool remove_whole(Run &run, PageIndex start, Platform &platform);
