@@ -338,9 +338,10 @@ void PageStore::settle_populate(Run &run, PageIndex index, struct page *page, St
 	}
 }
 
-Status PageStore::allocate(IndexRange range)
+Status PageStore::allocate(IndexRange &range, const Turn &turn)
 {
-	for (PageIndex index = range.start; index < range.end;) {
+	while (!range.empty()) {
+		PageIndex index = range.start;
 		const IndexRange block = block_around(index, kRunOrder);
 		const IndexRange part = range.intersect(block);
 
@@ -357,7 +358,10 @@ Status PageStore::allocate(IndexRange range)
 			GMEM_CHECK(fill(*run, index, part == block ? kRunOrder : 0,
 					[] { return true; }));
 		}
+		range.start = part.end;
 		kapi_cond_resched();
+		if (turn.over())
+			break;
 	}
 	return Status{};
 }
@@ -497,22 +501,36 @@ PageRef PageStore::remove_from(Run &run, IndexRange range, Platform &platform)
 
 PageRef PageStore::remove(IndexRange range, Platform &platform)
 {
+	PageRef busy;
+
+	do
+		busy = remove(range, platform, Turn{});
+	while (!busy && !range.empty());
+	return busy;
+}
+
+PageRef PageStore::remove(IndexRange &range, Platform &platform, const Turn &turn)
+{
 	std::uint64_t number = run_number(range.start);
 	const std::uint64_t last = run_number(range.end - 1);
 
 	while (Run *const run = runs_.find(number, last)) {
 		const IndexRange block = block_around(PageIndex{ number << kRunOrder }, kRunOrder);
+		const IndexRange part = range.intersect(block);
 
 		{
 			MutexGuard guard{ run->lock };
 
-			if (PageRef busy = remove_from(*run, range.intersect(block), platform))
+			range.start = part.start;
+			if (PageRef busy = remove_from(*run, part, platform))
 				return busy;
 		}
+		range.start = part.end;
 		kapi_cond_resched();
-		if (number++ == last)
-			break;
+		if (number++ == last || turn.over())
+			return PageRef{};
 	}
+	range.start = range.end;
 	return PageRef{};
 }
 

@@ -16,6 +16,7 @@
 #include "gmem/platform.h"
 #include "gmem/run.h"
 #include "gmem/stats.h"
+#include "gmem/turn.h"
 #include "gmem/xarray.h"
 
 namespace gmem
@@ -112,8 +113,11 @@ class PageStore {
 		return Status{};
 	}
 
-	/* Pages for all of @range, unprepared. -EINTR, -ENOMEM: some may be there. */
-	Status allocate(IndexRange range);
+	/*
+	 * Pages for the front of @range, unprepared, until @turn is over; @range is then
+	 * what is left, less than before. -EINTR, -ENOMEM: some may be there.
+	 */
+	Status allocate(IndexRange &range, const Turn &turn);
 
 	/*
 	 * Takes @range's pages out and frees them through the platform. Returns
@@ -121,6 +125,11 @@ class PageStore {
 	 * call again.
 	 */
 	PageRef remove(IndexRange range, Platform &platform);
+	/*
+	 * The same until @turn is over, of one run at least. @range is then what is left,
+	 * from the page returned on if there is one.
+	 */
+	PageRef remove(IndexRange &range, Platform &platform, const Turn &turn);
 	/*
 	 * What of @range to unmap and remove() first: the part in the first chunk
 	 * (kChunkOrder) that may have pages; or empty: no more have. A range in one chunk
@@ -133,15 +142,20 @@ class PageStore {
 	/* A holder could not unmap the page at @index: it is lost, and never used again. */
 	void unmap_failed(PageIndex index);
 
-	/* ---- shared and private: gmem/share.cc; inode lock held exclusively ---- */
+	/*
+	 * ---- shared and private: gmem/share.cc; slots_lock of the VM, and the inode lock
+	 * held exclusively ----
+	 */
 
 	/* The first stretch of @range that is (not) shared, as long as it is; or empty. */
 	IndexRange next_shared(IndexRange range, bool shared) const;
 	/*
 	 * The first one that is to become private (shared), as far as it is in one chunk
-	 * (kChunkOrder); or empty, as it also is when the task is killed. Sleeps.
+	 * (kChunkOrder); or empty, as it also is when the task is killed. Empty and not at
+	 * the end of @range: @turn is over, and it goes on from there. Sleeps.
 	 */
-	IndexRange next_to_convert(IndexRange range, bool to_private) const;
+	IndexRange next_to_convert(IndexRange range, bool to_private,
+				   const Turn *turn = nullptr) const;
 	/*
 	 * Makes sure that convert() of @range has what it needs. -ENOMEM, -EINTR;
 	 * -EHWPOISON: the page at @at is lost. Nothing visible has changed.
@@ -149,8 +163,12 @@ class PageStore {
 	Status prepare_convert(IndexRange range, PageIndex &at);
 	/* There will be no convert() of @range, nor of any other that is prepared. */
 	void cancel_convert(IndexRange range);
-	/* @range, which nobody has mapped, is now private, or shared. Cannot fail. */
-	void convert(IndexRange range, bool to_private, Platform &platform);
+	/*
+	 * @range, which nobody has mapped, is now private, or shared, up to what is returned:
+	 * at least in one run, and all unless @turn is over. Cannot fail.
+	 */
+	PageIndex convert(IndexRange range, bool to_private, Platform &platform,
+			  const Turn &turn);
 	/* Whether a mapping of the run around @index may take in all of it. Any context. */
 	bool huge_at(PageIndex index) const
 	{
@@ -220,7 +238,7 @@ class PageStore {
 		bool shared;
 	};
 	Stretch stretch_at(PageIndex index, PageIndex end) const;
-	IndexRange find_shared(IndexRange range, bool shared, bool chunk) const;
+	IndexRange find_shared(IndexRange range, bool shared, bool chunk, const Turn *turn) const;
 	PageIndex first_lost(const Run &run, IndexRange part) const;
 	Status set_aside(std::uint64_t number);
 	Run &known(std::uint64_t number);

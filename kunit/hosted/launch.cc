@@ -316,9 +316,9 @@ void a_source_that_has_gone_leaves_the_page()
 		const LaunchGuest l{ platform };
 		REQUIRE(l.guest.slot);
 
-		EXPECT_EQ(fake::fault(l.guest.vm, 4), 0);
-		if (platform == KAPI_PLATFORM_TDX_MODEL)
-			EXPECT_EQ(fake::prefault(l.guest.vm, 5), 0);
+		EXPECT_EQ(platform == KAPI_PLATFORM_TDX_MODEL ? fake::prefault(l.guest.vm, 5)
+							      : fake::fault(l.guest.vm, 4),
+			  0);
 		fake::page_of_pfn(kapi_page_pfn(l.guest.file.cached(5)))->content = 55;
 		fake::fail_nth(1);
 		EXPECT_EQ(l.populate(5, &source), -EFAULT);
