@@ -25,6 +25,9 @@ constexpr unsigned kTryMs = 5;
 /* This many tries later it may be in one of the kernel's own batches. */
 constexpr unsigned kDrainAt = 1;
 
+/* What is looked at page by page comes in pieces of 32 MiB, between which a turn may end. */
+constexpr unsigned kPieceOrder = kRunOrder + 4;
+
 } /* namespace */
 
 /* The first stretch of @rest that is not yet as wanted; or empty, also when killed. */
@@ -41,12 +44,17 @@ IndexRange Conversion::next(IndexRange rest)
 	}
 }
 
-/* Calls @fn for every stretch of @rest that is not yet as wanted, until it fails. */
-template <class Fn> Status Conversion::for_each_change(IndexRange rest, Fn fn)
+/*
+ * Calls @fn for every stretch of @rest that is not yet as wanted, cut at aligned blocks
+ * of @order, until it fails.
+ */
+template <class Fn>
+Status Conversion::for_each_change(IndexRange rest, unsigned order, Fn fn)
 {
 	for (;;) {
-		const IndexRange change = next(rest);
+		IndexRange change = next(rest);
 
+		change = change.intersect(block_around(change.start, order));
 		if (kapi_fatal_signal_pending())
 			return error(EINTR);
 		if (change.empty())
@@ -108,7 +116,7 @@ Status Conversion::prepare(PageIndex &at)
 	GMEM_CHECK(lock_.take_killable());
 	inode_.begin_conversion(range_, to_private_);
 
-	const Status sound = for_each_change(range_, [&](IndexRange change) {
+	const Status sound = for_each_change(range_, kPieceOrder, [&](IndexRange change) {
 		return inode_.store().prepare_convert(change, at);
 	});
 	IndexRange before = range_;
@@ -119,12 +127,14 @@ Status Conversion::prepare(PageIndex &at)
 	} else {
 		GMEM_CHECK(sound);
 		GMEM_CHECK(for_each_change(
-			range_, [&](IndexRange change) { return ask_consumers(change, at); }));
+			range_, kChunkOrder,
+			[&](IndexRange change) { return ask_consumers(change, at); }));
 	}
 	/* Private pages are nobody's but the guest's. */
 	if (to_private_) {
 		GMEM_CHECK(for_each_change(
-			before, [&](IndexRange change) { return wait_until_unused(change, at); }));
+			before, kPieceOrder,
+			[&](IndexRange change) { return wait_until_unused(change, at); }));
 	}
 	return sound;
 }

@@ -216,6 +216,11 @@ void set_work_ms(std::uint64_t ms)
 	inode_locks = 0;
 }
 
+std::uint64_t ms_of_work()
+{
+	return work_ms;
+}
+
 std::uint64_t longest_hold()
 {
 	return longest;

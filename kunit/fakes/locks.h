@@ -88,6 +88,7 @@ bool holds(Rank rank);
 void work();
 /* So long it takes from now on; by default no time. Begins the following two anew. */
 void set_work_ms(std::uint64_t ms);
+std::uint64_t ms_of_work();
 /* The longest that anybody has held an inode lock at a stretch, and how often one was. */
 std::uint64_t longest_hold();
 unsigned long inode_lockings();
