@@ -54,14 +54,19 @@ Status Conversion::for_each_change(IndexRange rest, unsigned order, Fn fn)
 	for (;;) {
 		IndexRange change = next(rest);
 
-		change = change.intersect(block_around(change.start, order));
 		if (kapi_fatal_signal_pending())
 			return error(EINTR);
 		if (change.empty())
 			return Status{};
-		GMEM_CHECK(fn(change));
 		rest.start = change.end;
-		lock_.pass_on();
+		while (!change.empty()) {
+			const IndexRange part =
+				change.intersect(block_around(change.start, order));
+
+			GMEM_CHECK(fn(part));
+			change.start = part.end;
+			lock_.pass_on();
+		}
 	}
 }
 
@@ -139,14 +144,33 @@ Status Conversion::prepare(PageIndex &at)
 	return sound;
 }
 
+/* The first page of @range that somebody has bound; its end if nobody has any. */
+PageIndex Conversion::first_bound(IndexRange range)
+{
+	PageIndex first = range.end;
+
+	for (File *file = inode_.files(); file; file = inode_.next(*file))
+		first = std::min(first, file->bindings().first_bound(range));
+	return first;
+}
+
 void Conversion::fail()
 {
-	lock_.take();
+	/* That is nobody's but slots_lock's. */
+	lock_.drop();
 	inode_.store().cancel_convert(range_);
-	for (File *file = inode_.files(); file; file = inode_.next(*file)) {
-		file->bindings().for_each_overlapping(range_, [&](Binding &binding) {
-			binding.failed(binding.range().intersect(range_), to_private_);
-		});
+	lock_.take();
+	for (IndexRange rest = range_; !rest.empty(); lock_.pass_on()) {
+		rest.start = first_bound(rest);
+
+		const IndexRange part = rest.intersect(block_around(rest.start, kChunkOrder));
+
+		for (File *file = inode_.files(); file; file = inode_.next(*file)) {
+			file->bindings().for_each_overlapping(part, [&](Binding &binding) {
+				binding.failed(binding.range().intersect(part), to_private_);
+			});
+		}
+		rest.start = part.end;
 	}
 }
 

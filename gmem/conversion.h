@@ -48,6 +48,7 @@ class Conversion {
     private:
 	IndexRange next(IndexRange rest);
 	template <class Fn> Status for_each_change(IndexRange rest, unsigned order, Fn fn);
+	PageIndex first_bound(IndexRange range);
 	Status ask_consumers(IndexRange change, PageIndex &at);
 	Status wait_until_unused(IndexRange change, PageIndex &at);
 	PageIndex unmap_stretches(class Invalidation &invalidation, IndexRange rest,

@@ -56,8 +56,6 @@ void Invalidation::unmap(IndexRange part)
 
 void Invalidation::zap(IndexRange part)
 {
-	if (inode_.store().kind().mappable)
-		kapi_cache_unmap_user(inode_.handle(), part.start.value, part.end.value);
 	for_each_binding(part, [&](Binding &b) { b.zap(b.range().intersect(part)); });
 }
 

@@ -29,7 +29,8 @@ class Invalidation {
 	void unmap(IndexRange part);
 	/*
 	 * The same of a part, in two steps: mappings of the parts given to zap() are gone when
-	 * flush() returns. Of a conversion, which no other invalidation meets.
+	 * flush() returns, but user space's, which there are none of. For a conversion, which
+	 * no other invalidation meets.
 	 */
 	void zap(IndexRange part);
 	void flush();
