@@ -22,7 +22,7 @@ class Turn {
 	bool over() const { return kapi_clock_ms() - since_ >= kMs; }
 
     private:
-	static constexpr std::uint64_t kMs = 20;
+	static constexpr std::uint64_t kMs = 30;
 
 	std::uint64_t since_ = kapi_clock_ms();
 };

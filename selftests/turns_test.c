@@ -17,7 +17,7 @@
 #include "pins.h"
 
 #define PRIVATE		KVM_MEMORY_ATTRIBUTE_PRIVATE
-/* Turns are of 20 ms; this machine is emulated, and may be busy. */
+/* Turns are of 30 ms; this machine is emulated, and may be busy. */
 #define MAX_WAITING	0.4
 /* Of which each other page is private, and what is only a number. */
 #define FRAGMENTED	(128 * SZ_1M)

@@ -184,7 +184,7 @@ void conversion_and_user_touch()
 /* The same where the inode lock is let go of after each run and each stretch. */
 void conversion_in_turns()
 {
-	fake::set_work_ms(25);
+	fake::set_work_ms(35);
 	for (const bool to_private : { true, false }) {
 		explore("in turns, user touch", 2,
 			{ [&] { start(!to_private, 1024); },

@@ -21,7 +21,7 @@ constexpr std::uint64_t kRuns = 250, kAll = kRuns * kRunPages;
 /* As many as the fakes have memory for. */
 constexpr std::uint64_t kFewRuns = 40, kFew = kFewRuns * kRunPages;
 /* A turn, and the longest piece of work that is not left in the middle. */
-constexpr std::uint64_t kMost = 60;
+constexpr std::uint64_t kMost = 90;
 
 class SlowWork {
     public:
@@ -60,10 +60,10 @@ void allocation_and_punch_take_turns()
 		const SlowWork slow{ 5 };
 
 		EXPECT_EQ(fake::fallocate(file.handle, false, 0, kFew * kPageSize), 0);
-		slow.expect_turns(kFewRuns / 5);
+		slow.expect_turns(kFewRuns / 8);
 		EXPECT_EQ(file.inode().handle()->nrpages, kFew);
 		EXPECT_EQ(file.punch(0, kFew), 0);
-		slow.expect_turns(kFewRuns / 5);
+		slow.expect_turns(kFewRuns / 8);
 		EXPECT_EQ(file.inode().handle()->nrpages, 0u);
 	}
 	world_vm_put(vm);
@@ -79,11 +79,11 @@ void a_long_conversion_takes_turns()
 			const SlowWork slow{ 1 };
 
 			EXPECT_EQ(file.convert(0, kAll, to_private), 0);
-			slow.expect_turns(kRuns / 25);
+			slow.expect_turns(kRuns / 40);
 			EXPECT(to_private ? file.is_private(0, kAll) : file.shared(0, kAll));
 			/* Looking takes long where there is much to look at. */
 			EXPECT_EQ(file.convert(0, kAll, to_private), 0);
-			slow.expect_turns(kRuns / 25);
+			slow.expect_turns(kRuns / 40);
 		}
 	}
 	world_vm_put(vm);
@@ -104,7 +104,7 @@ void a_fragmented_conversion_takes_turns()
 		for (std::uint64_t i = 0; i < 1024; i += 5)
 			EXPECT_EQ(g.access(i), 0);
 		EXPECT_EQ(g.file.convert(0, 1024, to_private), 0);
-		slow.expect_turns(512 / 25);
+		slow.expect_turns(512 / 40);
 		/* One a turn, which a stretch takes two milliseconds of. */
 		EXPECT(fake::mmu_calls().flushes - flushes <= 512 / 10 + 1);
 		EXPECT(g.attributes(0, 1024, to_private));
@@ -218,7 +218,7 @@ void a_failed_conversion_lets_everybody_in()
 	const ShareGuest g{ 2048 };
 	struct page *const pinned = g.file.pin(1030);
 	std::uint64_t at = 0;
-	const SlowWork slow{ 25 };
+	const SlowWork slow{ 35 };
 
 	REQUIRE(pinned);
 	EXPECT(g.file.user_write(3, 33));
@@ -236,7 +236,7 @@ void a_failed_conversion_lets_everybody_in()
 /* A turn for each run and stretch, whatever is asked for. */
 void conversions_in_the_smallest_turns()
 {
-	const SlowWork slow{ 25 };
+	const SlowWork slow{ 35 };
 	const ShareGuest g{ 2048 };
 	struct kvm_memory_slot *slot;
 	const ShareFile other{ g.vm, 1024, kInitShared };
