@@ -129,8 +129,8 @@ class Bindings {
 		     { first_slot(range), static_cast<Binding *>(exclusive_.first(range)),
 		       static_cast<Binding *>(shared_.first(range)) }) {
 			if (binding)
-				first = std::min(first, std::max(binding->range().start,
-								 range.start));
+				first = std::min(first,
+						 std::max(binding->range().start, range.start));
 		}
 		return first;
 	}

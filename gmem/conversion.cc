@@ -48,8 +48,7 @@ IndexRange Conversion::next(IndexRange rest)
  * Calls @fn for every stretch of @rest that is not yet as wanted, cut at aligned blocks
  * of @order, until it fails.
  */
-template <class Fn>
-Status Conversion::for_each_change(IndexRange rest, unsigned order, Fn fn)
+template <class Fn> Status Conversion::for_each_change(IndexRange rest, unsigned order, Fn fn)
 {
 	for (;;) {
 		IndexRange change = next(rest);
@@ -60,8 +59,7 @@ Status Conversion::for_each_change(IndexRange rest, unsigned order, Fn fn)
 			return Status{};
 		rest.start = change.end;
 		while (!change.empty()) {
-			const IndexRange part =
-				change.intersect(block_around(change.start, order));
+			const IndexRange part = change.intersect(block_around(change.start, order));
 
 			GMEM_CHECK(fn(part));
 			change.start = part.end;
@@ -131,15 +129,15 @@ Status Conversion::prepare(PageIndex &at)
 		before.end = at;
 	} else {
 		GMEM_CHECK(sound);
-		GMEM_CHECK(for_each_change(
-			range_, kChunkOrder,
-			[&](IndexRange change) { return ask_consumers(change, at); }));
+		GMEM_CHECK(for_each_change(range_, kChunkOrder, [&](IndexRange change) {
+			return ask_consumers(change, at);
+		}));
 	}
 	/* Private pages are nobody's but the guest's. */
 	if (to_private_) {
-		GMEM_CHECK(for_each_change(
-			before, kPieceOrder,
-			[&](IndexRange change) { return wait_until_unused(change, at); }));
+		GMEM_CHECK(for_each_change(before, kPieceOrder, [&](IndexRange change) {
+			return wait_until_unused(change, at);
+		}));
 	}
 	return sound;
 }
@@ -178,8 +176,7 @@ void Conversion::fail()
  * Takes the stretches of @rest out of guests' page tables, of which @first is the first,
  * with one flush for all, until the turn is over; up to where.
  */
-PageIndex Conversion::unmap_stretches(Invalidation &invalidation, IndexRange rest,
-				      IndexRange first)
+PageIndex Conversion::unmap_stretches(Invalidation &invalidation, IndexRange rest, IndexRange first)
 {
 	IndexRange change = first;
 
@@ -202,8 +199,8 @@ PageIndex Conversion::convert_stretches(Invalidation &invalidation, IndexRange r
 	IndexRange change = first.intersect(rest);
 
 	do {
-		const PageIndex end = inode_.store().convert(change, to_private_,
-							     inode_.platform(), turn);
+		const PageIndex end = inode_.store().convert(change, to_private_, inode_.platform(),
+							     turn);
 
 		invalidation.converted({ change.start, end }, to_private_);
 		rest.start = end;

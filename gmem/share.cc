@@ -38,8 +38,7 @@ IndexRange PageStore::next_to_convert(IndexRange range, bool to_private, const T
 	return find_shared(range, to_private, true, turn);
 }
 
-IndexRange PageStore::find_shared(IndexRange range, bool shared, bool chunk,
-				  const Turn *turn) const
+IndexRange PageStore::find_shared(IndexRange range, bool shared, bool chunk, const Turn *turn) const
 {
 	const IndexRange none{ range.end, range.end };
 	IndexRange found = none;

@@ -167,8 +167,7 @@ class PageStore {
 	 * @range, which nobody has mapped, is now private, or shared, up to what is returned:
 	 * at least in one run, and all unless @turn is over. Cannot fail.
 	 */
-	PageIndex convert(IndexRange range, bool to_private, Platform &platform,
-			  const Turn &turn);
+	PageIndex convert(IndexRange range, bool to_private, Platform &platform, const Turn &turn);
 	/* Whether a mapping of the run around @index may take in all of it. Any context. */
 	bool huge_at(PageIndex index) const
 	{

@@ -88,10 +88,10 @@ long gmem_file_populate(struct file *handle, void *core_file, struct gmem_launch
 
 		if (!slot || kapi_slot_file(slot) != handle)
 			return -EINVAL;
-		ret = populate_memslot(file, PopulateRequest{ file.vm(), slot, gfn, source,
-							      static_cast<long>(args->npages),
-							      launch_page, &launch,
-							      &launch.content });
+		ret = populate_memslot(file,
+				       PopulateRequest{ file.vm(), slot, gfn, source,
+							static_cast<long>(args->npages),
+							launch_page, &launch, &launch.content });
 	}
 	args->firmware_error = launch.content.firmware_error;
 	if (launch.content.corrected && source &&

@@ -367,5 +367,4 @@ GMEM_SUITE(launch, CASE(what_is_populated_is_measured), CASE(a_prefaulted_page_i
 	   CASE(a_launch_that_is_over_leaves_the_page),
 	   CASE(a_td_that_is_finalized_leaves_the_page),
 	   CASE(page_types_that_there_are_not_leave_the_page),
-	   CASE(a_source_that_has_gone_leaves_the_page),
-	   CASE(each_import_fails_once));
+	   CASE(a_source_that_has_gone_leaves_the_page), CASE(each_import_fails_once));
