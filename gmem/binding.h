@@ -48,6 +48,12 @@ class Binding {
 	 */
 	virtual void begin(IndexRange reach) = 0;
 	virtual void unmap(IndexRange range) = 0;
+	/*
+	 * unmap() in two steps, for ranges that are many: it is done when flush() returns.
+	 * Inode lock held exclusively.
+	 */
+	virtual void zap(IndexRange range) { unmap(range); }
+	virtual void flush() {}
 	/* @range, which is unmapped, has become private or shared. */
 	virtual void converted(IndexRange, bool /* to_private */) {}
 	virtual void end(IndexRange reach) = 0;

@@ -125,6 +125,23 @@ class Bindings {
 		return shared_.first(range);
 	}
 
+	/* The first page of @range that is bound; its end if none is. */
+	PageIndex first_bound(IndexRange range) const
+	{
+		PageIndex first = range.end;
+
+		if (range.empty())
+			return first;
+		for (const Binding *const binding :
+		     { first_slot(range), static_cast<Binding *>(exclusive_.first(range)),
+		       static_cast<Binding *>(shared_.first(range)) }) {
+			if (binding)
+				first = std::min(first,
+						 std::max(binding->range().start, range.start));
+		}
+		return first;
+	}
+
 	/* Calls @fn once for each binding that overlaps @range. */
 	template <class Fn> void for_each_overlapping(IndexRange range, Fn fn) const
 	{

@@ -19,6 +19,9 @@ using namespace gmem;
 namespace
 {
 
+/* So long, before a conversion is looked at again. */
+constexpr unsigned kBusyMs = 5;
+
 class ConsumersLock {
     public:
 	ConsumersLock() { kapi_consumers_lock(); }
@@ -59,6 +62,7 @@ struct gmem_consumer final : public IntervalBinding {
 	{
 	}
 
+	/* -EBUSY: a conversion goes on that would have asked it; try again in a moment. */
 	Status bind(File &file, struct gmem_consumer *&handle)
 	{
 		ExclusiveInodeLock lock{ file.inode().handle() };
@@ -66,6 +70,8 @@ struct gmem_consumer final : public IntervalBinding {
 
 		if (!file.open())
 			return error(ESTALE);
+		if (file.inode().converting(range()))
+			return error(EBUSY);
 		GMEM_CHECK(file.bindings().add(*this));
 
 		const Status status{ kapi_consumers_add(this) };
@@ -237,8 +243,10 @@ int gmem_consumer_bind(struct file *file, gmem_u64 start, gmem_u64 end,
 	if (!kapi_module_get(ops->owner))
 		return -ENODEV;
 
-	const Status status = made.value()->bind(*core, *consumer);
+	Status status = made.value()->bind(*core, *consumer);
 
+	for (; status == error(EBUSY); status = made.value()->bind(*core, *consumer))
+		kapi_sleep(kBusyMs);
 	if (status.ok())
 		made.value().release();
 	else

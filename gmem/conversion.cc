@@ -25,20 +25,46 @@ constexpr unsigned kTryMs = 5;
 /* This many tries later it may be in one of the kernel's own batches. */
 constexpr unsigned kDrainAt = 1;
 
+/* What is looked at page by page comes in pieces of 32 MiB, between which a turn may end. */
+constexpr unsigned kPieceOrder = kRunOrder + 4;
+
 } /* namespace */
 
-/* Calls @fn for every stretch of @rest that is not yet as wanted, until it fails. */
-template <class Fn> Status Conversion::for_each_change(IndexRange rest, Fn fn)
+/* The first stretch of @rest that is not yet as wanted; or empty, also when killed. */
+IndexRange Conversion::next(IndexRange rest)
 {
 	for (;;) {
-		const IndexRange change = inode_.store().next_to_convert(rest, to_private_);
+		const IndexRange change = inode_.store().next_to_convert(rest, to_private_,
+									 &lock_.turn());
+
+		if (!change.empty() || change.end == rest.end)
+			return change;
+		rest.start = change.end;
+		lock_.pass_on();
+	}
+}
+
+/*
+ * Calls @fn for every stretch of @rest that is not yet as wanted, cut at aligned blocks
+ * of @order, until it fails.
+ */
+template <class Fn> Status Conversion::for_each_change(IndexRange rest, unsigned order, Fn fn)
+{
+	for (;;) {
+		IndexRange change = next(rest);
 
 		if (kapi_fatal_signal_pending())
 			return error(EINTR);
 		if (change.empty())
 			return Status{};
-		GMEM_CHECK(fn(change));
 		rest.start = change.end;
+		while (!change.empty()) {
+			const IndexRange part = change.intersect(block_around(change.start, order));
+
+			GMEM_CHECK(fn(part));
+			change.start = part.end;
+			lock_.pass_on();
+		}
 	}
 }
 
@@ -59,7 +85,10 @@ Status Conversion::ask_consumers(IndexRange change, PageIndex &at)
 	return status;
 }
 
-/* @at is changed only when somebody uses a page. */
+/*
+ * @at is changed only when somebody uses a page. Others have the inode lock while this
+ * sleeps; user space does not get the pages back.
+ */
 Status Conversion::wait_until_unused(IndexRange change, PageIndex &at)
 {
 	for (unsigned tries = 0;; tries++) {
@@ -75,18 +104,22 @@ Status Conversion::wait_until_unused(IndexRange change, PageIndex &at)
 			return error(EAGAIN);
 		if (kapi_signal_pending())
 			return error(EINTR);
+		lock_.drop();
 		if (tries == kDrainAt)
 			kapi_drain_batches();
 		else
 			kapi_sleep(kTryMs);
+		lock_.take();
 	}
 }
 
 Status Conversion::prepare(PageIndex &at)
 {
 	at = range_.start;
+	GMEM_CHECK(lock_.take_killable());
+	inode_.begin_conversion(range_, to_private_);
 
-	const Status sound = for_each_change(range_, [&](IndexRange change) {
+	const Status sound = for_each_change(range_, kPieceOrder, [&](IndexRange change) {
 		return inode_.store().prepare_convert(change, at);
 	});
 	IndexRange before = range_;
@@ -96,47 +129,131 @@ Status Conversion::prepare(PageIndex &at)
 		before.end = at;
 	} else {
 		GMEM_CHECK(sound);
-		GMEM_CHECK(for_each_change(
-			range_, [&](IndexRange change) { return ask_consumers(change, at); }));
+		GMEM_CHECK(for_each_change(range_, kChunkOrder, [&](IndexRange change) {
+			return ask_consumers(change, at);
+		}));
 	}
 	/* Private pages are nobody's but the guest's. */
 	if (to_private_) {
-		GMEM_CHECK(for_each_change(
-			before, [&](IndexRange change) { return wait_until_unused(change, at); }));
+		GMEM_CHECK(for_each_change(before, kPieceOrder, [&](IndexRange change) {
+			return wait_until_unused(change, at);
+		}));
 	}
 	return sound;
 }
 
+/* The first page of @range that somebody has bound; its end if nobody has any. */
+PageIndex Conversion::first_bound(IndexRange range)
+{
+	PageIndex first = range.end;
+
+	for (File *file = inode_.files(); file; file = inode_.next(*file))
+		first = std::min(first, file->bindings().first_bound(range));
+	return first;
+}
+
 void Conversion::fail()
 {
+	/* That is nobody's but slots_lock's. */
+	lock_.drop();
 	inode_.store().cancel_convert(range_);
-	for (File *file = inode_.files(); file; file = inode_.next(*file)) {
-		file->bindings().for_each_overlapping(range_, [&](Binding &binding) {
-			binding.failed(binding.range().intersect(range_), to_private_);
-		});
+	lock_.take();
+	for (IndexRange rest = range_; !rest.empty(); lock_.pass_on()) {
+		rest.start = first_bound(rest);
+
+		const IndexRange part = rest.intersect(block_around(rest.start, kChunkOrder));
+
+		for (File *file = inode_.files(); file; file = inode_.next(*file)) {
+			file->bindings().for_each_overlapping(part, [&](Binding &binding) {
+				binding.failed(binding.range().intersect(part), to_private_);
+			});
+		}
+		rest.start = part.end;
 	}
+}
+
+/*
+ * Takes the stretches of @rest out of guests' page tables, of which @first is the first,
+ * with one flush for all, until the turn is over; up to where.
+ */
+PageIndex Conversion::unmap_stretches(Invalidation &invalidation, IndexRange rest, IndexRange first)
+{
+	IndexRange change = first;
+
+	do {
+		invalidation.zap(change);
+		rest.start = change.end;
+		if (lock_.turn().over())
+			break;
+		change = inode_.store().next_shared(rest, to_private_);
+	} while (!change.empty());
+	invalidation.flush();
+	return rest.start;
+}
+
+/* Converts the stretches of @rest, which nobody has mapped, for one turn; up to where. */
+PageIndex Conversion::convert_stretches(Invalidation &invalidation, IndexRange rest,
+					IndexRange first)
+{
+	const Turn turn;
+	IndexRange change = first.intersect(rest);
+
+	do {
+		const PageIndex end = inode_.store().convert(change, to_private_, inode_.platform(),
+							     turn);
+
+		invalidation.converted({ change.start, end }, to_private_);
+		rest.start = end;
+		if (turn.over())
+			break;
+		change = inode_.store().next_shared(rest, to_private_);
+	} while (!change.empty());
+	return rest.start;
+}
+
+/*
+ * Converts @rest, in one chunk, whose first stretch is @first. What one turn has unmapped
+ * and not converted the next one unmaps again.
+ */
+void Conversion::commit_chunk(IndexRange rest, IndexRange first)
+{
+	do {
+		{
+			Invalidation invalidation{ inode_, rest };
+			const PageIndex end = unmap_stretches(invalidation, rest, first);
+
+			rest.start = convert_stretches(invalidation, { rest.start, end }, first);
+		}
+		lock_.pass_on();
+		first = inode_.store().next_shared(rest, to_private_);
+	} while (!first.empty());
 }
 
 Status Conversion::commit()
 {
-	PageStore &store = inode_.store();
-	IndexRange change = store.next_to_convert(range_, to_private_);
+	lock_.take();
+	while (!kapi_fatal_signal_pending()) {
+		const IndexRange change = next(range_);
 
-	if (!change.empty()) {
-		Invalidation invalidation{ inode_, { change.start, range_.end } };
+		if (change.empty() && !kapi_fatal_signal_pending())
+			return Status{};
+		if (change.empty())
+			break;
+		range_.start = change.start;
 
-		for (; !change.empty() && !kapi_fatal_signal_pending();
-		     change = store.next_to_convert(range_, to_private_)) {
-			invalidation.unmap(change);
-			store.convert(change, to_private_, inode_.platform());
-			invalidation.converted(change, to_private_);
-			range_.start = change.end;
-		}
+		const IndexRange chunk = range_.intersect(block_around(change.start, kChunkOrder));
+
+		commit_chunk(chunk, change);
+		range_.start = chunk.end;
 	}
-	if (!kapi_fatal_signal_pending())
-		return Status{};
 	fail();
 	return error(EINTR);
+}
+
+void Conversion::over()
+{
+	lock_.take();
+	inode_.end_conversion();
 }
 
 } /* namespace gmem */

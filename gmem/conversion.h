@@ -4,27 +4,35 @@
  * two phases, so that there is nothing to undo: prepare() does all that can fail
  * and changes nothing that anybody sees; commit() cannot fail, unless the caller is
  * killed. Pages that are already as wanted are not touched.
+ *
+ * The VM's slots_lock is held throughout, so that one file has one request of
+ * conversion at a time. The inode lock is held in turns (gmem/turn.h); in between,
+ * what prepare() has found is kept true by Inode::converting().
  */
 #ifndef GMEM_CONVERSION_H
 #define GMEM_CONVERSION_H
 
 #include "gmem/inode.h"
+#include "gmem/turn.h"
 
 namespace gmem
 {
 
 class Conversion {
     public:
-	/* The inode lock is held exclusively as long as this lives. */
+	/*
+	 * Each call takes the inode lock if it is not held and keeps it, until this is
+	 * gone; each but the first lets others have it once a turn.
+	 */
 	Conversion(Inode &inode, IndexRange range, bool to_private)
-		: inode_(inode), range_(range), to_private_(to_private)
+		: inode_(inode), lock_(inode.handle()), range_(range), to_private_(to_private)
 	{
 	}
 
 	/*
 	 * -EAGAIN: somebody uses the page at @at; -EHWPOISON: it is lost; what a
 	 * consumer said of @at; -EINTR, -ENOMEM. Mappings of user space may be gone,
-	 * and come back when touched. Sleeps.
+	 * and come back when touched after over(). Sleeps.
 	 */
 	Status prepare(PageIndex &at);
 	/* After prepare() said so or not: there will be no commit(). Sleeps. */
@@ -34,13 +42,23 @@ class Conversion {
 	 * a chunk (kChunkOrder) then, and for the rest fail() has been done. Sleeps.
 	 */
 	Status commit();
+	/* The request that this is a part of is done with the file, whatever came of it. */
+	void over();
 
     private:
-	template <class Fn> Status for_each_change(IndexRange rest, Fn fn);
+	IndexRange next(IndexRange rest);
+	template <class Fn> Status for_each_change(IndexRange rest, unsigned order, Fn fn);
+	PageIndex first_bound(IndexRange range);
 	Status ask_consumers(IndexRange change, PageIndex &at);
 	Status wait_until_unused(IndexRange change, PageIndex &at);
+	PageIndex unmap_stretches(class Invalidation &invalidation, IndexRange rest,
+				  IndexRange first);
+	PageIndex convert_stretches(class Invalidation &invalidation, IndexRange rest,
+				    IndexRange first);
+	void commit_chunk(IndexRange rest, IndexRange first);
 
 	Inode &inode_;
+	ExclusiveTurns lock_;
 	IndexRange range_; /* what of it is not yet converted */
 	const bool to_private_;
 };

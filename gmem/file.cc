@@ -44,10 +44,13 @@ Status File::allocate(IndexRange range)
 	if (range.end > inode_.end())
 		return error(EINVAL);
 
-	GMEM_TRY(lock, KillableSharedInodeLock::take(inode_.handle()));
-	if (!open_)
-		return error(ESTALE);
-	return inode_.store().allocate(range);
+	do {
+		GMEM_TRY(lock, KillableSharedInodeLock::take(inode_.handle()));
+		if (!open_)
+			return error(ESTALE);
+		GMEM_CHECK(inode_.store().allocate(range, Turn{}));
+	} while (!range.empty());
+	return Status{};
 }
 
 Result<PageRef> File::user_page(PageIndex index)
@@ -59,11 +62,13 @@ Result<PageRef> File::user_page(PageIndex index)
 		if (busy)
 			kapi_page_wait_unlocked(busy.get());
 
-		const SharedInodeLock lock{ inode_.handle() };
+		GMEM_TRY(lock, KillableSharedInodeLock::take(inode_.handle()));
 		const IndexRange all{ PageIndex{ 0 }, inode_.end() };
 
 		if (!all.contains(index))
 			return error(EINVAL);
+		if (inode_.becomes_private(index))
+			return error(EBUSY);
 
 		Result<Backing> backing =
 			inode_.page(index, UserAccess{ lock, inode_.platform(), all, index });

@@ -48,11 +48,15 @@ class File {
 	 * changed. Takes this VM's slots_lock; sleeps.
 	 */
 	Result<int> link(struct kvm *vm);
-	/* -EINVAL: past the end; -ESTALE: closed; -EINTR, -ENOMEM. Sleeps. */
+	/*
+	 * -EINVAL: past the end; -ESTALE: closed, -EINTR, -ENOMEM: of these, a front part may
+	 * have been done. Takes the inode lock, a turn at a time; sleeps.
+	 */
 	Status allocate(IndexRange range);
 	/*
 	 * The shared page at @index for user space, locked, with a reference.
-	 * -EFAULT: it is private; -EINVAL: past the end; -EHWPOISON, -ENOMEM. Sleeps.
+	 * -EFAULT: it is private; -EINVAL: past the end; -EBUSY: it may be about to become
+	 * private, try again in a moment; -EINTR: killed; -EHWPOISON, -ENOMEM. Sleeps.
 	 */
 	Result<PageRef> user_page(PageIndex index);
 	/* The descriptor is gone: closes the view. Takes slots_lock; sleeps. */

@@ -50,6 +50,8 @@ class Access {
 	unsigned fit() const { return fit_; }
 	/* Nobody but a guest will use it. */
 	bool guest() const { return guest_; }
+	/* Whoever it is keeps the page for as long as it likes. The inode lock is held. */
+	virtual bool keeps() const = 0;
 
 	/* Whether all of the block of @order around the page would be used as private. */
 	virtual bool takes_all(unsigned order) const = 0;
@@ -101,6 +103,8 @@ class FaultAccess final : public MemslotAccess {
 		: MemslotAccess(platform, vm, gfn, fit, share, share == Share::kPrivate)
 	{
 	}
+
+	bool keeps() const override { return false; }
 };
 
 class KernelAccess final : public MemslotAccess {
@@ -110,6 +114,8 @@ class KernelAccess final : public MemslotAccess {
 		: MemslotAccess(platform, vm, gfn, fit, share, false)
 	{
 	}
+
+	bool keeps() const override { return true; }
 };
 
 class LaunchAccess final : public MemslotAccess {
@@ -122,6 +128,7 @@ class LaunchAccess final : public MemslotAccess {
 	}
 
 	bool takes_all(unsigned order) const override;
+	bool keeps() const override { return false; }
 
     private:
 	const bool all_private_;
@@ -135,6 +142,7 @@ class FileAccess : public Access {
     public:
 	Status prepare(std::int64_t ahead, Pfn pfn, unsigned order) const final;
 	Status admit(Pfn pfn, unsigned order) const final;
+	bool keeps() const final { return true; }
 
     protected:
 	FileAccess(Platform &platform, IndexRange all, PageIndex index, Share share)
@@ -147,7 +155,7 @@ class FileAccess : public Access {
 class UserAccess final : public FileAccess {
     public:
 	/* Of the file with the pages @all, which is one that can be mapped. */
-	UserAccess(const SharedInodeLock &, Platform &platform, IndexRange all, PageIndex index)
+	UserAccess(const KillableSharedInodeLock &, Platform &platform, IndexRange all, PageIndex index)
 		: FileAccess(platform, all, index, Share::kShared)
 	{
 	}

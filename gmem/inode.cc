@@ -55,20 +55,24 @@ Status Inode::punch(IndexRange range, const File *view)
 		GMEM_TRY(lock, KillableSharedInodeLock::take(inode_));
 		if (view && !view->open())
 			return error(ESTALE);
-		if (range.empty())
-			break;
 
-		Invalidation invalidation{ *this, range };
+		const Turn turn;
 
-		for (IndexRange part = store_.next_to_remove(range); !part.empty() && !busy;
-		     part = store_.next_to_remove(range)) {
+		while (!range.empty() && !busy && !turn.over()) {
+			IndexRange part = store_.next_to_remove(range);
+
+			if (part.empty())
+				return Status{};
 			if (kapi_fatal_signal_pending())
 				return error(EINTR);
+
+			Invalidation invalidation{ *this, part };
+
 			invalidation.unmap(part);
-			busy = store_.remove(part, platform());
-			range.start = busy ? part.start : part.end;
+			busy = store_.remove(part, platform(), turn);
+			range.start = part.start;
 		}
-	} while (busy);
+	} while (!range.empty());
 	return Status{};
 }
 
@@ -97,15 +101,25 @@ void Inode::poisoned(PageIndex index)
 
 Status Inode::convert(IndexRange range, bool to_private, PageIndex &at)
 {
-	GMEM_TRY(lock, KillableExclusiveInodeLock::take(inode_));
 	Conversion conversion{ *this, range, to_private };
-
-	const Status status = conversion.prepare(at);
+	Status status = conversion.prepare(at);
 
 	if (status.ok())
-		return conversion.commit();
-	conversion.fail();
+		status = conversion.commit();
+	else
+		conversion.fail();
+	conversion.over();
 	return status;
+}
+
+void Inode::begin_conversion(IndexRange range, bool to_private)
+{
+	/* Of several parts of a file, what lies between them is taken in. */
+	if (!converting_.empty())
+		range = { std::min(range.start, converting_.start),
+			  std::max(range.end, converting_.end) };
+	converting_ = range;
+	to_private_ = to_private;
 }
 
 void Inode::unmap_failed(IndexRange range)

@@ -45,8 +45,8 @@ class Inode {
 
 	/*
 	 * Unmaps @range everywhere and frees its pages. -ESTALE: @view, which asks for it,
-	 * is closed, and no more has been done; -EINTR: killed, and some may have been.
-	 * Sleeps; takes the inode lock.
+	 * is closed; -EINTR: killed; of either, a front part may have been done. Sleeps;
+	 * takes the inode lock, a turn at a time.
 	 */
 	Status punch(IndexRange range, const File *view = nullptr);
 	/* Frees all pages; nothing is bound any more. */
@@ -58,6 +58,20 @@ class Inode {
 	 * The VM's slots_lock is held; takes the inode lock. Sleeps.
 	 */
 	Status convert(IndexRange range, bool to_private, PageIndex &at);
+	/*
+	 * From a conversion's prepare() to its over(), which may let go of the inode lock in
+	 * between: nobody binds a part of that range, nor takes a shared page of what
+	 * becomes private. The inode lock, held exclusively.
+	 */
+	void begin_conversion(IndexRange range, bool to_private);
+	void end_conversion() { converting_ = {}; }
+	/* Whether there is one in @range. The inode lock. */
+	bool converting(IndexRange range) const { return !converting_.intersect(range).empty(); }
+	/* Whether the page at @index, if it is shared, may not be taken now. The inode lock. */
+	bool becomes_private(PageIndex index) const
+	{
+		return to_private_ && converting_.contains(index);
+	}
 	/*
 	 * A holder could not unmap @range: its pages are lost and will not be used
 	 * again. From within Binding::unmap().
@@ -75,6 +89,9 @@ class Inode {
 	PageStore store_;
 	File *files_ = nullptr;
 	bool ran_ = false; /* a guest of a file that has gone */
+	/* Inode lock. */
+	IndexRange converting_{};
+	bool to_private_ = false;
 	kapi_work promotions_;
 	/* Of that work alone. */
 	PageIndex next_promotion_; /* where to look for runs that want it */

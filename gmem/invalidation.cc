@@ -54,6 +54,16 @@ void Invalidation::unmap(IndexRange part)
 	for_each_binding(part, [&](Binding &b) { b.unmap(b.range().intersect(part)); });
 }
 
+void Invalidation::zap(IndexRange part)
+{
+	for_each_binding(part, [&](Binding &b) { b.zap(b.range().intersect(part)); });
+}
+
+void Invalidation::flush()
+{
+	for_each_binding(range_, [](Binding &b) { b.flush(); });
+}
+
 void Invalidation::converted(IndexRange part, bool to_private)
 {
 	for_each_binding(part,

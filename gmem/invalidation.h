@@ -27,6 +27,13 @@ class Invalidation {
 	void unmap() { unmap(range_); }
 	/* The same for a part of it. */
 	void unmap(IndexRange part);
+	/*
+	 * The same of a part, in two steps: mappings of the parts given to zap() are gone when
+	 * flush() returns, but user space's, which there are none of. For a conversion, which
+	 * no other invalidation meets.
+	 */
+	void zap(IndexRange part);
+	void flush();
 	/* Tells the holders that a part is now private, or shared. */
 	void converted(IndexRange part, bool to_private);
 	/* Ends it before its time; what would bring the range back waits for a run lock. */

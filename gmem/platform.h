@@ -74,13 +74,19 @@ class Platform {
 	 */
 	virtual Status split(Pfn) { return Status{}; }
 	/*
+	 * Whether populate() of pages of that kind is refused whatever page it is, with
+	 * its errors: asked before anything is done to a page. What it says stays so while
+	 * the VM's slots_lock is held, but for a VM that dies. May sleep.
+	 */
+	virtual Status may_populate(PageContent &) { return error(EOPNOTSUPP); }
+	/*
 	 * Makes the page at @pfn, which holds its first content, the guest's at @gfn,
 	 * and measures it. -EIO: see @content; -EBUSY, -ENOMEM: the page is still the
 	 * host's. -ENOTRECOVERABLE: it is nobody's, the host must not touch it, and
 	 * the VM is dead. Run lock held; may sleep.
 	 */
 	virtual Status populate(Gfn, Pfn, PageContent &) { return error(EOPNOTSUPP); }
-	/* Ends the launch; -EIO with @firmware_error, -EBUSY. May sleep. */
+	/* Ends the launch; -EIO with @firmware_error, -EBUSY. slots_lock held; may sleep. */
 	virtual Status finish(std::uint64_t &) { return error(EOPNOTSUPP); }
 	/* What the launch measured to. -EPERM before its end. */
 	virtual Status measurement(Measurement &) { return error(EOPNOTSUPP); }

@@ -132,6 +132,10 @@ Inode::Inode(Platform &platform, FileKind kind) : platform_(platform), store_(ki
 
 Result<Backing> Inode::page(PageIndex index, const Access &access)
 {
+	/* A conversion has seen that nobody has it, or is about to look. */
+	if (access.keeps() && access.share() != Share::kPrivate && becomes_private(index))
+		return error(EAGAIN);
+
 	Result<Backing> backing = store_.get(index, access);
 
 	/* Pages of some platforms cannot be copied, nor be joined by copying. */

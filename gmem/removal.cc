@@ -143,22 +143,36 @@ PageRef PageStore::remove_from(Run &run, IndexRange range, Platform &platform)
 
 PageRef PageStore::remove(IndexRange range, Platform &platform)
 {
+	PageRef busy;
+
+	do
+		busy = remove(range, platform, Turn{});
+	while (!busy && !range.empty());
+	return busy;
+}
+
+PageRef PageStore::remove(IndexRange &range, Platform &platform, const Turn &turn)
+{
 	std::uint64_t number = run_number(range.start);
 	const std::uint64_t last = run_number(range.end - 1);
 
 	while (Run *const run = runs_.find(number, last)) {
 		const IndexRange block = block_around(PageIndex{ number << kRunOrder }, kRunOrder);
+		const IndexRange part = range.intersect(block);
 
 		{
 			MutexGuard guard{ run->lock };
 
-			if (PageRef busy = remove_from(*run, range.intersect(block), platform))
+			range.start = part.start;
+			if (PageRef busy = remove_from(*run, part, platform))
 				return busy;
 		}
+		range.start = part.end;
 		kapi_cond_resched();
-		if (number++ == last)
-			break;
+		if (number++ == last || turn.over())
+			return PageRef{};
 	}
+	range.start = range.end;
 	return PageRef{};
 }
 

@@ -30,15 +30,15 @@ PageStore::Stretch PageStore::stretch_at(PageIndex index, PageIndex end) const
 
 IndexRange PageStore::next_shared(IndexRange range, bool shared) const
 {
-	return find_shared(range, shared, false);
+	return find_shared(range, shared, false, nullptr);
 }
 
-IndexRange PageStore::next_to_convert(IndexRange range, bool to_private) const
+IndexRange PageStore::next_to_convert(IndexRange range, bool to_private, const Turn *turn) const
 {
-	return find_shared(range, to_private, true);
+	return find_shared(range, to_private, true, turn);
 }
 
-IndexRange PageStore::find_shared(IndexRange range, bool shared, bool chunk) const
+IndexRange PageStore::find_shared(IndexRange range, bool shared, bool chunk, const Turn *turn) const
 {
 	const IndexRange none{ range.end, range.end };
 	IndexRange found = none;
@@ -59,6 +59,8 @@ IndexRange PageStore::find_shared(IndexRange range, bool shared, bool chunk) con
 			if (kapi_fatal_signal_pending())
 				return none;
 			kapi_cond_resched();
+			if (turn && turn->over())
+				return { stretch.end, stretch.end };
 		}
 		index = stretch.end;
 	}
@@ -162,9 +164,12 @@ void PageStore::give_back(Run &run, IndexRange part, bool split, Platform &platf
 	}
 }
 
-void PageStore::convert(IndexRange range, bool to_private, Platform &platform)
+PageIndex PageStore::convert(IndexRange range, bool to_private, Platform &platform,
+			     const Turn &turn)
 {
-	for (IndexRange rest = range; !rest.empty();) {
+	IndexRange rest = range;
+
+	do {
 		const IndexRange part = rest.intersect(block_around(rest.start, kRunOrder));
 		const unsigned from = Run::slot_of(part.start), to = from + part.size();
 		Run *const run = &known(run_number(part.start));
@@ -180,7 +185,8 @@ void PageStore::convert(IndexRange range, bool to_private, Platform &platform)
 		want_promotion(*run);
 		kapi_cond_resched();
 		rest.start = part.end;
-	}
+	} while (!rest.empty() && !turn.over());
+	return rest.start;
 }
 
 } /* namespace gmem */

@@ -263,9 +263,10 @@ bool PageStore::is_lost(Run &run, unsigned slot, struct page *page)
 	return kapi_page_poisoned(page) || run.unsafe().test(slot);
 }
 
-Status PageStore::allocate(IndexRange range)
+Status PageStore::allocate(IndexRange &range, const Turn &turn)
 {
-	for (PageIndex index = range.start; index < range.end;) {
+	while (!range.empty()) {
+		PageIndex index = range.start;
 		const IndexRange block = block_around(index, kRunOrder);
 		const IndexRange part = range.intersect(block);
 
@@ -282,7 +283,10 @@ Status PageStore::allocate(IndexRange range)
 			GMEM_CHECK(fill(*run, index, part == block ? kRunOrder : 0,
 					[] { return true; }));
 		}
+		range.start = part.end;
 		kapi_cond_resched();
+		if (turn.over())
+			break;
 	}
 	return Status{};
 }

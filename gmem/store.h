@@ -18,6 +18,7 @@
 #include "gmem/memory.h"
 #include "gmem/run.h"
 #include "gmem/stats.h"
+#include "gmem/turn.h"
 #include "gmem/xarray.h"
 
 namespace gmem
@@ -66,11 +67,12 @@ class PageStore {
 	 * first, @ran: a guest may have used what it was shown, which nobody has mapped
 	 * any more. Stops, @done pages later, before a page but the first that
 	 * populatable() refuses, and where one fails: -EEXIST, it has content; -EINVAL,
-	 * it is shared; -EHWPOISON, -ENOMEM, -EINTR; or what @fill said, the page is
+	 * it is shared; -EHWPOISON, -ENOMEM, -EINTR; -EFAULT, a guest may see it and it
+	 * is not @sure that @fill finds the content; or what @fill said, the page is
 	 * then as new. No guest comes by a page of the run meanwhile.
 	 */
 	template <class Fill>
-	Status populate(IndexRange range, const MemslotAccess &access, bool ran,
+	Status populate(IndexRange range, const MemslotAccess &access, bool ran, bool sure,
 			std::uint64_t &done, Fill fill)
 	{
 		done = 0;
@@ -84,8 +86,12 @@ class PageStore {
 			if (kapi_signal_pending())
 				return error(EINTR);
 			GMEM_TRY(page, page_for(*run, index, access));
-			if (run->prepared().test(Run::slot_of(index)))
+			if (run->prepared().test(Run::slot_of(index))) {
+				/* Something may be in it, by way of a neighbour's huge mapping. */
+				if (!sure)
+					return error(EFAULT);
 				GMEM_CHECK(take_back(*run, index, page, access.platform()));
+			}
 
 			const Status status = fill(access.gfn() + done, Pfn{ kapi_page_pfn(page) });
 
@@ -99,8 +105,11 @@ class PageStore {
 		return Status{};
 	}
 
-	/* Pages for all of @range, unprepared. -EINTR, -ENOMEM: some may be there. */
-	Status allocate(IndexRange range);
+	/*
+	 * Pages for the front of @range, unprepared, until @turn is over; @range is then
+	 * what is left, less than before. -EINTR, -ENOMEM: some may be there.
+	 */
+	Status allocate(IndexRange &range, const Turn &turn);
 
 	/*
 	 * Takes @range's pages out and frees them through the platform. Returns
@@ -108,6 +117,11 @@ class PageStore {
 	 * call again.
 	 */
 	PageRef remove(IndexRange range, Platform &platform);
+	/*
+	 * The same until @turn is over, of one run at least. @range is then what is left,
+	 * from the page returned on if there is one.
+	 */
+	PageRef remove(IndexRange &range, Platform &platform, const Turn &turn);
 	/*
 	 * What of @range to unmap and remove() first: the part in the first chunk
 	 * (kChunkOrder) that may have pages; or empty: no more have. A range in one chunk
@@ -120,15 +134,20 @@ class PageStore {
 	/* A holder could not unmap the page at @index: it is lost, and never used again. */
 	void unmap_failed(PageIndex index);
 
-	/* ---- shared and private: gmem/share.cc; inode lock held exclusively ---- */
+	/*
+	 * ---- shared and private: gmem/share.cc; slots_lock of the VM, and the inode lock
+	 * held exclusively ----
+	 */
 
 	/* The first stretch of @range that is (not) shared, as long as it is; or empty. */
 	IndexRange next_shared(IndexRange range, bool shared) const;
 	/*
 	 * The first one that is to become private (shared), as far as it is in one chunk
-	 * (kChunkOrder); or empty, as it also is when the task is killed. Sleeps.
+	 * (kChunkOrder); or empty, as it also is when the task is killed. Empty and not at
+	 * the end of @range: @turn is over, and it goes on from there. Sleeps.
 	 */
-	IndexRange next_to_convert(IndexRange range, bool to_private) const;
+	IndexRange next_to_convert(IndexRange range, bool to_private,
+				   const Turn *turn = nullptr) const;
 	/*
 	 * Makes sure that convert() of @range has what it needs. -ENOMEM, -EINTR;
 	 * -EHWPOISON: the page at @at is lost. Nothing visible has changed.
@@ -136,8 +155,11 @@ class PageStore {
 	Status prepare_convert(IndexRange range, PageIndex &at);
 	/* There will be no convert() of @range, nor of any other that is prepared. */
 	void cancel_convert(IndexRange range);
-	/* @range, which nobody has mapped, is now private, or shared. Cannot fail. */
-	void convert(IndexRange range, bool to_private, Platform &platform);
+	/*
+	 * @range, which nobody has mapped, is now private, or shared, up to what is returned:
+	 * at least in one run, and all unless @turn is over. Cannot fail.
+	 */
+	PageIndex convert(IndexRange range, bool to_private, Platform &platform, const Turn &turn);
 	/* Whether a mapping of the run around @index may take in all of it. Any context. */
 	bool huge_at(PageIndex index) const
 	{
@@ -246,7 +268,7 @@ class PageStore {
 		bool shared;
 	};
 	Stretch stretch_at(PageIndex index, PageIndex end) const;
-	IndexRange find_shared(IndexRange range, bool shared, bool chunk) const;
+	IndexRange find_shared(IndexRange range, bool shared, bool chunk, const Turn *turn) const;
 	PageIndex first_lost(const Run &run, IndexRange part) const;
 	Status set_aside(std::uint64_t number);
 	Run &known(std::uint64_t number);

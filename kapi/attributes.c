@@ -209,6 +209,22 @@ static bool is_as_wanted(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_
 						wanted);
 }
 
+bool kapi_attributes_are(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private)
+{
+	kapi_u64 stop;
+
+	lockdep_assert_held(&kvm->slots_lock);
+	if (!to_private)
+		return next_private(kvm, start, end) == end;
+	for (; start < end; start = stop) {
+		stop = min(end, (start | (CHUNK - 1)) + 1);
+		if (fatal_signal_pending(current) || !is_as_wanted(kvm, start, stop, true))
+			return false;
+		cond_resched();
+	}
+	return true;
+}
+
 int kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private)
 {
 	lockdep_assert_held(&kvm->slots_lock);

@@ -51,12 +51,6 @@ int kapi_inode_lock_killable(struct inode *inode);
 int kapi_inode_lock_shared_killable(struct inode *inode);
 void kapi_inode_assert_locked(struct inode *inode);
 
-/*
- * Exclusive, of one of several inodes whose locks a task takes with @kvm's
- * slots_lock held, in the order of their addresses. -EINTR, and not held: killed.
- */
-int kapi_inode_lock_among(struct inode *inode, struct kvm *kvm);
-
 /* Busy-wait free helpers around the current task. */
 bool kapi_signal_pending(void);
 /* Whether it is one that kills the task: it stays. */
@@ -64,6 +58,8 @@ bool kapi_fatal_signal_pending(void);
 void kapi_cond_resched(void);
 /* Gives up the CPU for @ms milliseconds, or a little longer. Sleeps. */
 void kapi_sleep(unsigned int ms);
+/* Milliseconds since some time, to the precision of the timer's tick. Any context. */
+kapi_u64 kapi_clock_ms(void);
 /* Nanoseconds since some time, which never go back. */
 kapi_u64 kapi_now_ns(void);
 /* Nanoseconds that the current task has been on a CPU. */

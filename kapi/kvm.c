@@ -138,7 +138,8 @@ void kapi_mmu_begin(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 	write_unlock(&kvm->mmu_lock);
 }
 
-void kapi_mmu_unmap(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start, kapi_u64 end)
+/* Whether a flush is due. */
+static bool zap(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start, kapi_u64 end)
 {
 	struct kvm_gfn_range range = {
 		.start = start,
@@ -148,10 +149,31 @@ void kapi_mmu_unmap(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 star
 		.attr_filter = KVM_FILTER_PRIVATE | KVM_FILTER_SHARED,
 	};
 
+	return gmem_mmu_unmap_gfn_range(kvm, &range);
+}
+
+void kapi_mmu_unmap(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start, kapi_u64 end)
+{
 	write_lock(&kvm->mmu_lock);
-	if (gmem_mmu_unmap_gfn_range(kvm, &range))
+	/* Before the lock goes: another unmapping would find nothing, and flush nothing. */
+	if (zap(kvm, slot, start, end))
 		gmem_flush_remote_tlbs_range(kvm, start, end - start);
 	write_unlock(&kvm->mmu_lock);
+}
+
+bool kapi_mmu_zap(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start, kapi_u64 end)
+{
+	bool flush;
+
+	write_lock(&kvm->mmu_lock);
+	flush = zap(kvm, slot, start, end);
+	write_unlock(&kvm->mmu_lock);
+	return flush;
+}
+
+void kapi_mmu_flush(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
+{
+	gmem_flush_remote_tlbs_range(kvm, start, end - start);
 }
 
 void kapi_mmu_split(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start, kapi_u64 end)

@@ -60,8 +60,20 @@ void kapi_create_args(const struct kvm_create_guest_memfd *args, kapi_u64 *size,
  * begin and end no fault in [start, end) can install a mapping. Gfns.
  */
 void kapi_mmu_begin(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
-/* Zaps private mappings of [start, end) of @slot and flushes; sleeps. */
+/*
+ * Takes all mappings of [start, end) of @slot, private and shared, out of the guest's page
+ * tables and TLBs. Sleeps.
+ */
 void kapi_mmu_unmap(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start, kapi_u64 end);
+/*
+ * Out of the page tables only. True: TLBs may have some of it until kapi_mmu_flush(),
+ * and another unmapping of the same gfns in between would not know. So nobody else
+ * unmaps them: the inode lock is held exclusively, or slots_lock is by who gives no
+ * page away. Sleeps.
+ */
+bool kapi_mmu_zap(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start, kapi_u64 end);
+/* What kapi_mmu_zap() has taken out of [start, end) is out of TLBs, too. */
+void kapi_mmu_flush(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
 void kapi_mmu_end(struct kvm *kvm);
 /*
  * Splits huge mappings that lie across the ends of [start, end), so that unmapping
@@ -91,6 +103,11 @@ kapi_u64 kapi_kvm_end_gfn(void);
  * cgroup. -ENOMEM; -EINTR: killed; either has set nothing aside. Sleeps.
  */
 int kapi_attributes_reserve(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
+/*
+ * Whether those of [start, end) are private already, or none of them is; false if the task
+ * is killed. Sleeps.
+ */
+bool kapi_attributes_are(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private);
 /* Gives back what of it has not been used. [start, end) may be any range. Sleeps. */
 void kapi_attributes_release(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
 /* Makes the attributes of [start, end) private or none. Cannot fail. Sleeps. */

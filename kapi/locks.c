@@ -5,7 +5,7 @@
  */
 #include <linux/delay.h>
 #include <linux/fs.h>
-#include <linux/kvm_host.h>
+#include <linux/jiffies.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
 
@@ -48,15 +48,6 @@ void kapi_inode_lock(struct inode *inode)
 int kapi_inode_lock_killable(struct inode *inode)
 {
 	return down_write_killable(&inode->i_mapping->invalidate_lock);
-}
-
-int kapi_inode_lock_among(struct inode *inode, struct kvm *kvm)
-{
-	/* lockdep cannot be told that the order is sound by a killable form of it. */
-	if (!IS_ENABLED(CONFIG_DEBUG_LOCK_ALLOC))
-		return kapi_inode_lock_killable(inode);
-	down_write_nest_lock(&inode->i_mapping->invalidate_lock, &kvm->slots_lock);
-	return 0;
 }
 
 void kapi_inode_unlock(struct inode *inode)
@@ -103,4 +94,9 @@ void kapi_cond_resched(void)
 void kapi_sleep(unsigned int ms)
 {
 	msleep(ms);
+}
+
+kapi_u64 kapi_clock_ms(void)
+{
+	return jiffies64_to_msecs(get_jiffies_64());
 }

@@ -6,12 +6,34 @@
  */
 #include <linux/fs.h>
 #include <linux/mempolicy.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "files.h"
 #include "kapi.h"
 #include "symbols.h"
+
+/* Before a page that may become private is looked at again. */
+#define BUSY_MS 1
+
+/*
+ * The access is tried again after @ms, by a task that is not killed meanwhile; with no lock
+ * of the fault's held, where its caller allows that.
+ */
+static vm_fault_t try_again(struct vm_fault *vmf, unsigned int ms)
+{
+	const unsigned int flags = vmf->flags;
+
+	if (flags & FAULT_FLAG_RETRY_NOWAIT)
+		return VM_FAULT_RETRY;
+	if (flags & FAULT_FLAG_ALLOW_RETRY)
+		release_fault_lock(vmf);
+	if (ms)
+		schedule_timeout_killable(msecs_to_jiffies(ms));
+	return flags & FAULT_FLAG_ALLOW_RETRY ? VM_FAULT_RETRY : VM_FAULT_NOPAGE;
+}
 
 static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
 {
@@ -20,6 +42,10 @@ static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
 	switch (gmem_file_fault(file->private_data, vmf->pgoff, &vmf->page)) {
 	case 0:
 		return VM_FAULT_LOCKED;
+	case -EBUSY:
+		return try_again(vmf, BUSY_MS);
+	case -EINTR:
+		return try_again(vmf, 0);
 	case -EHWPOISON:
 		return VM_FAULT_HWPOISON;
 	default:

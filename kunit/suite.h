@@ -71,6 +71,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(convert_refused)    \
 	X(convert_vm)         \
 	X(bounds)             \
+	X(turns)              \
 	X(convert_fails)      \
 	X(convert_races)      \
 	X(link)               \

@@ -10,7 +10,6 @@
 
 #include "gmem/conversion.h"
 #include "gmem/file.h"
-#include "gmem/xarray.h"
 #include "mmu/guards.h"
 #include "mmu/memslot.h"
 
@@ -19,53 +18,6 @@ namespace gmem
 
 namespace
 {
-
-/* Exclusive locks of several inodes: each once, in the order of their addresses. */
-class InodeLocks {
-    public:
-	InodeLocks() = default;
-	~InodeLocks()
-	{
-		std::uint64_t address = 0;
-
-		for (; struct inode *const inode = next(address); address++) {
-			if (address >= locked_)
-				break;
-			kapi_inode_unlock(inode);
-		}
-	}
-	InodeLocks(const InodeLocks &) = delete;
-	InodeLocks &operator=(const InodeLocks &) = delete;
-
-	/* One memslot's inode may be another's, too. -ENOMEM. */
-	Status add(struct inode *inode)
-	{
-		struct inode *present;
-		const Status status = inodes_.insert(reinterpret_cast<std::uintptr_t>(inode), inode,
-						     present);
-
-		return status == error(EBUSY) ? Status{} : status;
-	}
-
-	/* After all are in. -EINTR: killed. */
-	Status lock(struct kvm *kvm)
-	{
-		std::uint64_t address = 0;
-
-		for (; struct inode *const inode = next(address); address++) {
-			GMEM_CHECK(Status{ kapi_inode_lock_among(inode, kvm) });
-			locked_ = address + 1;
-		}
-		return Status{};
-	}
-
-    private:
-	/* The first at or behind @address, which becomes its own. */
-	struct inode *next(std::uint64_t &address) const { return inodes_.find(address, ~0ull); }
-
-	XArray<struct inode> inodes_; /* by their addresses */
-	std::uint64_t locked_ = 0; /* those below are */
-};
 
 /* A part of a memslot on a converting file, or gfns on none of them. */
 struct Piece {
@@ -77,7 +29,7 @@ struct Piece {
 	{
 		const PageIndex start = map.index_of(gfns.start);
 
-		return { file->inode(), { start, start + gfns.size() }, to_private };
+		return Conversion{ file->inode(), { start, start + gfns.size() }, to_private };
 	}
 
 	/* As Conversion's. */
@@ -104,6 +56,11 @@ struct Piece {
 			return conversion(to_private).commit();
 		return Status{ kapi_attributes_convert(kvm, gfns.start.value, gfns.end.value,
 						       to_private) };
+	}
+	void over(bool to_private) const
+	{
+		if (file)
+			conversion(to_private).over();
 	}
 };
 
@@ -169,6 +126,24 @@ class Pieces {
 	const GfnRange gfns_;
 };
 
+Status convert_pieces(struct kvm *kvm, const Pieces &pieces, bool to_private)
+{
+	Status status;
+
+	for (const Piece &piece : pieces) {
+		status = piece.prepare(kvm, to_private);
+		if (status.ok())
+			continue;
+		for (const Piece &told : pieces)
+			told.fail(kvm, to_private);
+		return status;
+	}
+	/* Who is killed stays so: each piece from there on gives up. */
+	for (const Piece &piece : pieces)
+		status = piece.commit(kvm, to_private);
+	return status;
+}
+
 } /* namespace */
 
 Status convert_gfns(struct kvm *kvm, GfnRange gfns, bool to_private)
@@ -177,29 +152,16 @@ Status convert_gfns(struct kvm *kvm, GfnRange gfns, bool to_private)
 	if (to_private && gfns.end.value > kapi_kvm_end_gfn())
 		return error(EINVAL);
 
+	/* Those of memslots on files that convert are their files' state. */
+	if (kapi_attributes_are(kvm, gfns.start.value, gfns.end.value, to_private))
+		return Status{};
+
 	const Pieces pieces{ kvm, gfns };
-	InodeLocks locks;
+	const Status status = convert_pieces(kvm, pieces, to_private);
 
-	for (const Piece &piece : pieces) {
-		if (piece.file)
-			GMEM_CHECK(locks.add(piece.file->inode().handle()));
-	}
-	GMEM_CHECK(locks.lock(kvm));
-	for (const Piece &piece : pieces) {
-		const Status status = piece.prepare(kvm, to_private);
-
-		if (status.ok())
-			continue;
-		for (const Piece &told : pieces)
-			told.fail(kvm, to_private);
-		return status;
-	}
-
-	Status status;
-
-	/* Who is killed stays so: each piece from there on gives up. */
+	/* Until then each file keeps what its pieces were prepared for. */
 	for (const Piece &piece : pieces)
-		status = piece.commit(kvm, to_private);
+		piece.over(to_private);
 	return status;
 }
 

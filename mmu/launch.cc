@@ -98,9 +98,10 @@ long gmem_file_populate(struct file *handle, void *core_file, struct gmem_launch
 
 		if (!slot || kapi_slot_file(slot) != handle)
 			return -EINVAL;
-		ret = populate_memslot(file, PopulateRequest{ file.vm(), slot, gfn, source,
-							      static_cast<long>(args->npages),
-							      launch_page, &launch });
+		ret = populate_memslot(file,
+				       PopulateRequest{ file.vm(), slot, gfn, source,
+							static_cast<long>(args->npages),
+							launch_page, &launch, &launch.content });
 	}
 	args->firmware_error = launch.content.firmware_error;
 	if (launch.content.corrected && source &&
@@ -115,6 +116,12 @@ long gmem_file_finish(void *core_file, struct gmem_launch_finish *args)
 {
 	File &file = *static_cast<File *>(core_file);
 	std::uint64_t firmware_error = 0;
+	/* Between a populate's asking and its doing the launch does not end. */
+	const auto lock = KillableSlotsLock::take(file.vm());
+
+	if (!lock.ok())
+		return lock.status().code();
+
 	Status status = check_open(file);
 
 	if (status.ok())

@@ -32,13 +32,18 @@ bool MemslotBinding::cuts(PageIndex edge, PageIndex inside) const
 	return edge != edge.round_down(kRunOrder) && store_.joined_at(inside);
 }
 
+/* What lies around what is unmapped stays mapped. */
+void MemslotBinding::split_around(IndexRange range, GfnRange gfns)
+{
+	if (cuts(range.start, range.start) || cuts(range.end, range.end - 1))
+		kapi_mmu_split(kvm_, slot_, gfns.start.value, gfns.end.value);
+}
+
 void MemslotBinding::unmap(IndexRange range)
 {
 	const GfnRange gfns = map_.gfns_of(range);
 
-	/* What lies around it stays mapped. */
-	if (cuts(range.start, range.start) || cuts(range.end, range.end - 1))
-		kapi_mmu_split(kvm_, slot_, gfns.start.value, gfns.end.value);
+	split_around(range, gfns);
 	kapi_mmu_unmap(kvm_, slot_, gfns.start.value, gfns.end.value);
 }
 
@@ -48,6 +53,28 @@ bool MemslotBinding::shows_private(IndexRange block) const
 
 	return gfns.size() == block.size() && gfns.start.value % block.size() == 0 &&
 	       kapi_kvm_range_private(kvm_, gfns.start.value, gfns.end.value);
+}
+
+/* @hull, from its first gfn to the end of @more, which comes behind it. */
+static GfnRange extended(GfnRange hull, GfnRange more)
+{
+	return hull.empty() ? more : GfnRange{ hull.start, more.end };
+}
+
+void MemslotBinding::zap(IndexRange range)
+{
+	const GfnRange gfns = map_.gfns_of(range);
+
+	split_around(range, gfns);
+	if (kapi_mmu_zap(kvm_, slot_, gfns.start.value, gfns.end.value))
+		zapped_ = extended(zapped_, gfns);
+}
+
+void MemslotBinding::flush()
+{
+	if (!zapped_.empty())
+		kapi_mmu_flush(kvm_, zapped_.start.value, zapped_.end.value);
+	zapped_ = {};
 }
 
 Status MemslotBinding::prepare(IndexRange range, bool to_private)
@@ -72,11 +99,17 @@ void MemslotBinding::converted(IndexRange range, bool to_private)
 	const GfnRange gfns = map_.gfns_of(range);
 
 	kapi_attributes_set(kvm_, gfns.start.value, gfns.end.value, to_private);
-	kapi_attributes_changed(kvm_, slot_, gfns.start.value, gfns.end.value, to_private);
+	changed_ = extended(changed_, gfns);
+	changed_to_private_ = to_private;
 }
 
 void MemslotBinding::end(IndexRange)
 {
+	/* What lies between stretches that have changed was as wanted before. */
+	if (!changed_.empty())
+		kapi_attributes_changed(kvm_, slot_, changed_.start.value, changed_.end.value,
+					changed_to_private_);
+	changed_ = {};
 	kapi_mmu_end(kvm_);
 }
 

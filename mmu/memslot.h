@@ -33,6 +33,8 @@ class MemslotBinding final : public Binding {
 	void failed(IndexRange range, bool to_private) override;
 	void begin(IndexRange reach) override;
 	void unmap(IndexRange range) override;
+	void zap(IndexRange range) override;
+	void flush() override;
 	void converted(IndexRange range, bool to_private) override;
 	void end(IndexRange reach) override;
 	void cut() override;
@@ -41,11 +43,18 @@ class MemslotBinding final : public Binding {
     private:
 	/* Whether what is mapped with the page @inside may go beyond @edge, next to it. */
 	bool cuts(PageIndex edge, PageIndex inside) const;
+	void split_around(IndexRange range, GfnRange gfns);
 
 	const PageStore &store_;
 	struct kvm *kvm_;
 	struct kvm_memory_slot *slot_;
 	const SlotMap map_;
+	/*
+	 * Of a conversion, from first to last: what is to be flushed, and what has changed.
+	 * Inode lock held exclusively.
+	 */
+	GfnRange zapped_{}, changed_{};
+	bool changed_to_private_ = false;
 };
 
 /*

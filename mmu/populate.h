@@ -18,6 +18,8 @@ struct PopulateRequest {
 	long npages;
 	kapi_populate_cb callback;
 	void *opaque;
+	/* What is asked of our platform; NULL: KVM has asked its own. */
+	PageContent *content = nullptr;
 };
 
 /* As gmem_populate(); slots_lock and a reference of @file are held. Sleeps. */

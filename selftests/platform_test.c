@@ -390,6 +390,34 @@ static void test_prefault_before_the_launch(void)
 	spotless_end(&before);
 }
 
+/*
+ * A guest writes to pages by way of the huge mapping of their neighbour, which to
+ * populate are still to be had. What is refused leaves them as they are.
+ */
+static void test_refusal_leaves_content(void)
+{
+	struct spotless before = spotless_begin();
+	const bool model = strcmp(gmem_platform(), "none");
+	struct vm *vm = vm_create_private(1);
+	struct vcpu *vcpu = &vm->vcpus[0];
+	int fd = vm_add_private(vm, FILE_SIZE);
+	const u64 gpa = TEST_GPA + PAGE_SIZE;
+
+	MUST(guest_fill(vcpu, TEST_GPA, SZ_2M, 5));
+	CHECK_EQ(populate(fd, gpa, page_bytes, 1, 7, NULL), model ? -EIO : -EOPNOTSUPP);
+	MUST(guest_check(vcpu, TEST_GPA, SZ_2M, 5));
+	CHECK_EQ(populate(fd, gpa, (void *)PAGE_SIZE, 1, GMEM_PAGE_NORMAL, NULL),
+		 model ? -EFAULT : -EOPNOTSUPP);
+	MUST(guest_check(vcpu, TEST_GPA, SZ_2M, 5));
+	CHECK_EQ(finish(fd, NULL), model ? 0 : -EOPNOTSUPP);
+	CHECK_EQ(populate(fd, gpa, page_bytes, 1, GMEM_PAGE_NORMAL, NULL),
+		 model ? -EIO : -EOPNOTSUPP);
+	MUST(guest_check(vcpu, TEST_GPA, SZ_2M, 5));
+	vm_free(vm);
+	close(fd);
+	spotless_end(&before);
+}
+
 static int test_module(void)
 {
 	int fd = open(GMEM_TEST_PATH, O_RDWR | O_CLOEXEC);
@@ -476,6 +504,7 @@ static void test_no_model_no_launch(void)
 /* The tests that the platform of the module makes sense for. */
 static const struct tap_test of_none[] = {
 	TAP_TEST(test_no_model_no_launch),
+	TAP_TEST(test_refusal_leaves_content),
 };
 
 static const struct tap_test of_snp[] = {
@@ -486,6 +515,7 @@ static const struct tap_test of_snp[] = {
 	TAP_TEST(test_end_of_launch),
 	TAP_TEST(test_guest_runs),
 	TAP_TEST(test_prefault_before_the_launch),
+	TAP_TEST(test_refusal_leaves_content),
 	TAP_TEST(test_memory_stays_where_it_is),
 	{ .name = "test_time_of_a_launch", .fn = test_time_of_a_launch, .timeout = 300 },
 };

@@ -87,6 +87,33 @@ SnpStatus SnpFirmware::activate(SnpGuest &guest, std::uint32_t asid)
 	return SnpStatus::Success;
 }
 
+SnpStatus SnpFirmware::check_context(const SnpGuest &guest)
+{
+	if (!initialized_)
+		return SnpStatus::InvalidPlatformState;
+	return is_context(guest) ? SnpStatus::Success : SnpStatus::InvalidGuest;
+}
+
+SnpStatus SnpFirmware::check_launch(const SnpGuest &guest, std::uint8_t type)
+{
+	if (!snp_page_type_known(type))
+		return SnpStatus::InvalidParam;
+	if (guest.state != SnpGuest::State::Launch)
+		return SnpStatus::InvalidGuestState;
+	return guest.asid ? SnpStatus::Success : SnpStatus::Inactive;
+}
+
+SnpStatus SnpFirmware::may_update(const SnpGuest &guest, std::uint8_t type, RmpSize size)
+{
+	const SnpStatus status = check_context(guest);
+
+	if (status != SnpStatus::Success)
+		return status;
+	if (snp_page_type_single(type) && size != RmpSize::k4K)
+		return SnpStatus::InvalidPageSize;
+	return check_launch(guest, type);
+}
+
 SnpStatus SnpFirmware::check(const SnpGuest &guest, const SnpLaunchUpdate &update,
 			     const RmpEntry &entry)
 {
@@ -96,10 +123,11 @@ SnpStatus SnpFirmware::check(const SnpGuest &guest, const SnpLaunchUpdate &updat
 
 	if (update.reserved)
 		return SnpStatus::InvalidParam;
-	if (!initialized_)
-		return SnpStatus::InvalidPlatformState;
-	if (!is_context(guest))
-		return SnpStatus::InvalidGuest;
+
+	SnpStatus status = check_context(guest);
+
+	if (status != SnpStatus::Success)
+		return status;
 	if (entry.state() != RmpState::PreGuest)
 		return SnpStatus::InvalidPageState;
 	if (entry.size != update.size)
@@ -108,12 +136,9 @@ SnpStatus SnpFirmware::check(const SnpGuest &guest, const SnpLaunchUpdate &updat
 		return SnpStatus::InvalidAddress;
 	if (only_4k && update.size != RmpSize::k4K)
 		return SnpStatus::InvalidPageSize;
-	if (!snp_page_type_known(update.type))
-		return SnpStatus::InvalidParam;
-	if (guest.state != SnpGuest::State::Launch)
-		return SnpStatus::InvalidGuestState;
-	if (!guest.asid)
-		return SnpStatus::Inactive;
+	status = check_launch(guest, update.type);
+	if (status != SnpStatus::Success)
+		return status;
 	if (entry.asid != guest.asid)
 		return SnpStatus::InvalidPageOwner;
 	if (update.imi != guest.imi)

@@ -70,6 +70,8 @@ class SnpFirmware {
 	SnpStatus launch_start(SnpGuest &guest);
 	SnpStatus activate(SnpGuest &guest, std::uint32_t asid);
 	SnpStatus launch_update(SnpGuest &guest, const SnpLaunchUpdate &update);
+	/* No command: what of launch_update's refusals does not depend on the page. */
+	SnpStatus may_update(const SnpGuest &guest, std::uint8_t type, RmpSize size);
 	SnpStatus launch_finish(SnpGuest &guest);
 	SnpStatus decommission(SnpGuest &guest);
 	SnpStatus page_reclaim(Pfn pfn, RmpSize size);
@@ -87,6 +89,8 @@ class SnpFirmware {
 
     private:
 	bool is_context(const SnpGuest &guest);
+	SnpStatus check_context(const SnpGuest &guest);
+	static SnpStatus check_launch(const SnpGuest &guest, std::uint8_t type);
 	SnpStatus check(const SnpGuest &guest, const SnpLaunchUpdate &update,
 			const RmpEntry &entry);
 	static bool sanitize_cpuid(std::span<std::uint8_t> table);

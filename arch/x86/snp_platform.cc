@@ -202,10 +202,36 @@ Status SnpPlatform::undo_populate(Pfn pfn)
 	return error(ENOTRECOVERABLE);
 }
 
+/* No type of the firmware's is larger than a byte. */
+static std::uint8_t type_of(const PageContent &content)
+{
+	return content.type < 256 ? content.type : 0;
+}
+
+/* More than a page at once is a larger page to the firmware. */
+static RmpSize size_of(const PageContent &content)
+{
+	return content.pages > 1 && snp_page_type_single(type_of(content)) ? RmpSize::k2M
+									   : RmpSize::k4K;
+}
+
+Status SnpPlatform::may_populate(PageContent &content)
+{
+	if (dead())
+		return error(EIO);
+
+	MutexGuard guard{ lock_ };
+	const SnpStatus status = the_machine->firmware.may_update(guest_, type_of(content),
+								  size_of(content));
+
+	content.firmware_error = static_cast<std::uint64_t>(status);
+	return status == SnpStatus::Success ? Status{} : error(EIO);
+}
+
 Status SnpPlatform::populate(Gfn gfn, Pfn pfn, PageContent &content)
 {
 	Rmp &rmp = the_machine->rmp;
-	const auto type = static_cast<std::uint8_t>(content.type < 256 ? content.type : 0);
+	const std::uint8_t type = type_of(content);
 
 	if (dead())
 		return error(EIO);
@@ -221,9 +247,7 @@ Status SnpPlatform::populate(Gfn gfn, Pfn pfn, PageContent &content)
 
 	const SnpLaunchUpdate command{
 		.page = pfn,
-		/* More than a page at once is a larger page to the firmware. */
-		.size = content.pages > 1 && snp_page_type_single(type) ? RmpSize::k2M
-									: RmpSize::k4K,
+		.size = size_of(content),
 		.type = type,
 		.data = { static_cast<std::uint8_t *>(kapi_frame(pfn.value)), kPageSize },
 	};

@@ -41,6 +41,7 @@ class SnpPlatform final : public ModelVm {
 	bool pages_join() const override { return false; }
 	Status admit(Gfn gfn, Pfn pfn, unsigned order) override;
 	Status split(Pfn pfn) override;
+	Status may_populate(PageContent &content) override;
 	Status populate(Gfn gfn, Pfn pfn, PageContent &content) override;
 	Status finish(std::uint64_t &firmware_error) override;
 	Status measurement(Measurement &out) override;

@@ -232,6 +232,19 @@ bool TdxPlatform::is_hosts(Pfn pfn)
 	return the_machine->pamt.lookup(pfn).type == PageType::Nda;
 }
 
+Status TdxPlatform::may_populate(PageContent &content)
+{
+	if (dead())
+		return error(EIO);
+	if (content.type != GMEM_PAGE_NORMAL)
+		content.firmware_error = tdx::kOperandInvalid | tdx::kRcx;
+	else if (runnable())
+		content.firmware_error = tdx::kOpStateIncorrect;
+	else
+		return Status{};
+	return error(EIO);
+}
+
 /* One pass: each page is added and at once extended. */
 Status TdxPlatform::populate(Gfn gfn, Pfn pfn, PageContent &content)
 {

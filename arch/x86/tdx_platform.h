@@ -36,6 +36,7 @@ class TdxPlatform final : public ModelVm {
 	unsigned max_order() const override { return 0; }
 	bool pages_join() const override { return false; }
 	Status admit(Gfn gfn, Pfn pfn, unsigned order) override;
+	Status may_populate(PageContent &content) override;
 	Status populate(Gfn gfn, Pfn pfn, PageContent &content) override;
 	Status finish(std::uint64_t &firmware_error) override;
 	Status measurement(Measurement &out) override;

@@ -193,7 +193,9 @@ enum gmem_page_type {
  *   -EBUSY   the platform was busy for too long
  *   -EINTR, -ENOMEM, -EHWPOISON
  *
- * After a refusal the digest is as the firmware has it.
+ * After a refusal the digest is as the firmware has it. One that does not depend on
+ * the pages (-EOPNOTSUPP, the launch is over, a type that there is not) leaves them as
+ * they are, and so does a source that cannot be read.
  */
 struct gmem_launch_populate {
 	__u64 gpa; /* bytes */
@@ -205,7 +207,7 @@ struct gmem_launch_populate {
 	__u64 firmware_error; /* out; 0 or the status of SNP or of TDX */
 };
 
-/* Ends the launch. -EIO and the status if the firmware refuses; -EBUSY. */
+/* Ends the launch. -EIO and the status if the firmware refuses; -EBUSY, -EINTR. */
 struct gmem_launch_finish {
 	__u64 firmware_error; /* out */
 };

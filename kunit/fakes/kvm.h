@@ -60,8 +60,12 @@ class GuestTables {
 
 	/* Installs what a fault found. @order 0, 9 or 18; @page is the block's first then. */
 	void map(std::uint64_t gfn, struct page *page, unsigned order);
-	/* Takes out every mapping that overlaps [start, end). */
-	void zap(std::uint64_t start, std::uint64_t end);
+	/* Takes out every mapping that overlaps [start, end), but not of TLBs if not @flush. */
+	void zap(std::uint64_t start, std::uint64_t end, bool flush = true);
+	/* Out of TLBs, too; a page is mapped until then. */
+	void flush(std::uint64_t start, std::uint64_t end);
+	std::size_t tlb_size() const { return tlb_.size(); }
+	bool in_tlb(std::uint64_t gfn) const { return tlb_.count(gfn); }
 	/* A leaf around @gfn becomes small ones. */
 	void split(std::uint64_t gfn);
 	/* The page behind @gfn and the order it is mapped with; NULL: none. */
@@ -79,6 +83,7 @@ class GuestTables {
 
 	std::map<std::uint64_t, Block> blocks_; /* by gfn / 512 */
 	std::set<std::uint64_t> giants_; /* gfn >> 18 of those mapped as one */
+	std::map<std::uint64_t, struct page *> tlb_; /* what is there no more */
 };
 
 } /* namespace fake */
@@ -162,9 +167,9 @@ int mapped_order(struct kvm *kvm, std::uint64_t gfn);
 long populate(struct kvm *kvm, std::uint64_t gfn, void *src, long npages, kapi_populate_cb cb,
 	      void *opaque);
 
-/* Invalidations of all VMs: how many begin, unmap and end calls so far. */
+/* Invalidations of all VMs: how many calls so far; unmaps may share a flush. */
 struct MmuCalls {
-	unsigned long begins, unmaps, ends;
+	unsigned long begins, unmaps, flushes, ends;
 	std::uint64_t begin_start, begin_end, unmap_start, unmap_end; /* the last ones */
 };
 MmuCalls mmu_calls();

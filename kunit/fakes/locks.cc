@@ -19,6 +19,8 @@ namespace
 
 thread_local Task thread_task;
 std::atomic<unsigned long> signal_after, killed_after;
+std::atomic<std::uint64_t> clock_ms, work_ms, longest;
+std::atomic<unsigned long> inode_locks;
 
 /* Whether the countdown is over, which this call goes on with. */
 bool counted_down(std::atomic<unsigned long> &count)
@@ -88,11 +90,9 @@ void return_to_user()
 	}
 }
 
-void Lock::check_order(bool among) const
+void Lock::check_order() const
 {
 	for (const Held &held : current().held) {
-		if (among && held.lock->rank() == rank_ && held.lock < this)
-			continue;
 		if (held.lock->rank() >= rank_)
 			bug("%s taken under %s", name(rank_), name(held.lock->rank()));
 	}
@@ -102,7 +102,8 @@ void Lock::check_order(bool among) const
 
 void Lock::acquired(bool exclusive)
 {
-	current().held.push_back({ this, exclusive });
+	current().held.push_back({ this, exclusive, clock_ms });
+	inode_locks += rank_ == Rank::Inode;
 }
 
 void Lock::released(bool exclusive)
@@ -111,6 +112,8 @@ void Lock::released(bool exclusive)
 
 	for (auto it = held.rbegin(); it != held.rend(); ++it) {
 		if (it->lock == this && it->exclusive == exclusive) {
+			if (rank_ == Rank::Inode)
+				longest = std::max<std::uint64_t>(longest, clock_ms - it->since);
 			held.erase(std::next(it).base());
 			return;
 		}
@@ -121,17 +124,6 @@ void Lock::released(bool exclusive)
 void Lock::lock()
 {
 	check_order();
-	lock_checked();
-}
-
-void Lock::lock_among()
-{
-	check_order(true);
-	lock_checked();
-}
-
-void Lock::lock_checked()
-{
 	if (sched::active()) {
 		sched::wait(name(rank_), [this] { return !writer_ && !readers_; });
 		writer_ = true;
@@ -212,6 +204,33 @@ void set_killed_after(unsigned long calls)
 	killed_after = calls;
 }
 
+void work()
+{
+	clock_ms += work_ms;
+}
+
+void set_work_ms(std::uint64_t ms)
+{
+	work_ms = ms;
+	longest = 0;
+	inode_locks = 0;
+}
+
+std::uint64_t ms_of_work()
+{
+	return work_ms;
+}
+
+std::uint64_t longest_hold()
+{
+	return longest;
+}
+
+unsigned long inode_lockings()
+{
+	return inode_locks;
+}
+
 } /* namespace fake */
 
 using fake::Lock;
@@ -254,16 +273,6 @@ void kapi_inode_lock(struct inode *inode)
 }
 
 /* A killed task gets none of these. */
-int kapi_inode_lock_among(struct inode *inode, struct kvm *kvm)
-{
-	if (!kvm->slots_lock.held_exclusively())
-		fake::bug("several inodes are locked without slots_lock");
-	if (kapi_fatal_signal_pending())
-		return -EINTR;
-	inode->invalidate_lock.lock_among();
-	return 0;
-}
-
 int kapi_inode_lock_killable(struct inode *inode)
 {
 	if (kapi_fatal_signal_pending())
@@ -322,4 +331,10 @@ bool kapi_fatal_signal_pending(void)
 void kapi_cond_resched(void)
 {
 	fake::might_sleep("cond_resched");
+	fake::work();
+}
+
+kapi_u64 kapi_clock_ms(void)
+{
+	return fake::clock_ms;
 }

@@ -38,8 +38,6 @@ class Lock {
 
 	void lock();
 	void unlock();
-	/* As one of several of a rank, which are taken in the order of their addresses. */
-	void lock_among();
 	void lock_shared();
 	void unlock_shared();
 	/* Waits until everyone who has it shared now has let go, as SRCU does. */
@@ -53,8 +51,7 @@ class Lock {
     private:
 	void acquired(bool exclusive);
 	void released(bool exclusive);
-	void check_order(bool among = false) const;
-	void lock_checked();
+	void check_order() const;
 
 	const Rank rank_;
 	std::shared_mutex mutex_;
@@ -66,6 +63,7 @@ class Lock {
 struct Held {
 	const Lock *lock;
 	bool exclusive;
+	std::uint64_t since; /* of the clock */
 };
 
 struct Task {
@@ -83,6 +81,17 @@ Task &current();
 void might_sleep(const char *what);
 void assert_no_locks();
 bool holds(Rank rank);
+/*
+ * Some work that takes a while: what is done for one run, or one stretch of pages. The
+ * clock of the fakes stands still but for that.
+ */
+void work();
+/* So long it takes from now on; by default no time. Begins the following two anew. */
+void set_work_ms(std::uint64_t ms);
+std::uint64_t ms_of_work();
+/* The longest that anybody has held an inode lock at a stretch, and how often one was. */
+std::uint64_t longest_hold();
+unsigned long inode_lockings();
 /* The way back to user space: no lock is held; deferred work runs. */
 void return_to_user();
 

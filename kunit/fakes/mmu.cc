@@ -85,7 +85,7 @@ void GuestTables::map(std::uint64_t gfn, struct page *page, unsigned order)
 	block.huge = order != 0;
 }
 
-void GuestTables::zap(std::uint64_t start, std::uint64_t end)
+void GuestTables::zap(std::uint64_t start, std::uint64_t end, bool flush)
 {
 	/* A leaf goes as a whole, whatever part of it is meant. */
 	auto giant = giants_.lower_bound(start >> 18);
@@ -94,7 +94,7 @@ void GuestTables::zap(std::uint64_t start, std::uint64_t end)
 		const std::uint64_t first = *giant << 18;
 
 		giant = giants_.erase(giant);
-		zap(first, first + (1ull << 18));
+		zap(first, first + (1ull << 18), flush);
 	}
 
 	auto it = blocks_.lower_bound(start / 512);
@@ -113,10 +113,21 @@ void GuestTables::zap(std::uint64_t start, std::uint64_t end)
 		for (unsigned slot = from; slot < to; slot++) {
 			if (vendor() && block.pages[slot])
 				vendor()->unmap(base + slot, kapi_page_pfn(block.pages[slot]));
+			if (!flush && block.pages[slot] && !in_tlb(base + slot)) {
+				tlb_[base + slot] = block.pages[slot];
+				block.pages[slot]->mapped++;
+			}
 			set(block, slot, nullptr);
 		}
 		it = block.count ? std::next(it) : blocks_.erase(it);
 	}
+}
+
+void GuestTables::flush(std::uint64_t start, std::uint64_t end)
+{
+	for (auto it = tlb_.lower_bound(start); it != tlb_.end() && it->first < end;
+	     it = tlb_.erase(it))
+		it->second->mapped--;
 }
 
 void GuestTables::split(std::uint64_t gfn)
@@ -408,24 +419,62 @@ void kapi_mmu_begin(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 	calls.begin_end = end;
 }
 
+static void check_unmap(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start, kapi_u64 end)
+{
+	if (slot->kvm != kvm || start < slot->base_gfn || start >= end ||
+	    end > slot->base_gfn + slot->npages)
+		bug("unmapping [%#lx, %#lx) outside of the slot", start, end);
+	if (!kvm->invalidate_in_progress || start < kvm->range_start || end > kvm->range_end)
+		bug("unmapping [%#lx, %#lx) outside of an invalidation", start, end);
+}
+
+static void count_unmap(kapi_u64 start, kapi_u64 end, unsigned flushes)
+{
+	const std::lock_guard counts{ calls_mutex };
+
+	calls.unmaps++;
+	calls.flushes += flushes;
+	calls.unmap_start = start;
+	calls.unmap_end = end;
+}
+
 void kapi_mmu_unmap(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start, kapi_u64 end)
 {
 	might_sleep("kapi_mmu_unmap");
 	sched::step("mmu_unmap");
 	Spin guard{ kvm };
 
-	if (slot->kvm != kvm || start < slot->base_gfn || start >= end ||
-	    end > slot->base_gfn + slot->npages)
-		bug("unmapping [%#lx, %#lx) outside of the slot", start, end);
-	if (!kvm->invalidate_in_progress || start < kvm->range_start || end > kvm->range_end)
-		bug("unmapping [%#lx, %#lx) outside of an invalidation", start, end);
+	check_unmap(kvm, slot, start, end);
 	kvm->tables.zap(start, end);
+	count_unmap(start, end, 1);
+}
+
+bool kapi_mmu_zap(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start, kapi_u64 end)
+{
+	might_sleep("kapi_mmu_zap");
+	sched::step("mmu_zap");
+	work();
+	if (!kvm->slots_lock.held())
+		bug("[%#lx, %#lx) is zapped without slots_lock", start, end);
+	Spin guard{ kvm };
+
+	check_unmap(kvm, slot, start, end);
+	kvm->tables.zap(start, end, false);
+	count_unmap(start, end, 0);
+	return kvm->tables.tlb_size();
+}
+
+void kapi_mmu_flush(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
+{
+	sched::step("mmu_flush");
+	Spin guard{ kvm };
+
+	/* A huge leaf is flushed as a whole. */
+	kvm->tables.flush(start & ~511ull, (end + 511) & ~511ull);
 
 	const std::lock_guard counts{ calls_mutex };
 
-	calls.unmaps++;
-	calls.unmap_start = start;
-	calls.unmap_end = end;
+	calls.flushes++;
 }
 
 void kapi_mmu_end(struct kvm *kvm)
@@ -435,6 +484,8 @@ void kapi_mmu_end(struct kvm *kvm)
 
 	if (!kvm->invalidate_in_progress)
 		bug("an invalidation ends that has not begun");
+	if (kvm->invalidate_in_progress == 1 && kvm->tables.tlb_size())
+		bug("an invalidation ends, and TLBs have %zu pages of it", kvm->tables.tlb_size());
 	kvm->invalidate_seq++;
 	kvm->invalidate_in_progress--;
 

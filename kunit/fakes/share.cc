@@ -13,6 +13,8 @@
 #include "kunit/fakes/pages.h"
 #include "kunit/fakes/sched.h"
 
+#include <thread>
+
 namespace fake
 {
 
@@ -259,8 +261,18 @@ int user_touch(struct file *file, std::uint64_t index, std::uint64_t **content)
 	if (!file_get_active(file))
 		bug("a file that is gone is touched");
 
+	const gmem::Inode &inode = gmem::File::of(file)->inode();
 	int ret = gmem_file_fault(file->core, index, &page);
 
+	/* A fault is tried again. */
+	for (; ret == -EBUSY; ret = gmem_file_fault(file->core, index, &page)) {
+		if (sched::active())
+			sched::wait("user fault", [&] {
+				return !inode.becomes_private(gmem::PageIndex{ index });
+			});
+		else
+			std::this_thread::yield();
+	}
 	if (ret == 0) {
 		if (!page->locked || !page->mapping || page->index != index)
 			bug("index %#lx: not the page, or not locked", index);
@@ -402,13 +414,15 @@ void kapi_attributes_set(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_
 {
 	kapi_kvm_assert_slots_lock(kvm);
 	sched::step("attributes_set");
+	work();
 	if (to_private && take_reserved(kvm, start, end) != end - start)
 		bug("attributes of [%#lx, %#lx) are set that were not reserved", start, end);
 	kvm->mmu_lock.lock();
 	for (kapi_u64 gfn = start; gfn < end && gfn < kGfns; gfn++) {
 		unsigned order;
 
-		if (kvm->is_private[gfn] != to_private && kvm->tables.lookup(gfn, &order))
+		if (kvm->is_private[gfn] != to_private &&
+		    (kvm->tables.lookup(gfn, &order) || kvm->tables.in_tlb(gfn)))
 			bug("the attribute of gfn %#lx changes while a guest has it mapped", gfn);
 	}
 	kvm->mmu_lock.unlock();
@@ -444,6 +458,18 @@ void kapi_attributes_changed(struct kvm *kvm, struct kvm_memory_slot *slot, kapi
 		bug("attributes change outside of an invalidation");
 }
 
+bool kapi_attributes_are(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private)
+{
+	might_sleep("kapi_attributes_are");
+	kapi_kvm_assert_slots_lock(kvm);
+	/* The fake has none from there on. */
+	for (kapi_u64 gfn = start; gfn < end && gfn < kGfns; gfn++) {
+		if (kvm->is_private[gfn] != to_private)
+			return false;
+	}
+	return end <= kGfns || !to_private || kvm->is_private_beyond;
+}
+
 int kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private)
 {
 	/* The fake has no attributes from there on. */
@@ -456,10 +482,14 @@ int kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool 
 			kapi_attributes_release(kvm, start, end);
 			return -EINTR;
 		}
-		kapi_mmu_begin(kvm, start, stop);
-		mmu_zap(kvm, start, stop);
-		kapi_attributes_set(kvm, start, stop, to_private);
-		kapi_mmu_end(kvm);
+		if (!kapi_attributes_are(kvm, start, stop, to_private)) {
+			kapi_mmu_begin(kvm, start, stop);
+			mmu_zap(kvm, start, stop);
+			kapi_attributes_set(kvm, start, stop, to_private);
+			kapi_mmu_end(kvm);
+		} else {
+			take_reserved(kvm, start, stop);
+		}
 		start = stop;
 	}
 	return 0;

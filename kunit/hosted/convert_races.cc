@@ -181,6 +181,49 @@ void conversion_and_user_touch()
 		  finish });
 }
 
+/* The same where the inode lock is let go of after each run and each stretch. */
+void conversion_in_turns()
+{
+	fake::set_work_ms(35);
+	for (const bool to_private : { true, false }) {
+		explore("in turns, user touch", 2,
+			{ [&] { start(!to_private, 1024); },
+			  { [&] { convert(5, 600, to_private); }, [] { touch(7); } },
+			  [] {
+				  check_content(7);
+				  finish();
+			  } });
+		explore("in turns, punch", 2,
+			{ [&] { start(!to_private, 1024); },
+			  { [&] { convert(5, 600, to_private); },
+			    [] { EXPECT_EQ(g->file.punch(6, 520), 0); } },
+			  [] {
+				  check_content(5);
+				  finish();
+			  } });
+		explore("in turns, fault", 2,
+			{ [&] { start(!to_private, 1024); },
+			  { [&] { convert(4, 600, to_private); }, [] { access_twice(5); } },
+			  [] {
+				  check_content(5);
+				  finish();
+			  } });
+		explore("gfns in turns, user touch", 2,
+			{ [&] { start(!to_private, 1024); },
+			  { [&] {
+				   const long ret = fake::set_attributes(g->vm, 3, 900, to_private);
+
+				   EXPECT(ret == 0 || ret == -EAGAIN);
+			   },
+			    [] { touch(4); } },
+			  [] {
+				  check_content(4);
+				  finish();
+			  } });
+	}
+	fake::set_work_ms(0);
+}
+
 /* The fault makes the record that the conversion has made one for. */
 void conversion_and_first_fault()
 {
@@ -388,7 +431,7 @@ void conversion_and_both_faults()
 
 GMEM_SUITE(convert_races, CASE(two_conversions), CASE(conversion_and_shared_fault),
 	   CASE(conversion_and_private_fault), CASE(conversion_and_user_touch),
-	   CASE(conversion_and_first_fault), CASE(user_touch_and_punch),
+	   CASE(conversion_in_turns), CASE(conversion_and_first_fault), CASE(user_touch_and_punch),
 	   CASE(user_touch_and_poison), CASE(conversion_and_punch), CASE(conversion_and_poison),
 	   CASE(conversion_and_bind), CASE(attributes_and_bind), CASE(conversion_and_release),
 	   CASE(conversion_and_promotion), CASE(conversion_and_both_faults));

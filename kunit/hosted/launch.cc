@@ -234,6 +234,100 @@ void none_without_a_model()
 	EXPECT_EQ(l.guest.read(3), 0u);
 }
 
+/* A guest wrote to page 5 by way of the mapping of its neighbour; @refused does not. */
+template <class Refused> void content_outlives(const LaunchGuest &l, Refused refused)
+{
+	REQUIRE(l.guest.slot);
+	EXPECT_EQ(fake::fault(l.guest.vm, 4), 0);
+	const bool huge = fake::mapped_order(l.guest.vm, 5) == static_cast<int>(kRunOrder);
+
+	if (!huge)
+		EXPECT_EQ(fake::prefault(l.guest.vm, 5), 0);
+	EXPECT(fake::guest_write(l.guest.vm, 5, 55));
+	const unsigned long calls = fake::populate_calls(), unmaps = fake::mmu_calls().unmaps;
+
+	refused();
+	EXPECT_EQ(fake::populate_calls(), calls);
+	EXPECT_EQ(l.guest.read(5), 55u);
+	EXPECT_EQ(fake::fault(l.guest.vm, 5), 0);
+	EXPECT_EQ(l.guest.read(5), 55u);
+	EXPECT_EQ(fake::mmu_calls().unmaps, unmaps);
+}
+
+void a_platform_that_cannot_populate_leaves_the_page()
+{
+	const LaunchGuest l{ KAPI_PLATFORM_NONE };
+	static Source source;
+
+	content_outlives(l, [&] {
+		EXPECT_EQ(l.populate(5, &source), -EOPNOTSUPP);
+		EXPECT_EQ(l.populate(5, nullptr), -EOPNOTSUPP);
+	});
+}
+
+void a_launch_that_is_over_leaves_the_page()
+{
+	static Source source;
+	const LaunchGuest l{ KAPI_PLATFORM_SNP_MODEL };
+
+	content_outlives(l, [&] {
+		EXPECT_EQ(l.finish(), 0);
+		EXPECT_EQ(l.populate(5, &source), -EIO);
+	});
+}
+
+/* One that only a pre-fault has asked for: it would be taken back. */
+void a_td_that_is_finalized_leaves_the_page()
+{
+	static Source source;
+	const LaunchGuest l{ KAPI_PLATFORM_TDX_MODEL };
+	REQUIRE(l.guest.slot);
+
+	EXPECT_EQ(fake::prefault(l.guest.vm, 5), 0);
+	EXPECT_EQ(l.populate(5, &source, 1, GMEM_PAGE_ZERO), -EIO);
+	EXPECT_EQ(fake::mapped_order(l.guest.vm, 5), 0);
+	EXPECT_EQ(l.finish(), 0);
+	EXPECT_EQ(l.populate(5, &source), -EIO);
+	EXPECT_EQ(fake::mapped_order(l.guest.vm, 5), 0);
+}
+
+void page_types_that_there_are_not_leave_the_page()
+{
+	static Source source;
+	const LaunchGuest l{ KAPI_PLATFORM_SNP_MODEL };
+
+	content_outlives(l, [&] {
+		for (const unsigned type : { 0u, 7u, 255u, 256u + GMEM_PAGE_NORMAL, ~0u })
+			EXPECT_EQ(l.populate(5, &source, 1, type), -EIO);
+		/* Of these one comes at a time. */
+		EXPECT_EQ(l.populate(5, &source, 2, GMEM_PAGE_VMSA), -EIO);
+		EXPECT_EQ(l.populate(5, &source, 2, GMEM_PAGE_SECRETS), -EIO);
+	});
+	/* It would have been populated. */
+	EXPECT_EQ(l.populate(6, &source), 1);
+}
+
+/* The source is not there any more. Unmapping the page is not harmful. */
+void a_source_that_has_gone_leaves_the_page()
+{
+	static Source source;
+
+	for (const kapi_platform platform : { KAPI_PLATFORM_SNP_MODEL, KAPI_PLATFORM_TDX_MODEL }) {
+		const LaunchGuest l{ platform };
+		REQUIRE(l.guest.slot);
+
+		EXPECT_EQ(platform == KAPI_PLATFORM_TDX_MODEL ? fake::prefault(l.guest.vm, 5)
+							      : fake::fault(l.guest.vm, 4),
+			  0);
+		fake::page_of_pfn(kapi_page_pfn(l.guest.file.cached(5)))->content = 55;
+		fake::fail_nth(1);
+		EXPECT_EQ(l.populate(5, &source), -EFAULT);
+		EXPECT(fake::fail_fired());
+		fake::fail_nth(0);
+		EXPECT_EQ(l.guest.file.cached(5)->content.load(), 55u);
+	}
+}
+
 void each_import_fails_once()
 {
 	static Source source;
@@ -269,4 +363,8 @@ GMEM_SUITE(launch, CASE(what_is_populated_is_measured), CASE(a_prefaulted_page_i
 	   CASE(only_up_to_the_end_of_the_slot), CASE(bad_arguments_change_nothing),
 	   CASE(a_refused_cpuid_table_comes_back_corrected),
 	   CASE(content_that_cannot_be_undone_is_an_io_error), CASE(none_without_a_model),
-	   CASE(each_import_fails_once));
+	   CASE(a_platform_that_cannot_populate_leaves_the_page),
+	   CASE(a_launch_that_is_over_leaves_the_page),
+	   CASE(a_td_that_is_finalized_leaves_the_page),
+	   CASE(page_types_that_there_are_not_leave_the_page),
+	   CASE(a_source_that_has_gone_leaves_the_page), CASE(each_import_fails_once));

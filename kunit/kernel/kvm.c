@@ -191,6 +191,16 @@ void kapi_mmu_unmap(struct kvm *kvm, struct kvm_memory_slot *slot, u64 start, u6
 	world_mmu_noted.unmap_end = end;
 }
 
+bool kapi_mmu_zap(struct kvm *kvm, struct kvm_memory_slot *slot, u64 start, u64 end)
+{
+	kapi_mmu_unmap(kvm, slot, start, end);
+	return true;
+}
+
+void kapi_mmu_flush(struct kvm *kvm, u64 start, u64 end)
+{
+}
+
 void kapi_mmu_end(struct kvm *kvm)
 {
 	WARN_ON(!kvm->in_progress);

@@ -46,6 +46,11 @@ void kapi_attributes_changed(struct kvm *kvm, struct kvm_memory_slot *slot, u64 
 {
 }
 
+bool kapi_attributes_are(struct kvm *kvm, u64 start, u64 end, bool to_private)
+{
+	return false;
+}
+
 int kapi_attributes_convert(struct kvm *kvm, u64 start, u64 end, bool to_private)
 {
 	world_set_private(kvm, start, end, to_private);
