@@ -150,16 +150,18 @@ void Machine::lend(const Op &op)
 
 	if (is_private && !file.keeps)
 		return expect(ret == -EOPNOTSUPP, "a page that is a guest's");
-	if (file.shared[index] == is_private)
+	if (file.pages[index].shared() == is_private)
 		return expect(ret == (fake::fail_fired() ? -ENOMEM : -EAGAIN),
 			      "a page of the other kind");
 	if (fake::fail_fired()) {
-		expect(ret == 0 || ret == -ENOMEM || (file.pages[index].lost && ret == -EHWPOISON),
+		expect(ret == 0 || ret == -ENOMEM || (file.pages[index].bad() && ret == -EHWPOISON),
 		       "error of a page that cannot be lent");
 		adopt(c.file);
 	} else {
 		expect_fill(file, index, fits && block && blocks);
-		expect(ret == (file.pages[index].lost ? -EHWPOISON : 0), "a page is lent");
+		if (file.pages[index].bad())
+			strike(file.pages[index]);
+		expect(ret == (file.pages[index].bad() ? -EHWPOISON : 0), "a page is lent");
 	}
 	if (ret == 0)
 		expect_ready({ c.file, index, fits, fits && file.one_kind(run) }, order);

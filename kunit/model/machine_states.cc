@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The states of pages (machine.h, page_states.h): what happens to each, what makes
+ * them bad, and the comparison of all of them with what is there.
+ */
+#include "kunit/model/machine.h"
+
+#include "kunit/fakes/files.h"
+#include "kunit/fakes/pages.h"
+
+namespace model
+{
+
+void Machine::happens(Page &page, Event event)
+{
+	if (page.is.happens(event))
+		return;
+	const std::string what =
+		std::string{ "it cannot happen to a page in its state that it is " } +
+		PageState::name(event);
+
+	expect(false, what.c_str());
+}
+
+bool Machine::has_content(const File &file, const Page &page) const
+{
+	return page.is.claimed() || (page.is.shown() && (file.ran || file.vm->ran));
+}
+
+/* Who was about to hand it out has seen the mark; or was told of it. */
+void Machine::strike(Page &page)
+{
+	if (!page.is.lost())
+		happens(page, Event::Struck);
+}
+
+void Machine::poison(const Op &op)
+{
+	const int n = some_file(op.a);
+	File &file = files_[n];
+
+	if (!file.open)
+		return;
+	const std::uint64_t index = span_in(file, op).start;
+	Page &page = file.pages[index];
+	const bool hit = fake::memory_failure(real_[n].inode, index);
+
+	fake::return_to_user();
+	expect(hit == page.present(), "poison of a page");
+	if (hit) {
+		page.marked = true;
+		strike(page);
+		file.runs[index / kRun].wants = false;
+		file.giant = Giant::None;
+		expect_unmapped(n, { index, index + 1 });
+	}
+	check_unmapped(n, { index, index + 1 });
+}
+
+/* The hardware marks a page; whether anybody is told is another matter. */
+void Machine::mark(const Op &op)
+{
+	const int n = some_file(op.a);
+	File &file = files_[n];
+
+	if (!file.open)
+		return;
+	const std::uint64_t index = span_in(file, op).start;
+	struct page *const page = kapi_cache_peek(real_[n].inode, index);
+
+	if (!page)
+		return;
+	page->poisoned = file.pages[index].marked = true;
+	file.runs[index / kRun].wants = false;
+}
+
+void Machine::adopt(int n)
+{
+	File &file = files_[n];
+
+	for (std::uint64_t i = 0; i < file.size(); i++) {
+		const bool present = kapi_cache_peek(real_[n].inode, i);
+
+		expect(present || !file.pages[i].present(), "a failure took a page away");
+		if (present && !file.pages[i].present())
+			happens(file.pages[i], Event::Filled);
+	}
+	for (Run &run : file.runs)
+		run.unknown = true;
+}
+
+/* Of a file that has many pages, those that operations strike. */
+void Machine::check_pages(int n, Span pages)
+{
+	const File &file = files_[n];
+
+	for (std::uint64_t i = pages.start; i < pages.end; i++) {
+		const Page &page = file.pages[i];
+		struct page *const real = kapi_cache_peek(real_[n].inode, i);
+
+		expect((real != nullptr) == page.present(), "a page is there or not");
+		if (!real)
+			continue;
+		expect(real->poisoned == page.marked, "poison");
+		if (page.prepared())
+			expect(real->content == page.content, "content of a page");
+		if (file.vm->type == fake::kSnpVm)
+			expect(real->owned == (page.prepared() && !page.shared()),
+			       "who owns a page of the hardware's");
+	}
+}
+
+void Machine::check_file(int n, bool fully)
+{
+	const File &file = files_[n];
+
+	if (!file.open)
+		return;
+	if (fully || (steps_ % 4 == 0 && file.size() < kGiant))
+		expect(real_[n].inode->nrpages == file.present(), "number of pages");
+	if (!fully)
+		return;
+	if (file.size() < kGiant) {
+		check_pages(n, { 0, file.size() });
+	} else {
+		check_pages(n, { 0, kStruck });
+		check_pages(n, { file.size() - kStruck, file.size() });
+	}
+	check_kinds(file, n);
+	check_launched(file, n);
+}
+
+} /* namespace model */
