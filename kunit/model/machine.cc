@@ -255,7 +255,7 @@ void Machine::create(const Op &op)
 
 	if (!vm || file.open)
 		return;
-	const bool giant = op.y % 4096 == 77;
+	const bool giant = op.y % 512 == 77;
 	const std::uint64_t size = giant ? kGiant : pick(kSizes, op.c);
 	const std::uint64_t flags = giant ? 0 : pick(kFlags, op.x);
 	kvm_create_guest_memfd args{ size << 12, flags };
@@ -436,7 +436,7 @@ void Machine::punch(const Op &op)
 
 		if (page.present()) {
 			happens(page, Event::Removed);
-			file.giant = Giant::None;
+			file.break_giant();
 		}
 		page.marked = false;
 	}

@@ -145,8 +145,6 @@ void Machine::lend(const Op &op)
 	File &file = files_[c.file];
 	const Span run = file.run_of(index);
 	const bool fits = file.has_run(index) && c.pages.covers(run);
-	/* Where guests have it nobody knows: a plain file's is as if at gfn 0. */
-	const bool block = file.mappable || kapi_kvm_range_private(file.vm, 0, kRun);
 
 	if (is_private && !file.keeps)
 		return expect(ret == -EOPNOTSUPP, "a page that is a guest's");
@@ -158,7 +156,7 @@ void Machine::lend(const Op &op)
 		       "error of a page that cannot be lent");
 		adopt(c.file);
 	} else {
-		expect_fill(file, index, fits && block && blocks);
+		expect_fill(file, index, fits && blocks);
 		if (file.pages[index].bad())
 			strike(file.pages[index]);
 		expect(ret == (file.pages[index].bad() ? -EHWPOISON : 0), "a page is lent");

@@ -165,7 +165,7 @@ void Machine::lent(const Lent &to, int ret)
 		       .fits = fits,
 		       .one_kind = one_kind,
 		       .gfn = to.gfn },
-		     huge_at(slot.file, index));
+		     fits ? huge_at(slot.file, index) : 0);
 }
 
 } /* namespace model */

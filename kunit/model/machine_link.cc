@@ -21,10 +21,11 @@ void Machine::link(const Op &op)
 
 	if (!file.open || !to || stale_.size() == kStale)
 		return;
-	/* A module has one platform. */
-	const kapi_platform platform = platform_of(file.vm);
+	/* A module has one platform: of software-protected VMs all or none are plain. */
+	const kapi_platform platform = platform_of(to);
 
-	if (platform != platform_of(to) && file.vm->type == to->type)
+	if (file.vm->type == fake::kSwProtectedVm && to->type == file.vm->type &&
+	    file.keeps != (platform == KAPI_PLATFORM_NONE))
 		return;
 	const bool denied = op.c % 16 == 15;
 

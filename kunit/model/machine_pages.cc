@@ -185,7 +185,8 @@ bool Machine::expect_ready(const Use &use, unsigned order)
 		expect(!(use.fits && use.one_kind && known.block && ready && together),
 		       "small where it could be huge");
 	if (order > 9)
-		expect(file.giant == Giant::Whole || file.giant == Giant::Unknown,
+		expect((file.giant == Giant::Whole || file.giant == Giant::Unknown) &&
+			       file.all({ 0, kGiant }, [](const Page &p) { return !p.bad(); }),
 		       "a gigabyte where there is none");
 	return contiguous;
 }

@@ -96,7 +96,7 @@ void Machine::populate(const Op &op, bool keeps)
 		if (!file.pages[index].prepared())
 			return;
 		file.runs[index / kRun].as_one = file.runs[index / kRun].wants = false;
-		file.giant = Giant::None;
+		file.break_giant();
 		happens(file.pages[index], Event::TakenBack);
 	};
 	for (; want < npages && !error; want++) {
@@ -165,6 +165,8 @@ void Machine::launch(const Op &op)
 	const RealSlot *const slot = vm ? slot_at(vm, gfn) : nullptr;
 
 	fake::fail_nth(0);
+	/* What a guest wrote by a mapping that a neighbour asked for is content, too. */
+	write(op);
 	if (!slot || slot->expected.file < 0 || !kapi_kvm_range_private(vm, gfn, gfn + 1))
 		return;
 	const File &file = files_[slot->expected.file];

@@ -51,7 +51,7 @@ void Machine::poison(const Op &op)
 		page.marked = true;
 		strike(page);
 		file.runs[index / kRun].wants = false;
-		file.giant = Giant::None;
+		file.break_giant();
 		expect_unmapped(n, { index, index + 1 });
 	}
 	check_unmapped(n, { index, index + 1 });

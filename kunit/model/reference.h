@@ -98,6 +98,12 @@ struct File {
 	std::vector<Page> pages;
 	std::vector<Run> runs;
 
+	/* A page of it goes, or is lost. */
+	void break_giant()
+	{
+		if (giant == Giant::Whole)
+			giant = Giant::None;
+	}
 	std::uint64_t size() const { return pages.size(); }
 	Span run_of(std::uint64_t page) const
 	{
