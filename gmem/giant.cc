@@ -78,6 +78,23 @@ bool PageStore::adopt(PageIndex start, struct page *block, const Access &access)
 	return false;
 }
 
+/*
+ * Whether the giant around @index may be mapped as one. A page that the hardware alone
+ * has marked ends that.
+ */
+bool PageStore::is_giant(const Giant &giant, PageIndex index)
+{
+	constexpr std::uint64_t kPages = 1ull << kGiantOrder;
+
+	if (!giant.intact.load())
+		return false;
+	if (kapi_pages_next_poisoned(kapi_cache_peek(inode_, index.round_down(kGiantOrder).value),
+				     0, kPages) == kPages)
+		return true;
+	break_giant(index);
+	return false;
+}
+
 /* A page of the giant around @index is about to go, or is lost. */
 void PageStore::break_giant(PageIndex index)
 {

@@ -53,8 +53,8 @@ class Platform {
 	 * use those again that are not is_hosts(). Run lock held; may sleep.
 	 */
 	virtual Status reclaim(Pfn pfn, std::uint64_t count) = 0;
-	/* Whether the host may use the page, after a reclaim() that failed for some. */
-	virtual bool is_hosts(Pfn) { return false; }
+	/* Whether the host may use the page, after a call that may have left it otherwise. */
+	virtual bool is_hosts(Pfn) = 0;
 	/* Whether pages keep their content when they change between guest and host. */
 	virtual bool keeps_content() const { return false; }
 	/* The largest order that one prepare() can take. */

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The record of one run: what is known of the 512 pages of an aligned 2 MiB
- * piece of a file. Huge is not a property of pages here but a fact about them:
- * a run is whole while all its pages are present and sit in one aligned
- * physical block. The pages themselves are counted one by one and live in the
- * page cache.
+ * piece of a file, and the one place where that changes (docs/pages.md). Huge is not a
+ * property of pages here but a fact about them: a run is whole while all its pages are
+ * present and sit in one aligned physical block. The pages themselves are counted one by
+ * one and live in the page cache.
  */
 #ifndef GMEM_RUN_H
 #define GMEM_RUN_H
 
 #include <atomic>
+#include <utility>
 
 #include "gmem/bitmap.h"
+#include "gmem/facts.h"
 #include "gmem/locks.h"
 #include "gmem/memory.h"
 #include "gmem/types.h"
@@ -21,53 +23,153 @@ namespace gmem
 
 using RunBitmap = Bitmap<kRunPages>;
 
-/* Everything but the lock and huge is protected by the lock. */
-struct Run {
+/* Everything but the lock, huge() and joined() is protected by the lock. */
+class Run {
+    public:
 	explicit Run(bool all_shared) : lock(KAPI_LOCK_RUN)
 	{
 		if (all_shared)
-			shared.set_all();
+			facts_[number(Fact::kShared)].set_all();
 	}
 
 	static constexpr unsigned slot_of(PageIndex index) { return index.value % kRunPages; }
 
-	bool empty() const { return present.none(); }
-	bool whole() const { return block && present.all(); }
-	bool uniform() const { return shared.none() || shared.all(); }
-	/* Pages that are the platform's. */
-	RunBitmap owned() const { return prepared.without(shared); }
-	bool owns(unsigned slot) const { return prepared.test(slot) && !shared.test(slot); }
+	const RunBitmap &present() const { return of(Fact::kPresent); }
+	const RunBitmap &prepared() const { return of(Fact::kPrepared); }
+	const RunBitmap &shown() const { return of(Fact::kShown); }
+	const RunBitmap &claimed() const { return of(Fact::kClaimed); }
+	const RunBitmap &lost() const { return of(Fact::kLost); }
+	const RunBitmap &unsafe() const { return of(Fact::kUnsafe); }
+	const RunBitmap &shared() const { return of(Fact::kShared); }
 
-	Mutex lock;
+	bool empty() const { return present().none(); }
+	bool uniform() const { return shared().none() || shared().all(); }
+	/* Pages that are the platform's. */
+	RunBitmap owned() const { return prepared().without(shared()); }
+	bool owns(unsigned slot) const { return prepared().test(slot) && !shared().test(slot); }
+
+	/* ---- events ---- */
+
+	/* To the pages of slots [from, to), to each the same. */
+	template <Event kEvent> void happens(unsigned from, unsigned to)
+	{
+		if (!happens_to<kEvent>(from, to, std::make_index_sequence<kFacts>{}))
+			kapi_warn_once("a page is in no state for what happens to it");
+		if constexpr (kEvent.ends_huge()) {
+			huge_.store(false);
+			promotable_ = false;
+		}
+		if constexpr (kEvent.of_unmapped())
+			joined_.store(false);
+		if (empty()) {
+			block_ = nullptr;
+			as_one_ = false;
+		}
+	}
+	template <Event kEvent> void happens(unsigned slot) { happens<kEvent>(slot, slot + 1); }
+
+	/* Filled with @block, as a whole. */
+	void fill(struct page *block)
+	{
+		happens<event::kFilled>(0, kRunPages);
+		block_ = block;
+	}
+	/* Filled at @slot with @page, wherever that lies. */
+	void fill(unsigned slot, const struct page *page)
+	{
+		if (block_ && page != kapi_page_nth(block_, slot))
+			block_ = nullptr;
+		happens<event::kFilled>(slot);
+	}
+	/* All its pages have been copied to @block, and are those of it now. */
+	void move_to(struct page *block)
+	{
+		block_ = block;
+		promotable_ = false;
+	}
+
+	/* ---- the run as a block ---- */
+
 	/*
 	 * First page of the physical block that every present page is in, at its
 	 * place; NULL when the run is empty or its pages lie here and there.
 	 */
-	struct page *block = nullptr;
-	RunBitmap present; /* has a page in the page cache */
-	RunBitmap prepared; /* ... that is zeroed or populated, and the platform's */
-	/*
-	 * ... that has content: it was populated, or asked for by somebody who may have
-	 * written to it. Its neighbours in a huge mapping are prepared with it, but may
-	 * still be populated.
-	 */
-	RunBitmap claimed;
-	/* ... that was asked for by itself, for guests: has content if one has run */
-	RunBitmap shown;
-	RunBitmap lost; /* ... that memory failure has struck */
-	RunBitmap unsafe; /* ... lost because somebody may still use it: never to be freed */
-	RunBitmap shared; /* user space may see it; pages that are absent have a state, too */
+	struct page *block() const { return block_; }
+	bool whole() const { return block_ && present().all(); }
+
 	/* All were prepared by one call, so one mapping may show them on any platform. */
-	bool as_one = false;
+	bool as_one() const { return as_one_; }
+	void taken_as_one() { as_one_ = true; }
+	void split() { as_one_ = false; }
+
 	/*
-	 * It was handed out as one, and nothing has happened to it since. Read without
-	 * the lock: who clears it has begun an invalidation, or will before it ends.
+	 * Whether it was handed out as one, and nothing has happened to it since. Read
+	 * without the lock: who ends it has begun an invalidation, or will before it ends.
 	 */
-	std::atomic<bool> huge{ false };
-	/* All present but not one block, where it could be mapped huge: make it one. */
+	bool huge() const { return huge_.load(); }
+	/* Whether a mapping of all of it may exist; likewise. */
+	bool joined() const { return joined_.load(); }
+	void handed_out_huge()
+	{
+		huge_.store(true);
+		joined_.store(true);
+	}
+
+	/* A place where it could be mapped huge asks for it. */
+	void seen_where_it_fits() { fits_ = true; }
+	/*
+	 * Whether it has come to want promotion since this was last asked: all is there
+	 * and ready, but not one block, where it could be mapped huge.
+	 */
+	bool becomes_promotable()
+	{
+		const bool now = fits_ && !block_ && prepared().all() && lost().none() && uniform();
+
+		return now && !std::exchange(promotable_, now);
+	}
+
+	Mutex lock;
 	std::uint8_t promotion_tries = 0; /* so often at the most */
 	/* Of a record that is nobody's yet: another one. */
-	Own<Run> next;
+	Run *next = nullptr;
+
+    private:
+	static constexpr unsigned number(Fact fact) { return static_cast<unsigned>(fact); }
+	const RunBitmap &of(Fact fact) const { return facts_[number(fact)]; }
+
+	template <Event kEvent, std::size_t... kFact>
+	bool happens_to(unsigned from, unsigned to, std::index_sequence<kFact...>)
+	{
+		/* All are asked before any is changed. */
+		const bool possible = (asks<kEvent, Fact{ kFact }>(from, to) && ...);
+
+		(changes<kEvent, Fact{ kFact }>(from, to), ...);
+		return possible;
+	}
+	template <Event kEvent, Fact kFact> bool asks(unsigned from, unsigned to) const
+	{
+		if constexpr (kEvent.has.has(kFact))
+			return of(kFact).next_clear(from) >= to;
+		else if constexpr (kEvent.lacks.has(kFact))
+			return of(kFact).next_set(from) >= to;
+		else
+			return true;
+	}
+	template <Event kEvent, Fact kFact> void changes(unsigned from, unsigned to)
+	{
+		if constexpr (kEvent.sets.has(kFact))
+			facts_[number(kFact)].set_range(from, to);
+		else if constexpr (kEvent.clears.has(kFact))
+			facts_[number(kFact)].reset_range(from, to);
+	}
+
+	RunBitmap facts_[kFacts];
+	struct page *block_ = nullptr;
+	bool as_one_ = false;
+	std::atomic<bool> huge_{ false };
+	std::atomic<bool> joined_{ false };
+	bool fits_ = false;
+	bool promotable_ = false; /* it did when becomes_promotable() was last asked */
 };
 
 } /* namespace gmem */

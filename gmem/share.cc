@@ -22,8 +22,8 @@ PageStore::Stretch PageStore::stretch_at(PageIndex index, PageIndex end) const
 
 	MutexGuard guard{ run->lock };
 	const unsigned slot = Run::slot_of(index);
-	const bool shared = run->shared.test(slot);
-	const unsigned to = shared ? run->shared.next_clear(slot) : run->shared.next_set(slot);
+	const bool shared = run->shared().test(slot);
+	const unsigned to = shared ? run->shared().next_clear(slot) : run->shared().next_set(slot);
 
 	return { std::min(index.round_down(kRunOrder) + to, end), shared };
 }
@@ -69,7 +69,7 @@ IndexRange PageStore::find_shared(IndexRange range, bool shared, bool chunk) con
 PageIndex PageStore::first_lost(const Run &run, IndexRange part) const
 {
 	const unsigned slot = Run::slot_of(part.start);
-	const PageIndex unsafe = part.start + (run.unsafe.next_set(slot) - slot);
+	const PageIndex unsafe = part.start + (run.unsafe().next_set(slot) - slot);
 
 	/* Memory failure marks a page first, and tells afterwards, if at all. */
 	return std::min(unsafe, PageIndex{ kapi_cache_first_poisoned(inode_, part.start.value,
@@ -105,7 +105,7 @@ Status PageStore::set_aside(std::uint64_t number)
 {
 	GMEM_TRY(run, make_one_of_many<Run>(kind_.shared));
 	GMEM_CHECK(runs_.reserve(number));
-	run->next = std::move(aside_);
+	run->next = aside_.release();
 	aside_ = std::move(run);
 	return Status{};
 }
@@ -113,7 +113,7 @@ Status PageStore::set_aside(std::uint64_t number)
 void PageStore::cancel_convert(IndexRange range)
 {
 	while (aside_) {
-		aside_ = std::move(aside_->next);
+		aside_.reset(aside_->next);
 		kapi_cond_resched();
 	}
 	if (!range.empty())
@@ -129,7 +129,7 @@ Run &PageStore::known(std::uint64_t number)
 	Own<Run> run = std::move(aside_);
 	Run *present = nullptr;
 
-	aside_ = std::move(run->next);
+	aside_.reset(std::exchange(run->next, nullptr));
 	/* Its memory is reserved: it can only be there already. */
 	if (runs_.insert(number, run.get(), present).ok())
 		return *run.release();
@@ -145,7 +145,7 @@ void PageStore::give_back(Run &run, IndexRange part, bool split, Platform &platf
 	for (PageIndex index = part.start; index < part.end; index = index + 1) {
 		const unsigned slot = Run::slot_of(index);
 
-		if (!run.prepared.test(slot) || run.unsafe.test(slot))
+		if (!run.prepared().test(slot) || run.unsafe().test(slot))
 			continue;
 
 		struct page *const page = page_at(run, index);
@@ -153,14 +153,12 @@ void PageStore::give_back(Run &run, IndexRange part, bool split, Platform &platf
 
 		if (run.owns(slot) && !(split && platform.reclaim(pfn, 1).ok()) &&
 		    !platform.is_hosts(pfn)) {
-			run.lost.set(slot);
-			run.unsafe.set(slot);
+			run.happens<event::kOutOfHand>(slot);
 			continue;
 		}
-		kapi_pages_clear(page, 1);
-		run.prepared.reset(slot);
-		run.claimed.reset(slot);
-		run.shown.reset(slot);
+		if (!is_lost(run, slot, page))
+			kapi_pages_clear(page, 1);
+		run.happens<event::kGivenBack>(slot);
 	}
 }
 
@@ -171,18 +169,15 @@ void PageStore::convert(IndexRange range, bool to_private, Platform &platform)
 		const unsigned from = Run::slot_of(part.start), to = from + part.size();
 		Run *const run = &known(run_number(part.start));
 		MutexGuard guard{ run->lock };
-		const bool split = !run->as_one ||
-				   platform.split(Pfn{ kapi_page_pfn(run->block) }).ok();
+		const bool split = this->split(*run, platform).ok();
 
-		if (split)
-			run->as_one = false;
-		run->huge.store(false);
 		if (!platform.keeps_content())
 			give_back(*run, part, split, platform);
 		if (to_private)
-			run->shared.reset_range(from, to);
+			run->happens<event::kMadePrivate>(from, to);
 		else
-			run->shared.set_range(from, to);
+			run->happens<event::kMadeShared>(from, to);
+		want_promotion(*run);
 		kapi_cond_resched();
 		rest.start = part.end;
 	}

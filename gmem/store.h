@@ -4,9 +4,10 @@
  * go. Knows nothing of bindings: whoever removes pages has unmapped them first
  * (gmem/invalidation.h).
  *
- * A page is absent, present, or prepared; prepared means that a guest may see
- * it. Pages are zeroed when prepared, not when allocated, unless the allocator
- * has done it already.
+ * What is known of a page, and what may happen to it: docs/pages.md. Pages are zeroed
+ * when prepared, not when allocated, unless the allocator has done it already. Filling
+ * and handing out: store.cc. First content: content.cc. Shared and private: share.cc.
+ * Removal and loss: removal.cc. 1 GiB at once: giant.cc.
  */
 #ifndef GMEM_STORE_H
 #define GMEM_STORE_H
@@ -103,7 +104,7 @@ class PageStore {
 
 			const Status status = fill(access.gfn, Pfn{ kapi_page_pfn(page) });
 
-			settle_populate(*run, index, page, status);
+			settle_populate(*run, index, page, status, access.platform);
 			GMEM_CHECK(status);
 			kapi_cond_resched();
 		}
@@ -154,10 +155,15 @@ class PageStore {
 	{
 		const Run *const run = runs_.load(run_number(index));
 
-		return run && run->huge.load();
+		return run && run->huge();
 	}
 	/* Whether unmapping the page at @index alone may take more with it. */
-	bool joined_at(PageIndex index) const { return giants_possible_ || huge_at(index); }
+	bool joined_at(PageIndex index) const
+	{
+		const Run *const run = runs_.load(run_number(index));
+
+		return giants_possible_ || (run && run->joined());
+	}
 
 	/* The first run at or after @from that wants to be promoted; its first page. */
 	Result<PageIndex> next_promotion(PageIndex from);
@@ -192,23 +198,30 @@ class PageStore {
 	Result<struct page *> page_for(Run &run, PageIndex index, const Access &access);
 	bool fill_block(Run &run, PageIndex index);
 	bool insert_block(Run &run, PageIndex index, struct page *block);
-	Result<struct page *> fill_page(Run &run, PageIndex index, unsigned fit);
-	Status prepare(Run &run, PageIndex index, struct page *page, const Access &access);
+	Result<struct page *> fill_page(Run &run, PageIndex index);
+	Status split(Run &run, Platform &platform);
+	void strike_marked(Run &run);
+	bool is_lost(Run &run, unsigned slot, struct page *page);
+	bool can_be_huge(Run &run, unsigned fit);
+	void want_promotion(Run &run);
+	Status prepare(Run &run, PageIndex index, struct page *page, const Access &access,
+		       bool all);
 	Status prepare_page(Run &run, unsigned slot, struct page *page, const Access &access,
 			    Gfn gfn);
 	Status prepare_block(Run &run, const Access &access);
-	Result<IndexRange> populatable(const Run &run, IndexRange range, bool ran) const;
-	Status refusal(const Run &run, PageIndex index, bool ran) const;
+	Result<IndexRange> populatable(Run &run, IndexRange range, bool ran);
+	Status refusal(Run &run, PageIndex index, bool ran);
 	Result<struct page *> page_to_populate(Run &run, PageIndex index, const Access &access);
 	Status take_back(Run &run, unsigned slot, struct page *page, Platform &platform);
-	void settle_populate(Run &run, PageIndex index, struct page *page, Status status);
+	void settle_populate(Run &run, PageIndex index, struct page *page, Status status,
+			     Platform &platform);
 	bool remove_whole(Run &run, PageIndex start, Platform &platform);
 	PageRef remove_from(Run &run, IndexRange range, Platform &platform);
 	void free_returned(struct page *first, unsigned count, Platform &platform);
 	unsigned reclaim_batch(Run &run, struct page **pages, unsigned count, bool split,
 			       Platform &platform);
 	void forget(Run &run, unsigned slot);
-	template <class Fn> void lose(PageIndex index, Fn also);
+	template <Event kEvent> void lose(PageIndex index);
 	void give_back(Run &run, IndexRange part, bool split, Platform &platform);
 
 	/* gmem/share.cc */
@@ -227,6 +240,7 @@ class PageStore {
 	void fill_giant(Giant &giant, PageIndex index, const Access &access);
 	bool adopt(PageIndex start, struct page *block, const Access &access);
 	void break_giant(PageIndex index);
+	bool is_giant(const Giant &giant, PageIndex index);
 
 	struct inode *inode_ = nullptr;
 	const FileKind kind_;

@@ -180,6 +180,11 @@ void kapi_pages_clear(struct page *first, kapi_u64 count);
 struct page *kapi_page_nth(struct page *first, kapi_u64 n);
 kapi_u64 kapi_page_pfn(struct page *page);
 bool kapi_page_poisoned(struct page *page);
+/*
+ * Which of @count neighbours from @first on, from the one numbered @from on, is the next
+ * that the hardware has marked; @count if none is.
+ */
+kapi_u64 kapi_pages_next_poisoned(struct page *first, kapi_u64 from, kapi_u64 count);
 void kapi_page_get(struct page *page);
 /* A page of zeros that is nobody's, with a reference. */
 struct page *kapi_page_zero(void);

@@ -82,6 +82,18 @@ bool kapi_page_poisoned(struct page *page)
 	return PageHWPoison(page);
 }
 
+kapi_u64 kapi_pages_next_poisoned(struct page *first, kapi_u64 from, kapi_u64 count)
+{
+	const atomic_long_t *const poisoned = gmem_poisoned_pages();
+
+	/* It is counted shortly after it is marked; who is between the two tells us. */
+	if (poisoned && !atomic_long_read(poisoned))
+		return count;
+	while (from < count && !PageHWPoison(nth_page(first, from)))
+		from++;
+	return from;
+}
+
 void kapi_page_get(struct page *page)
 {
 	get_page(page);

@@ -118,6 +118,7 @@ SYMBOLS(DEFINE_CALL)
 #define CALL(name) static_call(gmem_##name)
 
 static const bool *tdp_mmu;
+static atomic_long_t *poisoned;
 
 int gmem_symbols_resolve(void)
 {
@@ -144,12 +145,19 @@ int gmem_symbols_resolve(void)
 		pr_err("KVM has no variable tdp_mmu_enabled, not loading\n");
 		return -ENOENT;
 	}
+	/* It only saves time. */
+	poisoned = gmem_symbol_variable("num_poisoned_pages");
 	return 0;
 }
 
 const bool *gmem_tdp_mmu_enabled(void)
 {
 	return tdp_mmu;
+}
+
+atomic_long_t *gmem_poisoned_pages(void)
+{
+	return poisoned;
 }
 
 void gmem_mmu_invalidate_begin(struct kvm *kvm)

@@ -55,6 +55,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(fake_rules)         \
 	X(guest)              \
 	X(wraps)              \
+	X(facts)              \
 	X(giants)             \
 	X(bad_moments)        \
 	X(launch)             \

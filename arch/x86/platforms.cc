@@ -22,6 +22,7 @@ class PlainPlatform final : public Platform {
 
 	Status prepare(struct kvm *, Gfn, Pfn, unsigned) override { return Status{}; }
 	Status reclaim(Pfn, std::uint64_t) override { return Status{}; }
+	bool is_hosts(Pfn) override { return true; }
 	bool keeps_content() const override { return true; }
 	unsigned max_order() const override { return kRunOrder; }
 	bool pages_join() const override { return true; }

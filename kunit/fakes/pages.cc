@@ -378,6 +378,13 @@ bool kapi_page_poisoned(struct page *page)
 	return page->poisoned;
 }
 
+kapi_u64 kapi_pages_next_poisoned(struct page *first, kapi_u64 from, kapi_u64 count)
+{
+	while (from < count && !kapi_page_nth(first, from)->poisoned)
+		from++;
+	return from;
+}
+
 void kapi_page_get(struct page *page)
 {
 	if (!fake::in_arena(page) || page->refs++ <= 0)

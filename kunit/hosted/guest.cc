@@ -172,8 +172,13 @@ void no_promotion_before_all_is_prepared()
 	EXPECT_EQ(g.punch(3, 4), 0);
 	EXPECT_EQ(fake::fault(g.vm, 3), 0);
 	fake::set_no_blocks(false);
-	EXPECT(fake::run_work());
+	EXPECT(!fake::run_work());
 	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 0);
+	/* With the last that is prepared there is. */
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT_EQ(fake::fault(g.vm, i), 0);
+	EXPECT(fake::run_work());
+	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 1);
 }
 
 void promotion_gives_up()

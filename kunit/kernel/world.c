@@ -18,6 +18,7 @@
 #include <gmem/gmem.h>
 
 #include "../../kapi/stats.h"
+#include "../../kapi/symbols.h"
 #include "kvm.h"
 
 int world_create(struct kvm *kvm, u64 size, u64 flags)
@@ -90,10 +91,13 @@ void world_page_unlock(struct page *page)
 
 void world_page_set_poisoned(struct page *page, bool poisoned)
 {
-	if (poisoned)
-		SetPageHWPoison(page);
-	else
-		ClearPageHWPoison(page);
+	/* Memory failure counts them. */
+	atomic_long_t *const count = gmem_poisoned_pages();
+
+	if (poisoned && !TestSetPageHWPoison(page) && count)
+		atomic_long_inc(count);
+	if (!poisoned && TestClearPageHWPoison(page) && count)
+		atomic_long_dec(count);
 }
 
 void world_set_platform(enum kapi_platform platform)

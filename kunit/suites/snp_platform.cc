@@ -249,7 +249,7 @@ void what_cannot_be_split_is_leaked()
 	REQUIRE(f.file);
 
 	REQUIRE(f.get(0).status().ok());
-	struct page *const block = f.file.cached(0), *const lost = f.file.cached(9);
+	struct page *const lost = f.file.cached(9);
 	const Pfn first = f.pfn(0);
 
 	f.rmp().inject_psmash(RmpCode::FailInuse, Injection<RmpCode>::kForever);
@@ -257,12 +257,17 @@ void what_cannot_be_split_is_leaked()
 	EXPECT(world_reports() > 0);
 	EXPECT_EQ(world_page_refs(lost), 1);
 	EXPECT(f.rmp().lookup(first + 9).state() == RmpState::GuestInvalid);
-	/* Neither can the rest, which is still one entry. */
+	/* A new page has no place in the RMP's one entry. */
+	EXPECT(f.get(9).status() == error(EBUSY));
+	EXPECT(f.file.store().allocate({ PageIndex{ 9 }, PageIndex{ 10 } }) == error(EBUSY));
+	/* The rest is split when that can be done. */
 	f.rmp().inject_psmash(RmpCode::Ok, 0);
 	f.punch(0, 512);
-	EXPECT_EQ(world_page_refs(block), 1);
-	EXPECT(f.rmp().update(first, { .size = RmpSize::k2M }) == RmpCode::Ok);
-	kapi_pages_put(block, kRunPages);
+	EXPECT_EQ(f.file.store().stats().get(KAPI_STAT_LEAKED), 1);
+	EXPECT(f.rmp().all_hypervisor(first, 9) && f.rmp().all_hypervisor(first + 10, 502));
+	EXPECT(f.rmp().lookup(first + 9).state() == RmpState::GuestInvalid);
+	EXPECT(f.rmp().update(first + 9, {}) == RmpCode::Ok);
+	kapi_page_put(lost);
 	(void)world_reports();
 }
 

@@ -80,6 +80,7 @@ class NotedPlatform final : public Platform {
 		prepared_pages += 1u << order;
 		return Status{};
 	}
+	bool is_hosts(Pfn) override { return !fail_reclaim; }
 	Status reclaim(Pfn, std::uint64_t count) override
 	{
 		reclaims++;

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A page's first content, where it is not zeroes (store.h): what can be populated, and
+ * what becomes of a page that was, or was not.
+ */
+#include "gmem/store.h"
+
+namespace gmem
+{
+
+Result<IndexRange> PageStore::populatable(IndexRange range, bool ran)
+{
+	GMEM_TRY(run, obtain(range.start));
+	MutexGuard guard{ run->lock };
+
+	return populatable(*run, range, ran);
+}
+
+Result<IndexRange> PageStore::populatable(Run &run, IndexRange range, bool ran)
+{
+	IndexRange front{ range.start, range.start };
+
+	if (run.empty() && run.shared().none())
+		return range;
+	for (; front.end < range.end; front.end = front.end + 1) {
+		const Status status = refusal(run, front.end, ran);
+
+		if (status.ok())
+			continue;
+		if (front.empty())
+			return status;
+		break;
+	}
+	return front;
+}
+
+/* Why the page cannot be populated; 0: it can. */
+Status PageStore::refusal(Run &run, PageIndex index, bool ran)
+{
+	const unsigned slot = Run::slot_of(index);
+
+	if (run.shared().test(slot))
+		return error(EINVAL);
+	if (!run.present().test(slot))
+		return Status{};
+	if (is_lost(run, slot, page_at(run, index)))
+		return error(EHWPOISON);
+	if (run.claimed().test(slot) || (ran && run.shown().test(slot)))
+		return error(EEXIST);
+	return Status{};
+}
+
+Result<struct page *> PageStore::page_to_populate(Run &run, PageIndex index, const Access &access)
+{
+	GMEM_TRY(page, page_for(run, index, access));
+
+	if (run.prepared().test(Run::slot_of(index))) {
+		break_giant(index);
+		GMEM_CHECK(take_back(run, Run::slot_of(index), page, access.platform));
+	}
+	return page;
+}
+
+/* A page that was prepared and has no content becomes the host's again. */
+Status PageStore::take_back(Run &run, unsigned slot, struct page *page, Platform &platform)
+{
+	GMEM_CHECK(split(run, platform));
+	GMEM_CHECK(platform.reclaim(Pfn{ kapi_page_pfn(page) }, 1));
+	run.happens<event::kTakenBack>(slot);
+	return Status{};
+}
+
+/* @status: what populating the page ended with. */
+void PageStore::settle_populate(Run &run, PageIndex index, struct page *page, Status status,
+				Platform &platform)
+{
+	const unsigned slot = Run::slot_of(index);
+
+	if (status.ok()) {
+		run.happens<event::kPopulated>(slot);
+	} else if (status == error(ENOTRECOVERABLE)) {
+		/* It is reclaimed at its end like the guest's, or leaked. */
+		run.happens<event::kStranded>(slot);
+	} else if (!platform.is_hosts(Pfn{ kapi_page_pfn(page) })) {
+		/* KVM's own callback does not say that it could not undo what it did. */
+		run.happens<event::kOutOfHand>(slot);
+	} else if (!is_lost(run, slot, page)) {
+		/* Half-filled; where pages come zeroed nobody clears it later. */
+		kapi_pages_clear(page, 1);
+	}
+}
+
+} /* namespace gmem */

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What may be known of a page, and what may happen to one: the tables of
+ * docs/pages.md as values. Run (gmem/run.h) keeps the facts and carries out the events.
+ */
+#ifndef GMEM_FACTS_H
+#define GMEM_FACTS_H
+
+#include <initializer_list>
+
+namespace gmem
+{
+
+enum class Fact : unsigned {
+	kPresent, /* the page cache has a page here */
+	kPrepared, /* ... that is zeroed or populated, and the platform's if it is private */
+	kShown, /* ... that guests asked for by itself: has content if one has run */
+	kClaimed, /* ... that has content */
+	kLost, /* no mapping of its whole run takes it in */
+	kUnsafe, /* ... and somebody may still use it: given to nobody, never freed */
+	kShared, /* user space may see it; pages that are absent have a state, too */
+};
+
+inline constexpr unsigned kFacts = 7;
+
+/* A set of them. */
+class Facts {
+    public:
+	constexpr Facts(std::initializer_list<Fact> facts)
+	{
+		for (const Fact fact : facts)
+			mask |= 1u << static_cast<unsigned>(fact);
+	}
+	constexpr bool has(Fact fact) const { return mask >> static_cast<unsigned>(fact) & 1; }
+	constexpr bool empty() const { return mask == 0; }
+
+	unsigned mask = 0; /* public: an Event is a template's argument */
+};
+
+/* Happens to pages that have and lack certain facts, and changes some. */
+struct Event {
+	Facts has, lacks, sets, clears;
+
+	/* Nobody has such a page mapped when it happens. */
+	constexpr bool of_unmapped() const { return !clears.empty() || sets.has(Fact::kShared); }
+	/* A mapping of the whole run is out of the question then. */
+	constexpr bool ends_huge() const { return of_unmapped() || sets.has(Fact::kLost); }
+};
+
+namespace event
+{
+
+using enum Fact;
+
+inline constexpr Event kFilled{ {}, { kPresent }, { kPresent }, {} };
+/* Zeroed, and made the platform's if it is private. */
+inline constexpr Event kReady{ { kPresent }, { kPrepared, kUnsafe }, { kPrepared }, {} };
+/* Handed to a guest; to anybody else. */
+inline constexpr Event kSeen{ { kPrepared }, { kUnsafe }, { kShown }, {} };
+inline constexpr Event kGiven{ { kPrepared }, { kUnsafe }, { kClaimed }, {} };
+/* It got its first content. */
+inline constexpr Event kPopulated{
+	{ kPresent }, { kPrepared, kUnsafe, kShared }, { kPrepared, kClaimed }, {}
+};
+/* The platform failed half way: it is nobody's. */
+inline constexpr Event kStranded = kPopulated;
+/* It is the host's again, to be populated. */
+inline constexpr Event kTakenBack{
+	{ kPrepared }, { kClaimed, kUnsafe, kShared }, {}, { kPrepared, kShown }
+};
+/* Its content is gone, and it is the host's. */
+inline constexpr Event kGivenBack{
+	{ kPrepared }, { kUnsafe }, {}, { kPrepared, kShown, kClaimed }
+};
+/* Memory failure. */
+inline constexpr Event kStruck{ { kPresent }, {}, { kLost }, {} };
+/* A holder could not unmap it, or the platform kept it. */
+inline constexpr Event kOutOfHand{ { kPresent }, {}, { kLost, kUnsafe }, {} };
+inline constexpr Event kMadeShared{ {}, { kShared }, { kShared }, {} };
+inline constexpr Event kMadePrivate{ { kShared }, {}, {}, { kShared } };
+/* It left the page cache. */
+inline constexpr Event kRemoved{
+	{ kPresent }, {}, {}, { kPresent, kPrepared, kShown, kClaimed, kLost, kUnsafe }
+};
+
+} /* namespace event */
+
+} /* namespace gmem */
+
+#endif /* GMEM_FACTS_H */

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How pages go (store.h): removed and freed through the platform, or lost where they are.
+ *
+ * Removal can meet a page that memory failure or the migration code has locked for a
+ * moment; waiting for a page lock inside the run lock could deadlock with
+ * gmem_inode_poisoned(), which comes in with the page locked, so such a page is handed to
+ * the caller.
+ */
+#include "gmem/store.h"
+
+#include <array>
+
+namespace gmem
+{
+
+namespace
+{
+
+/* Pages are taken out of the cache in batches of this many. */
+constexpr unsigned kBatch = 64;
+
+} /* namespace */
+
+/* The page at @slot has left the cache. */
+void PageStore::forget(Run &run, unsigned slot)
+{
+	if (run.whole())
+		stats_.add(KAPI_STAT_RUNS, -1);
+	stats_.add(KAPI_STAT_PAGES, -1);
+	run.happens<event::kRemoved>(slot);
+	run.promotion_tries = 0;
+}
+
+/* Frees those of @count pages from @first on that the platform gave back. */
+void PageStore::free_returned(struct page *first, unsigned count, Platform &platform)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct page *const page = kapi_page_nth(first, i);
+
+		if (platform.is_hosts(Pfn{ kapi_page_pfn(page) })) {
+			kapi_pages_free_frozen(page, 1);
+		} else {
+			kapi_page_leak_frozen(page);
+			stats_.add(KAPI_STAT_LEAKED);
+		}
+	}
+}
+
+/*
+ * Takes a whole run out and frees it as one block, if nobody has a reference of
+ * its pages beside the cache.
+ */
+bool PageStore::remove_whole(Run &run, PageIndex start, Platform &platform)
+{
+	struct page *const block = run.block();
+
+	if (!kapi_cache_take_run(inode_, start.value, block, kRunOrder))
+		return false;
+
+	const RunBitmap owned = run.owned();
+
+	run.happens<event::kRemoved>(0, kRunPages);
+	stats_.add(KAPI_STAT_PAGES, -static_cast<long>(kRunPages));
+	stats_.add(KAPI_STAT_RUNS, -1);
+	/* Stretches of the platform's and of other pages in turn. */
+	for (unsigned from = 0; from < kRunPages;) {
+		const bool ours = !owned.test(from);
+		const unsigned to = ours ? owned.next_set(from) : owned.next_clear(from);
+		struct page *const first = kapi_page_nth(block, from);
+
+		if (ours || platform.reclaim(Pfn{ kapi_page_pfn(first) }, to - from).ok())
+			kapi_pages_free_frozen(first, to - from);
+		else
+			free_returned(first, to - from, platform);
+		from = to;
+	}
+	return true;
+}
+
+/*
+ * Gives pages that have left the cache back to the host, neighbours by one call.
+ * Those that may be freed are moved to the front: how many. The others are leaked
+ * on purpose.
+ */
+unsigned PageStore::reclaim_batch(Run &run, struct page **pages, unsigned count, bool split,
+				  Platform &platform)
+{
+	const RunBitmap owned = run.owned(), unsafe = run.unsafe();
+	const auto slot_of = [&](unsigned i) { return kapi_cache_index(pages[i]) % kRunPages; };
+	unsigned kept = 0;
+
+	for (unsigned from = 0; from < count;) {
+		const unsigned slot = slot_of(from);
+		const bool keep = unsafe.test(slot);
+		const bool reclaim = !keep && owned.test(slot);
+		const Pfn first{ kapi_page_pfn(pages[from]) };
+		unsigned to = from;
+
+		do {
+			forget(run, slot_of(to++));
+		} while (to < count && reclaim && owned.test(slot_of(to)) &&
+			 !unsafe.test(slot_of(to)) &&
+			 Pfn{ kapi_page_pfn(pages[to]) } == first + (to - from));
+
+		const bool all = !reclaim || (split && platform.reclaim(first, to - from).ok());
+
+		for (; from < to; from++) {
+			if (!keep && (all || platform.is_hosts(Pfn{ kapi_page_pfn(pages[from]) })))
+				pages[kept++] = pages[from];
+			else
+				stats_.add(KAPI_STAT_LEAKED);
+		}
+	}
+	return kept;
+}
+
+PageRef PageStore::remove_from(Run &run, IndexRange range, Platform &platform)
+{
+	break_giant(range.start);
+	if (range.size() == kRunPages && run.whole() && run.lost().none() &&
+	    remove_whole(run, range.start, platform))
+		return PageRef{};
+
+	std::array<struct page *, kBatch> pages;
+	struct page *busy = nullptr;
+	PageIndex index = range.start;
+	/* A part of a block that the platform took as one cannot go as it is. */
+	const bool split = this->split(run, platform).ok();
+
+	while (index < range.end && !busy) {
+		const unsigned taken = kapi_cache_take(inode_, &index.value, range.end.value,
+						       pages.data(), kBatch, &busy);
+		const unsigned kept = reclaim_batch(run, pages.data(), taken, split, platform);
+
+		kapi_pages_put_array(pages.data(), kept);
+	}
+	return PageRef{ busy };
+}
+
+PageRef PageStore::remove(IndexRange range, Platform &platform)
+{
+	std::uint64_t number = run_number(range.start);
+	const std::uint64_t last = run_number(range.end - 1);
+
+	while (Run *const run = runs_.find(number, last)) {
+		const IndexRange block = block_around(PageIndex{ number << kRunOrder }, kRunOrder);
+
+		{
+			MutexGuard guard{ run->lock };
+
+			if (PageRef busy = remove_from(*run, range.intersect(block), platform))
+				return busy;
+		}
+		kapi_cond_resched();
+		if (number++ == last)
+			break;
+	}
+	return PageRef{};
+}
+
+IndexRange PageStore::next_to_remove(IndexRange range) const
+{
+	if (range.empty() || block_around(range.start, kChunkOrder).covers(range))
+		return range;
+
+	std::uint64_t number = run_number(range.start);
+
+	if (!runs_.find(number, run_number(range.end - 1)))
+		return { range.end, range.end };
+	return range.intersect(block_around(PageIndex{ number << kRunOrder }, kChunkOrder));
+}
+
+template <Event kEvent> void PageStore::lose(PageIndex index)
+{
+	Run *const run = runs_.load(run_number(index));
+	const unsigned slot = Run::slot_of(index);
+
+	if (!run)
+		return;
+	MutexGuard guard{ run->lock };
+
+	if (run->present().test(slot)) {
+		break_giant(index);
+		run->happens<kEvent>(slot);
+	}
+}
+
+void PageStore::poisoned(PageIndex index)
+{
+	lose<event::kStruck>(index);
+}
+
+void PageStore::unmap_failed(PageIndex index)
+{
+	lose<event::kOutOfHand>(index);
+}
+
+} /* namespace gmem */
