@@ -302,8 +302,11 @@ void Machine::close(int n)
 		return;
 	struct kvm *const vm = file.vm;
 
+	const std::vector<struct page *> kept = never_freed(n, { 0, file.size() });
+
 	forget(n);
 	fake::close_fd(real_[n].fd);
+	check_never_freed(kept);
 	for (Stale &view : stale_)
 		view.file = view.file == n ? -1 : view.file;
 	file = File{};
@@ -427,9 +430,12 @@ void Machine::punch(const Op &op)
 	/* Sometimes past the end, where there is nothing. */
 	const std::uint64_t extra = op.b % 8 == 0 && span.end == file.size() ? 700 : 0;
 
+	const std::vector<struct page *> kept = never_freed(n, span);
+
 	expect(fake::fallocate(fake::file_at(real_[n].fd), true, span.start << 12,
 			       (span.end - span.start + extra) << 12) == 0,
 	       "punch");
+	check_never_freed(kept);
 	expect_unmapped(n, span);
 	for (std::uint64_t i = span.start; i < span.end; i++) {
 		Page &page = file.pages[i];
@@ -438,7 +444,7 @@ void Machine::punch(const Op &op)
 			happens(page, Event::Removed);
 			file.break_giant();
 		}
-		page.marked = false;
+		page.marked = page.told = false;
 	}
 	check_unmapped(n, span);
 	for (std::uint64_t i = span.start; i < span.end; i += kRun - i % kRun) {

@@ -81,6 +81,8 @@ class Machine {
 	void strike(Page &page);
 	void poison(const Op &op);
 	void mark(const Op &op);
+	std::vector<struct page *> never_freed(int n, Span pages) const;
+	void check_never_freed(const std::vector<struct page *> &pages);
 	/* After a failure was injected: takes over what is there, if it may be. */
 	void adopt(int file);
 	void check_file(int file, bool fully);

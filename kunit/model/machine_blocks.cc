@@ -20,7 +20,7 @@ bool Machine::promotable(int n, std::size_t run) const
 
 	return file.keeps && pages.size() == kRun && !file.runs[run].block &&
 	       !file.runs[run].unknown && file.one_kind(pages) &&
-	       file.all(pages, [](const Page &p) { return p.prepared() && !p.bad(); });
+	       file.all(pages, [](const Page &p) { return p.prepared() && p.sound(); });
 }
 
 void Machine::work()
@@ -49,7 +49,7 @@ void Machine::work()
 					      file.one_kind(pages) &&
 					      file.all(pages, [&](const Page &p) {
 						      return p.present() &&
-							     (p.prepared() || unknown) && !p.bad();
+							     (p.prepared() || unknown) && p.sound();
 					      });
 
 			left -= possible;
@@ -115,7 +115,7 @@ void Machine::expect_giant(const Slot &slot, std::uint64_t index, unsigned reser
 		return;
 	for (std::uint64_t i = 0; i < kGiant; i++) {
 		happens(file.pages[i], Event::Filled);
-		happens(file.pages[i], Event::Prepared);
+		happens(file.pages[i], Event::Ready);
 		file.pages[i].content = 0;
 	}
 	for (std::uint64_t run = 0; run < kGiant / kRun; run++)

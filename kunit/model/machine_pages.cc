@@ -128,7 +128,7 @@ bool Machine::expect_ready(const Use &use, unsigned order)
 	struct page *const real = kapi_cache_peek(real_[use.file].inode, index);
 	const Span run = file.run_of(index);
 	const bool whole = file.has_run(index) &&
-			   file.all(run, [](const Page &p) { return p.present() && !p.bad(); });
+			   file.all(run, [](const Page &p) { return p.present() && p.sound(); });
 	bool contiguous = whole;
 
 	expect(real, "a page that was asked for is not in the cache");
@@ -166,12 +166,12 @@ bool Machine::expect_ready(const Use &use, unsigned order)
 			if (other.prepared() ||
 			    (i != index && !known.as_one && !(as_block && joins)))
 				continue;
-			happens(other, Event::Prepared);
+			happens(other, Event::Ready);
 			other.content = 0;
 			other.gfn = use.gfn + i - index;
 		}
 	}
-	happens(page, use.guest ? Event::Shown : Event::Claimed);
+	happens(page, use.guest ? Event::Seen : Event::Given);
 	if (use.fits && !known.tried)
 		known.wants = promotable(use.file, index / kRun);
 
@@ -186,7 +186,7 @@ bool Machine::expect_ready(const Use &use, unsigned order)
 		       "small where it could be huge");
 	if (order > 9)
 		expect((file.giant == Giant::Whole || file.giant == Giant::Unknown) &&
-			       file.all({ 0, kGiant }, [](const Page &p) { return !p.bad(); }),
+			       file.all({ 0, kGiant }, [](const Page &p) { return p.sound(); }),
 		       "a gigabyte where there is none");
 	return contiguous;
 }

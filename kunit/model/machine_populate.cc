@@ -140,7 +140,7 @@ void Machine::populate(const Op &op, bool keeps)
 			error = -EIO;
 			/* Half-filled; nothing of it may be seen, nor may the host touch it. */
 			if (source.keeps) {
-				happens(page, Event::Kept);
+				happens(page, Event::OutOfHand);
 				page.content = source.content + want;
 			}
 			break;

@@ -30,7 +30,7 @@ bool Machine::has_content(const File &file, const Page &page) const
 /* Who was about to hand it out has seen the mark; or was told of it. */
 void Machine::strike(Page &page)
 {
-	if (!page.is.lost())
+	if (page.marked)
 		happens(page, Event::Struck);
 }
 
@@ -48,7 +48,9 @@ void Machine::poison(const Op &op)
 	fake::return_to_user();
 	expect(hit == page.present(), "poison of a page");
 	if (hit) {
-		page.marked = true;
+		if (page.told)
+			kapi_page_put(kapi_cache_peek(real_[n].inode, index));
+		page.marked = page.told = true;
 		strike(page);
 		file.runs[index / kRun].wants = false;
 		file.break_giant();
@@ -57,7 +59,7 @@ void Machine::poison(const Op &op)
 	check_unmapped(n, { index, index + 1 });
 }
 
-/* The hardware marks a page; whether anybody is told is another matter. */
+/* The hardware marks a page, and nobody is told; or unpoison takes a mark away. */
 void Machine::mark(const Op &op)
 {
 	const int n = some_file(op.a);
@@ -66,12 +68,43 @@ void Machine::mark(const Op &op)
 	if (!file.open)
 		return;
 	const std::uint64_t index = span_in(file, op).start;
-	struct page *const page = kapi_cache_peek(real_[n].inode, index);
+	struct page *const real = kapi_cache_peek(real_[n].inode, index);
+	Page &page = file.pages[index];
 
-	if (!page)
+	if (!real)
 		return;
-	page->poisoned = file.pages[index].marked = true;
+	if (page.marked && page.is.lost() && op.b & 1) {
+		real->poisoned = page.marked = false;
+		if (page.told)
+			kapi_page_put(real);
+		page.told = false;
+		return;
+	}
+	real->poisoned = page.marked = true;
 	file.runs[index / kRun].wants = false;
+}
+
+/* What must not be freed with @pages, and is not. */
+std::vector<struct page *> Machine::never_freed(int n, Span pages) const
+{
+	std::vector<struct page *> those;
+
+	for (std::uint64_t i = pages.start; i < pages.end; i++) {
+		if (files_[n].pages[i].is.unsafe())
+			those.push_back(kapi_cache_peek(real_[n].inode, i));
+	}
+	return those;
+}
+
+void Machine::check_never_freed(const std::vector<struct page *> &pages)
+{
+	for (struct page *const page : pages) {
+		expect(page->refs > 0 && page->owned && !page->mapping,
+		       "a page that its platform has kept is freed");
+		/* For the fakes, which count. */
+		page->owned = false;
+		kapi_page_put(page);
+	}
 }
 
 void Machine::adopt(int n)
@@ -102,10 +135,11 @@ void Machine::check_pages(int n, Span pages)
 		if (!real)
 			continue;
 		expect(real->poisoned == page.marked, "poison");
-		if (page.prepared())
+		if (page.prepared() || page.is.unsafe())
 			expect(real->content == page.content, "content of a page");
 		if (file.vm->type == fake::kSnpVm)
-			expect(real->owned == (page.prepared() && !page.shared()),
+			expect(real->owned ==
+				       (page.is.unsafe() || (page.prepared() && !page.shared())),
 			       "who owns a page of the hardware's");
 	}
 }

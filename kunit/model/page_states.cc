@@ -13,19 +13,18 @@ namespace model
 const PageState::Rule &PageState::rule(Event event)
 {
 	constexpr unsigned kContent = kPrepared | kClaimed;
-	constexpr unsigned kNew = kPrepared | kLost | kShared; /* has not, to be populated */
+	constexpr unsigned kNew = kPrepared | kUnsafe | kShared; /* has not, to be populated */
 	static constexpr Rule kRules[] = {
 		{ "filled", 0, kPresent, kPresent, 0 },
-		{ "prepared", kPresent, kPrepared | kLost, kPrepared, 0 },
-		{ "shown", kPrepared, kLost, kShown, 0 },
-		{ "claimed", kPrepared, kLost, kClaimed, 0 },
+		{ "ready", kPresent, kPrepared | kUnsafe, kPrepared, 0 },
+		{ "seen", kPrepared, kUnsafe, kShown, 0 },
+		{ "given", kPrepared, kUnsafe, kClaimed, 0 },
 		{ "populated", kPresent, kNew, kContent, 0 },
 		{ "stranded", kPresent, kNew, kContent, 0 },
-		{ "kept", kPresent, kNew, kContent | kLost, 0 },
-		{ "taken back", kPrepared, kClaimed | kLost | kShared, 0, kPrepared | kShown },
+		{ "taken back", kPrepared, kClaimed | kUnsafe | kShared, 0, kPrepared | kShown },
 		{ "given back", kPrepared, kUnsafe, 0, kContent | kShown },
 		{ "struck", kPresent, 0, kLost, 0 },
-		{ "unsafe", kPresent, 0, kLost | kUnsafe, 0 },
+		{ "out of hand", kPresent, 0, kLost | kUnsafe, 0 },
 		{ "made shared", 0, kShared, kShared, 0 },
 		{ "made private", kShared, 0, 0, kShared },
 		{ "removed", kPresent, 0, 0, kAll & ~kShared },

@@ -12,16 +12,15 @@ namespace model
 /* In the order of the table. */
 enum class Event {
 	Filled,
-	Prepared,
-	Shown,
-	Claimed,
+	Ready,
+	Seen,
+	Given,
 	Populated,
 	Stranded,
-	Kept,
 	TakenBack,
 	GivenBack,
 	Struck,
-	Unsafe,
+	OutOfHand,
 	MadeShared,
 	MadePrivate,
 	Removed,
@@ -35,6 +34,7 @@ class PageState {
 	bool shown() const { return facts_ & kShown; }
 	bool claimed() const { return facts_ & kClaimed; }
 	bool lost() const { return facts_ & kLost; }
+	bool unsafe() const { return facts_ & kUnsafe; }
 	bool shared() const { return facts_ & kShared; }
 
 	/* False: it cannot happen to a page in this state, which stays as it is. */

@@ -24,6 +24,7 @@ inline constexpr std::uint64_t kStruck = 2048;
 struct Page {
 	PageState is; /* changed by Machine::happens() */
 	bool marked = false; /* by the hardware, whether or not anybody was told */
+	bool told = false; /* somebody was, and keeps a reference */
 	std::uint64_t content = 0; /* when prepared */
 	std::uint64_t gfn = 0; /* likewise: where, which a model remembers of a private page */
 
@@ -31,7 +32,9 @@ struct Page {
 	bool prepared() const { return is.prepared(); }
 	bool shared() const { return is.shared(); }
 	/* Nobody gets it. */
-	bool bad() const { return marked || is.lost(); }
+	bool bad() const { return marked || is.unsafe(); }
+	/* A mapping of the whole run may take it in. */
+	bool sound() const { return !marked && !is.lost(); }
 };
 
 /* What is known of a run, 512 pages of a file. */
