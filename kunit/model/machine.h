@@ -92,7 +92,8 @@ class Machine {
 	void work();
 	bool promotable(int n, std::size_t run) const;
 	void check_block(int n, std::size_t run);
-	void expect_giant(const Slot &slot, std::uint64_t index, unsigned reserve);
+	void expect_giant(File &file, bool used_as_one, unsigned reserve);
+	static bool shows_giant(const Slot &slot);
 
 	/* References of pages (machine_holders.cc). */
 	struct Lent {
@@ -100,7 +101,9 @@ class Machine {
 		std::uint64_t gfn;
 		struct page *page; /* NULL: none was given */
 		bool is_private; /* what was asked for */
+		unsigned order; /* that a mapping of it may have */
 		long blocks; /* that were free before */
+		unsigned reserve; /* likewise, of gigabytes */
 	};
 	void pin(const Op &op);
 	void hold(const Op &op);
@@ -160,6 +163,7 @@ class Machine {
 	};
 	void consumer(const Op &op);
 	void lend(const Op &op);
+	bool used_as_one(int n, Span block) const;
 	/* What is wrong with binding it. */
 	int consumer_error(const Consumer &c) const;
 	/* Those that have bound some of @pages unmap it in this operation. */

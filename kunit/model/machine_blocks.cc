@@ -90,19 +90,15 @@ void Machine::check_block(int n, std::size_t run)
 	check_unmapped(n, { run * kRun, (run + 1) * kRun });
 }
 
-/* A guest has asked for the page at @index, with @reserve left before. */
-void Machine::expect_giant(const Slot &slot, std::uint64_t index, unsigned reserve)
+/* Somebody has asked for a page of it, with @reserve left before. */
+void Machine::expect_giant(File &file, bool used_as_one, unsigned reserve)
 {
-	File &file = files_[slot.file];
 	const bool taken = kapi_pages_reserved() < reserve;
+	const bool possible = used_as_one && file.giant != Giant::None &&
+			      file.giant != Giant::Whole && file.empty({ 0, file.size() });
 
-	if (file.giant == Giant::None || file.giant == Giant::Whole ||
-	    !slot.shows_whole(index, kGiant))
+	if (!used_as_one || file.giant == Giant::None || file.giant == Giant::Whole)
 		return expect(!taken, "a gigabyte goes where there can be none");
-	const std::uint64_t start = slot.base_gfn + index / kGiant * kGiant - slot.pages.start;
-	const bool possible = kapi_kvm_range_private(slot.vm, start, start + kGiant) &&
-			      file.empty({ 0, kGiant });
-
 	if (fake::fail_fired()) {
 		file.giant = Giant::Unknown;
 		return;

@@ -121,6 +121,24 @@ void Machine::consumer(const Op &op)
 		c.used = true;
 }
 
+/* Whether @block of a file would be used as one, by whom a memslot shows it to, if anybody. */
+bool Machine::used_as_one(int n, Span block) const
+{
+	bool shown = false;
+
+	for (const RealSlot &slot : slots_) {
+		if (!slot.used || slot.expected.file != n || !slot.expected.pages.overlaps(block))
+			continue;
+		const std::uint64_t gfn = slot.expected.gfn_of(block.start);
+
+		if (slot.expected.shows_whole(block.start, block.size()) &&
+		    kapi_kvm_range_private(slot.expected.vm, gfn, gfn + block.size()))
+			return true;
+		shown = true;
+	}
+	return !shown;
+}
+
 void Machine::lend(const Op &op)
 {
 	Consumer &c = consumers_[op.b % kConsumers];
@@ -130,6 +148,7 @@ void Machine::lend(const Op &op)
 	const std::uint64_t index = c.pages.start + op.x % (c.pages.end - c.pages.start + 1);
 	const bool is_private = op.c & 1;
 	const long blocks = fake::free_blocks();
+	const unsigned reserve = kapi_pages_reserved();
 	struct page *page = nullptr;
 	unsigned order = 0;
 	const int ret = gmem_consumer_get_page(c.handle, index, is_private, &page, &order);
@@ -144,25 +163,33 @@ void Machine::lend(const Op &op)
 
 	File &file = files_[c.file];
 	const Span run = file.run_of(index);
-	const bool fits = file.has_run(index) && c.pages.covers(run);
+	/* It gets it as a guest would have it; what it has bound limits what it is told. */
+	const bool fits = file.has_run(index);
+	const bool whole = fits && (file.mappable || used_as_one(c.file, run));
 
 	if (is_private && !file.keeps)
 		return expect(ret == -EOPNOTSUPP, "a page that is a guest's");
 	if (file.pages[index].shared() == is_private)
 		return expect(ret == (fake::fail_fired() ? -ENOMEM : -EAGAIN),
 			      "a page of the other kind");
+	if (file.size() == kGiant)
+		expect_giant(file, used_as_one(c.file, { 0, kGiant }), reserve);
 	if (fake::fail_fired()) {
 		expect(ret == 0 || ret == -ENOMEM || (file.pages[index].bad() && ret == -EHWPOISON),
 		       "error of a page that cannot be lent");
 		adopt(c.file);
 	} else {
-		expect_fill(file, index, fits && blocks);
+		expect_fill(file, index, whole && blocks);
 		if (file.pages[index].bad())
 			strike(file.pages[index]);
 		expect(ret == (file.pages[index].bad() ? -EHWPOISON : 0), "a page is lent");
 	}
 	if (ret == 0)
-		expect_ready({ c.file, index, fits, fits && file.one_kind(run) }, order);
+		expect_ready({ .file = c.file,
+			       .index = index,
+			       .fits = fits,
+			       .one_kind = c.pages.covers(run) && file.one_kind(run) },
+			     order);
 }
 
 void Machine::expect_unmapped(int n, Span pages)

@@ -75,6 +75,7 @@ void Machine::vcpu_map(const Op &op)
 		return;
 	RealSlot *const slot = slot_at(vm, gfn);
 	const long blocks = fake::free_blocks();
+	const unsigned reserve = kapi_pages_reserved();
 	kvm_vcpu vcpu{ vm };
 	kvm_host_map map;
 
@@ -93,7 +94,10 @@ void Machine::vcpu_map(const Op &op)
 		return expect(ret == (is_private ? -EINVAL : fake::stock().answer),
 			      "KVM maps what is not the file's");
 	}
-	lent({ slot, gfn, map.page, false, blocks }, ret == 0 ? 0 : -EAGAIN);
+	const int n = slot->expected.file;
+	const unsigned order = map.page ? huge_at(n, slot->expected.page_of(gfn)) : 0;
+
+	lent({ slot, gfn, map.page, false, order, blocks, reserve }, ret == 0 ? 0 : -EAGAIN);
 	expect(map.page ? ret == 0 : ret == -EINVAL, "error of KVM's mapping");
 }
 
@@ -106,6 +110,7 @@ void Machine::get_pfn(const Op &op)
 	if (!slot || held_.size() == kHeld)
 		return;
 	const long blocks = fake::free_blocks();
+	const unsigned reserve = kapi_pages_reserved();
 	gmem_u64 pfn = 0;
 	int order = 0;
 
@@ -118,7 +123,7 @@ void Machine::get_pfn(const Op &op)
 
 	if (page)
 		held_.push_back({ page, false });
-	lent({ slot, gfn, page, true, blocks }, ret);
+	lent({ slot, gfn, page, true, static_cast<unsigned>(order), blocks, reserve }, ret);
 }
 
 /* Of a memslot on a file: the page, or no page for a reason. */
@@ -143,6 +148,8 @@ void Machine::lent(const Lent &to, int ret)
 				       : kapi_kvm_range_private(slot.vm, start, start + kRun));
 	const kapi_platform platform = platform_of(slot.vm);
 
+	if (file.size() == kGiant)
+		expect_giant(file, shows_giant(slot), to.reserve);
 	if (fake::fail_fired()) {
 		adopt(slot.file);
 		if (!to.page)
@@ -165,7 +172,7 @@ void Machine::lent(const Lent &to, int ret)
 		       .fits = fits,
 		       .one_kind = one_kind,
 		       .gfn = to.gfn },
-		     fits ? huge_at(slot.file, index) : 0);
+		     one_kind ? to.order : 0);
 }
 
 } /* namespace model */

@@ -78,7 +78,10 @@ void Machine::fault_at(struct kvm *vm, std::uint64_t gfn, bool ahead)
 	Page &page = file.pages[index];
 
 	expect(!file.converts || is_private != page.shared(), "attribute of a page");
-	expect_giant(slot->expected, index, reserve);
+	if (file.size() == kGiant)
+		expect_giant(file, shows_giant(slot->expected), reserve);
+	else
+		expect(kapi_pages_reserved() == reserve, "a gigabyte is taken for less");
 	if (fake::fail_fired()) {
 		expect(ret == 0 || ret == -ENOMEM || ret == -EIO ||
 			       (page.bad() && ret == -EHWPOISON),
@@ -114,6 +117,13 @@ void Machine::fault_at(struct kvm *vm, std::uint64_t gfn, bool ahead)
 	expect(fake::guest_read(vm, gfn, &content), "nothing is mapped after a fault");
 	expect(content == page.content, "the guest reads what it did not write");
 	vm->ran = ran; /* who looks here is not the guest */
+}
+
+/* Whether it shows a file's gigabyte as one, all of it private. */
+bool Machine::shows_giant(const Slot &slot)
+{
+	return slot.shows_whole(0, kGiant) &&
+	       kapi_kvm_range_private(slot.vm, slot.gfn_of(0), slot.gfn_of(0) + kGiant);
 }
 
 bool Machine::expect_ready(const Use &use, unsigned order)
