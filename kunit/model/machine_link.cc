@@ -5,6 +5,8 @@
  */
 #include "kunit/model/machine.h"
 
+#include <algorithm>
+
 #include "kunit/fakes/files.h"
 #include "kunit/fakes/pci_hole.h"
 #include "kunit/fakes/platform.h"
@@ -51,6 +53,17 @@ void Machine::link(const Op &op)
 	stale_.push_back({ real_[n].fd, n, file.size() });
 	real_[n].fd = fd;
 	file.vm = to;
+	if (op.c & 1)
+		return;
+	/* What comes next: it is shown to the new VM, which may find pages to populate. */
+	const std::uint8_t at = op.c / 2 % kSlots;
+	constexpr std::uint16_t kAll = 7 << 8;
+	std::uint16_t page = op.x % std::min(file.size(), kStruck);
+
+	while (page && !file.pages[page].is.shown())
+		page--;
+	bind({ Kind::Bind, static_cast<std::uint8_t>(n), at, 0, kAll, 0 });
+	populate({ Kind::Populate, 0, at, 2, page, 1 }, false);
 }
 
 /* Memslots and consumers of a file's one view forget it. */
