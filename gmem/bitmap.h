@@ -24,17 +24,25 @@ template <unsigned Bits> class Bitmap {
 
 	constexpr void set(unsigned bit)
 	{
-		count_ += !test(bit);
-		words_[bit / 64] |= 1ull << (bit % 64);
+		if (!test(bit)) {
+			count_++;
+			words_[bit / 64] |= 1ull << (bit % 64);
+		}
 	}
 	constexpr void reset(unsigned bit)
 	{
-		count_ -= test(bit);
-		words_[bit / 64] &= ~(1ull << (bit % 64));
+		if (test(bit)) {
+			count_--;
+			words_[bit / 64] &= ~(1ull << (bit % 64));
+		}
 	}
-	/* The numbers from @from up to, not including, @to. */
+	/* The numbers from @from up to, not including, @to; mostly it is one, or all. */
 	constexpr void set_range(unsigned from, unsigned to)
 	{
+		if (to - from == 1)
+			return set(from);
+		if (to - from == Bits)
+			return set_all();
 		for_each_word(from, to, [this](std::uint64_t &word, std::uint64_t mask) {
 			count_ += weight(mask & ~word);
 			word |= mask;
@@ -42,10 +50,27 @@ template <unsigned Bits> class Bitmap {
 	}
 	constexpr void reset_range(unsigned from, unsigned to)
 	{
+		if (to - from == 1)
+			return reset(from);
+		if (to - from == Bits)
+			return reset_all();
 		for_each_word(from, to, [this](std::uint64_t &word, std::uint64_t mask) {
 			count_ -= weight(mask & word);
 			word &= ~mask;
 		});
+	}
+	/* Whether all of them are in the set; whether none is. */
+	constexpr bool has_all(unsigned from, unsigned to) const
+	{
+		if (to - from == 1)
+			return test(from);
+		return all() || next_clear(from) >= to;
+	}
+	constexpr bool has_none(unsigned from, unsigned to) const
+	{
+		if (to - from == 1)
+			return !test(from);
+		return none() || next_set(from) >= to;
 	}
 	constexpr void set_all()
 	{

@@ -50,35 +50,23 @@ Status PageStore::refusal(Run &run, PageIndex index, bool ran)
 	return Status{};
 }
 
-Result<struct page *> PageStore::page_to_populate(Run &run, PageIndex index, const Access &access)
-{
-	GMEM_TRY(page, page_for(run, index, access));
-
-	if (run.prepared().test(Run::slot_of(index))) {
-		break_giant(index);
-		GMEM_CHECK(take_back(run, Run::slot_of(index), page, access.platform));
-	}
-	return page;
-}
-
 /* A page that was prepared and has no content becomes the host's again. */
-Status PageStore::take_back(Run &run, unsigned slot, struct page *page, Platform &platform)
+Status PageStore::take_back(Run &run, PageIndex index, struct page *page, Platform &platform)
 {
+	break_giant(index);
 	GMEM_CHECK(split(run, platform));
 	GMEM_CHECK(platform.reclaim(Pfn{ kapi_page_pfn(page) }, 1));
-	run.happens<event::kTakenBack>(slot);
+	run.happens<event::kTakenBack>(Run::slot_of(index));
 	return Status{};
 }
 
-/* @status: what populating the page ended with. */
-void PageStore::settle_populate(Run &run, PageIndex index, struct page *page, Status status,
-				Platform &platform)
+/* What becomes of a page that could not be populated. */
+void PageStore::settle_failed(Run &run, PageIndex index, struct page *page, Status status,
+			      Platform &platform)
 {
 	const unsigned slot = Run::slot_of(index);
 
-	if (status.ok()) {
-		run.happens<event::kPopulated>(slot);
-	} else if (status == error(ENOTRECOVERABLE)) {
+	if (status == error(ENOTRECOVERABLE)) {
 		/* It is reclaimed at its end like the guest's, or leaked. */
 		run.happens<event::kStranded>(slot);
 	} else if (!platform.is_hosts(Pfn{ kapi_page_pfn(page) })) {

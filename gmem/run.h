@@ -56,12 +56,12 @@ class Run {
 		if (!happens_to<kEvent>(from, to, std::make_index_sequence<kFacts>{}))
 			kapi_warn_once("a page is in no state for what happens to it");
 		if constexpr (kEvent.ends_huge()) {
-			huge_.store(false);
+			end(huge_);
 			promotable_ = false;
 		}
 		if constexpr (kEvent.of_unmapped())
-			joined_.store(false);
-		if (empty()) {
+			end(joined_);
+		if (kEvent.clears.has(Fact::kPresent) && empty()) {
 			block_ = nullptr;
 			as_one_ = false;
 		}
@@ -149,9 +149,9 @@ class Run {
 	template <Event kEvent, Fact kFact> bool asks(unsigned from, unsigned to) const
 	{
 		if constexpr (kEvent.has.has(kFact))
-			return of(kFact).next_clear(from) >= to;
+			return of(kFact).has_all(from, to);
 		else if constexpr (kEvent.lacks.has(kFact))
-			return of(kFact).next_set(from) >= to;
+			return of(kFact).has_none(from, to);
 		else
 			return true;
 	}
@@ -161,6 +161,13 @@ class Run {
 			facts_[number(kFact)].set_range(from, to);
 		else if constexpr (kEvent.clears.has(kFact))
 			facts_[number(kFact)].reset_range(from, to);
+	}
+
+	/* A store that others must see costs more than a look. */
+	static void end(std::atomic<bool> &is)
+	{
+		if (is.load(std::memory_order_relaxed))
+			is.store(false);
 	}
 
 	RunBitmap facts_[kFacts];

@@ -151,13 +151,10 @@ Result<struct page *> PageStore::page_for(Run &run, PageIndex index, const Acces
 	return new_page(run, index, access);
 }
 
-/* Pages of @run can be the host's one by one. Or what the platform said. */
-Status PageStore::split(Run &run, Platform &platform)
+Status PageStore::split_block(Run &run, Platform &platform)
 {
-	if (run.as_one()) {
-		GMEM_CHECK(platform.split(Pfn{ kapi_page_pfn(run.block()) }));
-		run.split();
-	}
+	GMEM_CHECK(platform.split(Pfn{ kapi_page_pfn(run.block()) }));
+	run.split();
 	return Status{};
 }
 

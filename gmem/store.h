@@ -100,12 +100,17 @@ class PageStore {
 
 			if (kapi_signal_pending())
 				return error(EINTR);
-			GMEM_TRY(page, page_to_populate(*run, index, access));
+			GMEM_TRY(page, page_for(*run, index, access));
+			if (run->prepared().test(Run::slot_of(index)))
+				GMEM_CHECK(take_back(*run, index, page, access.platform));
 
 			const Status status = fill(access.gfn, Pfn{ kapi_page_pfn(page) });
 
-			settle_populate(*run, index, page, status, access.platform);
-			GMEM_CHECK(status);
+			if (!status.ok()) {
+				settle_failed(*run, index, page, status, access.platform);
+				return status;
+			}
+			run->happens<event::kPopulated>(Run::slot_of(index));
 			kapi_cond_resched();
 		}
 		return Status{};
@@ -199,7 +204,12 @@ class PageStore {
 	bool fill_block(Run &run, PageIndex index);
 	bool insert_block(Run &run, PageIndex index, struct page *block);
 	Result<struct page *> fill_page(Run &run, PageIndex index);
-	Status split(Run &run, Platform &platform);
+	/* Pages of @run can be the host's one by one then. Or what the platform said. */
+	Status split(Run &run, Platform &platform)
+	{
+		return run.as_one() ? split_block(run, platform) : Status{};
+	}
+	Status split_block(Run &run, Platform &platform);
 	void strike_marked(Run &run);
 	bool is_lost(Run &run, unsigned slot, struct page *page);
 	bool can_be_huge(Run &run, unsigned fit);
@@ -211,10 +221,9 @@ class PageStore {
 	Status prepare_block(Run &run, const Access &access);
 	Result<IndexRange> populatable(Run &run, IndexRange range, bool ran);
 	Status refusal(Run &run, PageIndex index, bool ran);
-	Result<struct page *> page_to_populate(Run &run, PageIndex index, const Access &access);
-	Status take_back(Run &run, unsigned slot, struct page *page, Platform &platform);
-	void settle_populate(Run &run, PageIndex index, struct page *page, Status status,
-			     Platform &platform);
+	Status take_back(Run &run, PageIndex index, struct page *page, Platform &platform);
+	void settle_failed(Run &run, PageIndex index, struct page *page, Status status,
+			   Platform &platform);
 	bool remove_whole(Run &run, PageIndex start, Platform &platform);
 	PageRef remove_from(Run &run, IndexRange range, Platform &platform);
 	void free_returned(struct page *first, unsigned count, Platform &platform);

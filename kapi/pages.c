@@ -13,6 +13,7 @@
 
 #include "kapi.h"
 #include "files.h"
+#include "poison.h"
 #include "reserve.h"
 #include "symbols.h"
 

@@ -13,6 +13,7 @@
 #include <asm/ibt.h>
 #include <asm/pgtable.h>
 
+#include "poison.h"
 #include "symbols.h"
 
 DEFINE_STATIC_CALL_NULL(gmem_lookup, kallsyms_lookup_name);

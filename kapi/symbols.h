@@ -34,8 +34,6 @@ void *gmem_symbol_variable(const char *name);
 
 /* KVM's variable: whether VMs run on the TDP MMU. */
 const bool *gmem_tdp_mmu_enabled(void);
-/* The kernel's variable: how many pages are marked PG_hwpoison; NULL: it tells nobody. */
-atomic_long_t *gmem_poisoned_pages(void);
 
 void gmem_mmu_invalidate_begin(struct kvm *kvm);
 void gmem_mmu_invalidate_range_add(struct kvm *kvm, gfn_t start, gfn_t end);

@@ -18,7 +18,7 @@
 #include <gmem/gmem.h>
 
 #include "../../kapi/stats.h"
-#include "../../kapi/symbols.h"
+#include "../../kapi/poison.h"
 #include "kvm.h"
 
 int world_create(struct kvm *kvm, u64 size, u64 flags)

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the kernel knows of pages that the hardware has marked, for others in kapi/.
+ */
+#ifndef GMEM_KAPI_POISON_H
+#define GMEM_KAPI_POISON_H
+
+#include <linux/atomic.h>
+
+/* The kernel's variable: how many pages are marked PG_hwpoison; NULL: it tells nobody. */
+atomic_long_t *gmem_poisoned_pages(void);
+
+#endif /* GMEM_KAPI_POISON_H */
