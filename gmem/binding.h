@@ -22,6 +22,12 @@ class Binding {
 	IndexRange range() const { return range_; }
 
 	/*
+	 * Whether all of @block, which it has a part of, is one block of gfns there, and
+	 * private; who is no guest has none.
+	 */
+	virtual bool shows_private(IndexRange block) const = 0;
+
+	/*
 	 * @range, a part of range(), is about to become private or shared. The
 	 * holder may refuse, with the error that user space gets, and sets aside
 	 * what it needs for converted(); nothing visible may change. Inode lock

@@ -76,6 +76,13 @@ class Bindings {
     public:
 	/* The memslot's there. */
 	Binding *load(PageIndex index) const { return map_.load(index.value); }
+	/* The first memslot's in @range, or NULL. */
+	Binding *first_slot(IndexRange range) const
+	{
+		std::uint64_t index = range.start.value;
+
+		return range.empty() ? nullptr : map_.find(index, range.end.value - 1);
+	}
 
 	/* A memslot's. -EEXIST: overlaps another; -ENOMEM. Nothing has changed then. */
 	Status add(Binding &binding)
@@ -144,13 +151,6 @@ class Bindings {
 	Intervals &tree_of(const IntervalBinding &binding)
 	{
 		return binding.shared() ? shared_ : exclusive_;
-	}
-
-	Binding *first_slot(IndexRange range) const
-	{
-		std::uint64_t index = range.start.value;
-
-		return range.empty() ? nullptr : map_.find(index, range.end.value - 1);
 	}
 
 	/*

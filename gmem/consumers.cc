@@ -110,8 +110,10 @@ struct gmem_consumer final : public IntervalBinding {
 		return Status{};
 	}
 
-	/* Calls @fn with the file, with the inode lock held shared. */
-	template <class Fn> auto with_file(Fn fn) -> decltype(fn(std::declval<File &>()))
+	/* Calls @fn with the file and the inode lock, held shared. */
+	template <class Fn>
+	auto with_file(Fn fn)
+		-> decltype(fn(std::declval<File &>(), std::declval<const SharedInodeLock &>()))
 	{
 		InodeRef inode;
 		{
@@ -122,11 +124,11 @@ struct gmem_consumer final : public IntervalBinding {
 		if (!inode.get())
 			return error(ESTALE);
 
-		SharedInodeLock lock{ inode.get() };
+		const SharedInodeLock lock{ inode.get() };
 
 		if (!file_)
 			return error(ESTALE);
-		return fn(*file_);
+		return fn(*file_, lock);
 	}
 
 	void unmap_failed(IndexRange part)
@@ -135,6 +137,7 @@ struct gmem_consumer final : public IntervalBinding {
 		file_->inode().unmap_failed(range().intersect(part));
 	}
 
+	bool shows_private(IndexRange) const override { return false; }
 	Status prepare(IndexRange part, bool to_private) override
 	{
 		if (!ops_->prepare)
@@ -268,28 +271,26 @@ int gmem_consumer_get_page(struct gmem_consumer *consumer, gmem_u64 index, bool 
 			   struct page **page, unsigned int *order)
 {
 	const PageIndex at{ index };
-	Result<Backing> backing = consumer->with_file([&](File &file) -> Result<Backing> {
-		const IndexRange range = consumer->range();
-		Platform &platform = file.inode().platform();
+	const auto get = [&](File &file, const SharedInodeLock &lock) -> Result<Backing> {
+		Inode &inode = file.inode();
+		const IndexRange all{ PageIndex{ 0 }, inode.end() };
 
-		if (!range.contains(at))
+		if (!consumer->range().contains(at))
 			return error(EINVAL);
 		/* It would have to be told where the guest has it. */
-		if (is_private && !platform.keeps_content())
+		if (is_private && !inode.platform().keeps_content())
 			return error(EOPNOTSUPP);
-
-		const unsigned fit = range.covers(block_around(at, kGiantOrder)) ? kGiantOrder
-				     : range.covers(block_around(at, kRunOrder)) ? kRunOrder
-										 : 0;
-
-		return file.inode().page(at, { platform, file.vm(), Gfn{}, fit,
-					       is_private ? Share::kPrivate : Share::kShared });
-	});
+		return inode.page(at,
+				  ConsumerAccess{ lock, inode.platform(), file.bindings(), all, at,
+						  is_private ? Share::kPrivate : Share::kShared });
+	};
+	Result<Backing> backing = consumer->with_file(get);
 
 	if (!backing.ok())
 		return backing.status().code();
 	*page = backing.value().page.release();
-	*order = backing.value().order;
+	/* What the page lies in may reach beyond what is bound. */
+	*order = std::min(backing.value().order, order_within(consumer->range(), at));
 	return 0;
 }
 
@@ -300,13 +301,14 @@ void gmem_consumer_put_page(struct page *page)
 
 int gmem_consumer_is_shared(struct gmem_consumer *consumer, gmem_u64 index)
 {
-	const Result<bool> shared = consumer->with_file([&](File &file) -> Result<bool> {
+	const auto look = [&](File &file, const SharedInodeLock &) -> Result<bool> {
 		const PageIndex at{ index };
 
 		if (!consumer->range().contains(at))
 			return error(EINVAL);
 		return !file.inode().store().next_shared({ at, at + 1 }, true).empty();
-	});
+	};
+	const Result<bool> shared = consumer->with_file(look);
 
 	return shared.ok() ? shared.value() : shared.status().code();
 }

@@ -59,15 +59,14 @@ Result<PageRef> File::user_page(PageIndex index)
 		if (busy)
 			kapi_page_wait_unlocked(busy.get());
 
-		SharedInodeLock lock{ inode_.handle() };
+		const SharedInodeLock lock{ inode_.handle() };
 		const IndexRange all{ PageIndex{ 0 }, inode_.end() };
 
 		if (!all.contains(index))
 			return error(EINVAL);
 
-		const unsigned fit = all.covers(block_around(index, kRunOrder)) ? kRunOrder : 0;
 		Result<Backing> backing =
-			inode_.page(index, { inode_.platform(), vm_, Gfn{}, fit, Share::kShared });
+			inode_.page(index, UserAccess{ lock, inode_.platform(), all, index });
 
 		if (backing.status() == error(EAGAIN))
 			return error(EFAULT);

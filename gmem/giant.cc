@@ -14,7 +14,7 @@ Giant *PageStore::giant_for(PageIndex index, const Access &access)
 {
 	const std::uint64_t number = index.value >> kGiantOrder;
 
-	if (access.fit < kGiantOrder || !access.platform.pages_join())
+	if (access.fit() < kGiantOrder || !access.platform().pages_join())
 		return nullptr;
 
 	Giant *giant = giants_.load(number);
@@ -42,9 +42,8 @@ Giant *PageStore::giant_for(PageIndex index, const Access &access)
 void PageStore::fill_giant(Giant &giant, PageIndex index, const Access &access)
 {
 	const PageIndex start = index.round_down(kGiantOrder);
-	const GfnRange gfns = block_around(access.gfn, kGiantOrder);
 
-	if (!kapi_kvm_range_private(access.vm, gfns.start.value, gfns.end.value))
+	if (!access.takes_all(kGiantOrder))
 		return;
 
 	struct page *const block = kapi_pages_alloc(kGiantOrder);
@@ -56,15 +55,15 @@ void PageStore::fill_giant(Giant &giant, PageIndex index, const Access &access)
 	stats_.add(KAPI_STAT_GIANTS);
 	giant.intact.store(true);
 	for (std::uint64_t i = 0; i < 1ull << kGiantOrder; i += kRunPages) {
-		const Access at{ access.platform, access.vm, gfns.start + i, kRunOrder };
+		const auto ahead = static_cast<std::int64_t>(start + i - index);
 
-		if (!adopt(start + i, kapi_page_nth(block, i), at))
+		if (!adopt(start + i, kapi_page_nth(block, i), access, ahead))
 			break_giant(start);
 	}
 }
 
-/* Makes @block the run at @start if that is empty, else frees it. */
-bool PageStore::adopt(PageIndex start, struct page *block, const Access &access)
+/* Makes @block the run at @start, @ahead of the page asked for, if that is empty, else frees it. */
+bool PageStore::adopt(PageIndex start, struct page *block, const Access &access, std::int64_t ahead)
 {
 	const Result<Run *> run = obtain(start);
 
@@ -72,7 +71,7 @@ bool PageStore::adopt(PageIndex start, struct page *block, const Access &access)
 		MutexGuard guard{ run.value()->lock };
 
 		if (run.value()->empty() && insert_block(*run.value(), start, block))
-			return prepare_block(*run.value(), access).ok();
+			return prepare_block(*run.value(), access, ahead).ok();
 	}
 	kapi_pages_put(block, kRunPages);
 	return false;

@@ -132,14 +132,8 @@ Result<struct page *> PageStore::fill(Run &run, PageIndex index, unsigned fit, W
  */
 Result<struct page *> PageStore::new_page(Run &run, PageIndex index, const Access &access)
 {
-	return fill(run, index, access.fit, [&] {
-		if (kind_.mappable || access.run_private)
-			return true;
-
-		const GfnRange block = block_around(access.gfn, kRunOrder);
-
-		return kapi_kvm_range_private(access.vm, block.start.value, block.end.value);
-	});
+	return fill(run, index, access.fit(),
+		    [&] { return kind_.mappable || access.takes_all(kRunOrder); });
 }
 
 /* The page at @index, if need be a new one. */
@@ -147,7 +141,7 @@ Result<struct page *> PageStore::page_for(Run &run, PageIndex index, const Acces
 {
 	if (run.present().test(Run::slot_of(index)))
 		return page_at(run, index);
-	GMEM_CHECK(split(run, access.platform));
+	GMEM_CHECK(split(run, access.platform()));
 	return new_page(run, index, access);
 }
 
@@ -167,17 +161,17 @@ void PageStore::strike_marked(Run &run)
 }
 
 Status PageStore::prepare_page(Run &run, unsigned slot, struct page *page, const Access &access,
-			       Gfn gfn)
+			       std::int64_t ahead)
 {
 	if (!kapi_pages_come_zeroed())
 		kapi_pages_clear(page, 1);
 	if (!run.shared().test(slot))
-		GMEM_CHECK(access.platform.prepare(access.vm, gfn, Pfn{ kapi_page_pfn(page) }, 0));
+		GMEM_CHECK(access.prepare(ahead, Pfn{ kapi_page_pfn(page) }, 0));
 	run.happens<event::kReady>(slot);
 	return Status{};
 }
 
-Status PageStore::prepare_block(Run &run, const Access &access)
+Status PageStore::prepare_block(Run &run, const Access &access, std::int64_t ahead)
 {
 	if (!kapi_pages_come_zeroed())
 		kapi_pages_clear(run.block(), kRunPages);
@@ -186,8 +180,7 @@ Status PageStore::prepare_block(Run &run, const Access &access)
 		return Status{};
 	}
 
-	const Status status = access.platform.prepare(access.vm, access.gfn.round_down(kRunOrder),
-						      Pfn{ kapi_page_pfn(run.block()) }, kRunOrder);
+	const Status status = access.prepare(ahead, Pfn{ kapi_page_pfn(run.block()) }, kRunOrder);
 
 	/* What is neither the guest's nor the host's goes by way of the platform, too. */
 	if (status == error(ENOTRECOVERABLE))
@@ -218,19 +211,19 @@ Status PageStore::prepare(Run &run, PageIndex index, struct page *page, const Ac
 			  bool all)
 {
 	const unsigned slot = Run::slot_of(index);
+	const std::int64_t start = -static_cast<std::int64_t>(slot);
 
-	if (all && run.prepared().none() && access.platform.max_order() >= kRunOrder)
-		return prepare_block(run, access);
+	if (all && run.prepared().none() && access.platform().max_order() >= kRunOrder)
+		return prepare_block(run, access, start);
 
 	if (!run.prepared().test(slot))
-		GMEM_CHECK(prepare_page(run, slot, page, access, access.gfn));
+		GMEM_CHECK(prepare_page(run, slot, page, access, 0));
 
-	if (!all || !(run.shared().all() || access.platform.pages_join()))
+	if (!all || !(run.shared().all() || access.platform().pages_join()))
 		return Status{};
 	for (unsigned i = run.prepared().next_clear(0); i < kRunPages;
 	     i = run.prepared().next_clear(i))
-		GMEM_CHECK(prepare_page(run, i, kapi_page_nth(run.block(), i), access,
-					access.gfn.round_down(kRunOrder) + i));
+		GMEM_CHECK(prepare_page(run, i, kapi_page_nth(run.block(), i), access, start + i));
 	return Status{};
 }
 
@@ -243,25 +236,24 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 	MutexGuard guard{ run->lock };
 	const bool shared = run->shared().test(slot);
 
-	if (access.share != Share::kEither && shared != (access.share == Share::kShared))
+	if (access.share() != Share::kEither && shared != (access.share() == Share::kShared))
 		return error(EAGAIN);
 	GMEM_TRY(page, page_for(*run, index, access));
 
 	if (is_lost(*run, slot, page))
 		return error(EHWPOISON);
 
-	const bool all = can_be_huge(*run, access.fit);
+	const bool all = can_be_huge(*run, access.fit());
 
 	if (!run->prepared().test(slot))
 		GMEM_CHECK(prepare(*run, index, page, access, all));
 
 	const bool huge = all && run->prepared().all() &&
-			  (shared || run->as_one() || access.platform.pages_join());
+			  (shared || run->as_one() || access.platform().pages_join());
 
 	if (!shared)
-		GMEM_CHECK(access.platform.admit(access.gfn, Pfn{ kapi_page_pfn(page) },
-						 huge ? kRunOrder : 0));
-	if (access.guest)
+		GMEM_CHECK(access.admit(Pfn{ kapi_page_pfn(page) }, huge ? kRunOrder : 0));
+	if (access.guest())
 		run->happens<event::kSeen>(slot);
 	else
 		run->happens<event::kGiven>(slot);

@@ -13,8 +13,8 @@
 #define GMEM_STORE_H
 
 #include "gmem/giant.h"
+#include "gmem/holder.h"
 #include "gmem/memory.h"
-#include "gmem/platform.h"
 #include "gmem/run.h"
 #include "gmem/stats.h"
 #include "gmem/xarray.h"
@@ -34,25 +34,6 @@ struct FileKind {
 	bool huge = false; /* runs of 2 MiB where they can be had */
 	bool mappable = false; /* shared pages are of this file, too, for user space and guests */
 	bool shared = false; /* all pages are, at first; else private */
-};
-
-/* What a page must be for who asks for it. */
-enum class Share {
-	kPrivate,
-	kShared,
-	kEither,
-};
-
-/* Who asks for a page, and how much of a run the place it is mapped at takes. */
-struct Access {
-	Platform &platform;
-	struct kvm *vm;
-	Gfn gfn;
-	/* kGiantOrder or kRunOrder where a block that large is one of gfns, too; else 0. */
-	unsigned fit;
-	Share share = Share::kPrivate;
-	bool guest = false; /* nobody but a guest will use it */
-	bool run_private = false; /* to KVM all of the run is; else it is asked */
 };
 
 class PageStore {
@@ -88,26 +69,27 @@ class PageStore {
 	 * then as new. No guest comes by a page of the run meanwhile.
 	 */
 	template <class Fill>
-	Status populate(IndexRange range, Access access, bool ran, std::uint64_t &done, Fill fill)
+	Status populate(IndexRange range, const MemslotAccess &access, bool ran,
+			std::uint64_t &done, Fill fill)
 	{
 		done = 0;
 		GMEM_TRY(run, obtain(range.start));
 		MutexGuard guard{ run->lock };
 		GMEM_TRY(front, populatable(*run, range, ran));
 
-		for (; done < front.size(); done++, access.gfn = access.gfn + 1) {
+		for (; done < front.size(); done++) {
 			const PageIndex index = range.start + done;
 
 			if (kapi_signal_pending())
 				return error(EINTR);
 			GMEM_TRY(page, page_for(*run, index, access));
 			if (run->prepared().test(Run::slot_of(index)))
-				GMEM_CHECK(take_back(*run, index, page, access.platform));
+				GMEM_CHECK(take_back(*run, index, page, access.platform()));
 
-			const Status status = fill(access.gfn, Pfn{ kapi_page_pfn(page) });
+			const Status status = fill(access.gfn() + done, Pfn{ kapi_page_pfn(page) });
 
 			if (!status.ok()) {
-				settle_failed(*run, index, page, status, access.platform);
+				settle_failed(*run, index, page, status, access.platform());
 				return status;
 			}
 			run->happens<event::kPopulated>(Run::slot_of(index));
@@ -217,8 +199,8 @@ class PageStore {
 	Status prepare(Run &run, PageIndex index, struct page *page, const Access &access,
 		       bool all);
 	Status prepare_page(Run &run, unsigned slot, struct page *page, const Access &access,
-			    Gfn gfn);
-	Status prepare_block(Run &run, const Access &access);
+			    std::int64_t ahead);
+	Status prepare_block(Run &run, const Access &access, std::int64_t ahead);
 	Result<IndexRange> populatable(Run &run, IndexRange range, bool ran);
 	Status refusal(Run &run, PageIndex index, bool ran);
 	Status take_back(Run &run, PageIndex index, struct page *page, Platform &platform);
@@ -247,7 +229,7 @@ class PageStore {
 	/* gmem/giant.cc */
 	Giant *giant_for(PageIndex index, const Access &access);
 	void fill_giant(Giant &giant, PageIndex index, const Access &access);
-	bool adopt(PageIndex start, struct page *block, const Access &access);
+	bool adopt(PageIndex start, struct page *block, const Access &access, std::int64_t ahead);
 	void break_giant(PageIndex index);
 	bool is_giant(const Giant &giant, PageIndex index);
 

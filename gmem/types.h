@@ -87,6 +87,14 @@ template <class T> constexpr Range<T> block_around(T f, unsigned order)
 	return { f.round_down(order), f.round_down(order) + (1ull << order) };
 }
 
+/* The largest order of what can be mapped as one around @f and lies in @range. */
+template <class T> constexpr unsigned order_within(Range<T> range, T f)
+{
+	return range.covers(block_around(f, kGiantOrder)) ? kGiantOrder
+	       : range.covers(block_around(f, kRunOrder)) ? kRunOrder
+							  : 0;
+}
+
 /* Where a memslot shows a piece of a file: gfns [base, base + size) are @range. */
 class SlotMap {
     public:
@@ -120,6 +128,14 @@ class SlotMap {
 
 		return ((base_.value ^ range_.start.value) & mask) == 0 &&
 		       range_.covers(block_around(index, order));
+	}
+
+	/* The largest order of what can be mapped as one around @index, and fits. */
+	constexpr unsigned fit(PageIndex index) const
+	{
+		return fits(index, kGiantOrder) ? kGiantOrder
+		       : fits(index, kRunOrder) ? kRunOrder
+						: 0;
 	}
 
     private:

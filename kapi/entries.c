@@ -13,6 +13,10 @@
 #define DECLARE_LANDING(fn, ret, args) static fn##_proto land_##fn;
 HOOKED(DECLARE_LANDING)
 
+/* Another one for those that are called for faults and for other things. */
+static kvm_gmem_get_pfn_proto fault_land_kvm_gmem_get_pfn;
+static __gfn_to_pfn_memslot_proto fault_land___gfn_to_pfn_memslot;
+
 static int land_kvm_mmu_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error, void *insn,
 				   int insn_len)
 {
@@ -23,6 +27,13 @@ static int land_kvm_gmem_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, 
 				 kvm_pfn_t *pfn, int *max_order)
 {
 	return gmem_get_pfn(kvm, slot, gfn, pfn, max_order);
+}
+
+/* By the function of KVM's that finds the page for a fault (takeover.c). */
+static int fault_land_kvm_gmem_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t gfn,
+				       kvm_pfn_t *pfn, int *max_order)
+{
+	return gmem_kvm_fault_pfn(kvm, slot, gfn, pfn, max_order);
 }
 
 static void land_kvm_gmem_unbind(struct kvm_memory_slot *slot)
@@ -86,6 +97,14 @@ static kvm_pfn_t land___gfn_to_pfn_memslot(const struct kvm_memory_slot *slot, g
 	return gmem_kvm_slot_pfn(slot, gfn, atomic, interruptible, async, write, writable, hva);
 }
 
+static kvm_pfn_t fault_land___gfn_to_pfn_memslot(const struct kvm_memory_slot *slot, gfn_t gfn,
+						 bool atomic, bool interruptible, bool *async,
+						 bool write, bool *writable, hva_t *hva)
+{
+	return gmem_kvm_fault_slot_pfn(slot, gfn, atomic, interruptible, async, write, writable,
+				       hva);
+}
+
 static kvm_pfn_t land_gfn_to_pfn_memslot_atomic(const struct kvm_memory_slot *slot, gfn_t gfn)
 {
 	return gmem_kvm_prefetch_pfn(slot, gfn);
@@ -121,4 +140,16 @@ static const unsigned long landings[KAPI_ENTRIES] = { ENTRIES(LANDING) };
 unsigned long gmem_landing(enum kapi_entry entry)
 {
 	return landings[entry];
+}
+
+unsigned long gmem_fault_landing(enum kapi_entry entry)
+{
+	switch (entry) {
+	case KAPI_ENTRY_GET_PFN:
+		return (unsigned long)fault_land_kvm_gmem_get_pfn;
+	case KAPI_ENTRY_SLOT_PFN:
+		return (unsigned long)fault_land___gfn_to_pfn_memslot;
+	default:
+		return 0;
+	}
 }

@@ -62,6 +62,8 @@ void gmem_stock_set_body(enum kapi_entry entry, unsigned long addr);
 
 /* The function of ours that calls of the entry land in. */
 unsigned long gmem_landing(enum kapi_entry entry);
+/* The one that calls made for a guest's fault land in; 0: all calls are the same. */
+unsigned long gmem_fault_landing(enum kapi_entry entry);
 
 /* ---- kapi/proof.c ----------------------------------------------------------------- */
 

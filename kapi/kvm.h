@@ -365,9 +365,20 @@ int gmem_kvm_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
 /* The VM is gone but for its memory, whether it was ever whole or not. */
 void gmem_kvm_free_vm(struct kvm *kvm);
 /*
- * The host frame of a shared @gfn, with a reference, or an error in its place; @async,
- * @writable and @hva may be NULL. Sleeps unless @atomic.
+ * gmem_get_pfn() by the function of KVM's that maps the page for a guest's fault, and
+ * looks whether an invalidation came in between. Instead of -EAGAIN there is a page of
+ * zeros then, and the fault is stale. Sleeps.
  */
+int gmem_kvm_fault_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
+		       int *max_order);
+/*
+ * The host frame of a shared @gfn, with a reference, or an error in its place; @async,
+ * @writable and @hva may be NULL. Sleeps unless @atomic. By that function for a fault,
+ * and by anybody else.
+ */
+kapi_u64 gmem_kvm_fault_slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, bool atomic,
+				 bool interruptible, bool *async, bool write, bool *writable,
+				 unsigned long *hva);
 kapi_u64 gmem_kvm_slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, bool atomic,
 			   bool interruptible, bool *async, bool write, bool *writable,
 			   unsigned long *hva);

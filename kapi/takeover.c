@@ -7,6 +7,16 @@
  * the call land in ours. All sites are set before the one registration: only there does
  * the kernel arrange with BPF trampolines that share them. The registration is
  * permanent, which keeps sysctl kernel.ftrace_enabled from silencing it.
+ *
+ * Two of the functions find a page for a guest's fault, and for others who keep what
+ * they get: vendor modules, any module. They need different answers (gmem/holder.h), so
+ * a fault's calls land elsewhere. What tells them is where they come from: all of them
+ * from one function of KVM's, by a call, in its main part, and nothing else does. That
+ * is looked up at load. The place is what ftrace saw as the return address before any
+ * tracer could put its own there, which a landing's own return address is not. Taken for
+ * one who keeps it, a fault would still be served right, but end with -EAGAIN beside a
+ * conversion. A mark that is set around faults would have to be found by the task,
+ * under a lock and by each fault.
  */
 #define pr_fmt(fmt) "gmem: " fmt
 
@@ -33,6 +43,15 @@ struct hook {
 	 * into them, which no hook sees. Calls from other files cannot be copies.
 	 */
 	const char *callers[2];
+	/* Calls from the function that faults pages in are a fault's, and land elsewhere. */
+	bool faults;
+};
+
+/* The function that faults pages in: the outermost, and what may be inlined into it. */
+static const char *const faulters[] = {
+	"kvm_faultin_pfn_private",
+	"__kvm_faultin_pfn",
+	"kvm_faultin_pfn",
 };
 
 /*
@@ -102,12 +121,12 @@ static bool notrace slot_has_gmem(struct ftrace_regs *fregs)
 static const struct hook hooks[KAPI_ENTRIES] = {
 	[KAPI_ENTRY_PAGE_FAULT] = { .features = SW_PROTECTED | HOLES | SHARED,
 				    .wanted = vcpu_may_be_ours },
-	[KAPI_ENTRY_GET_PFN] = { .features = BACKEND },
+	[KAPI_ENTRY_GET_PFN] = { .features = BACKEND, .faults = true },
 	[KAPI_ENTRY_MAPPING_LEVEL] = { .features = SHARED,
 				       .wanted = second_is_only,
 				       .callers = { "kvm_mmu_hugepage_adjust",
 						    "kvm_mmu_max_mapping_level" } },
-	[KAPI_ENTRY_SLOT_PFN] = { .features = SHARED, .wanted = slot_is_only },
+	[KAPI_ENTRY_SLOT_PFN] = { .features = SHARED, .wanted = slot_is_only, .faults = true },
 	[KAPI_ENTRY_VM_IOCTL] = { .features = SW_PROTECTED | HOLES | SHARED,
 				  .wanted = known_ioctl },
 	[KAPI_ENTRY_PREPARE_SLOT] = { .features = HOLES | SHARED },
@@ -136,6 +155,10 @@ static const char *const names[KAPI_ENTRIES] = { ENTRIES(NAME) };
 /* Of the fentry sites, 0: not taken over. Looked at in this order by each call. */
 static unsigned long sites[KAPI_ENTRIES];
 static unsigned long landings[KAPI_ENTRIES];
+/* For calls that return to where the function is that faults pages in; or of size 0. */
+static struct {
+	unsigned long landing, start, size;
+} fault_calls[KAPI_ENTRIES];
 static unsigned int active; /* features */
 /* Calls are sent to us. Before and after, KVM's own bodies serve them. */
 static bool live;
@@ -167,7 +190,11 @@ static void notrace redirect(unsigned long ip, unsigned long parent_ip, struct f
 		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)proof_landing);
 		return;
 	}
-	if (likely(READ_ONCE(live)) && (!hooks[entry].wanted || hooks[entry].wanted(fregs)))
+	if (unlikely(!READ_ONCE(live)) || (hooks[entry].wanted && !hooks[entry].wanted(fregs)))
+		return;
+	if (parent_ip - fault_calls[entry].start < fault_calls[entry].size)
+		ftrace_regs_set_instruction_pointer(fregs, fault_calls[entry].landing);
+	else
 		ftrace_regs_set_instruction_pointer(fregs, landings[entry]);
 }
 
@@ -211,25 +238,59 @@ static bool needed(enum kapi_entry entry)
 	return hooks[entry].features & active;
 }
 
-/* Whether the code of @caller has a call of, or a jump to, the function at @site. */
-static bool calls(const char *caller, unsigned long site)
+#define CALL 0xe8
+#define JUMP 0xe9
+
+/* Whether the code of @size at @start has one of those to the function at @site. */
+static bool goes_to(unsigned long start, unsigned long size, u8 opcode, unsigned long site)
 {
 	/* Behind an ENDBR, and behind the padding in which some kernels count calls. */
 	const unsigned long slack = 64;
-	unsigned long size, at;
-	const unsigned long start = gmem_symbol_extent(caller, &size);
+	unsigned long at;
 
 	for (at = start; start && at + 5 <= start + size; at++) {
-		const u8 opcode = *(const u8 *)at;
 		s32 distance;
 
-		if (opcode != 0xe8 && opcode != 0xe9)
+		if (*(const u8 *)at != opcode)
 			continue;
 		memcpy(&distance, (const void *)(at + 1), sizeof(distance));
 		if (at + 5 + distance <= site && at + 5 + distance > site - slack)
 			return true;
 	}
 	return false;
+}
+
+/* Whether the function @caller calls the one at @site, be it as the last thing it does. */
+static bool calls(const char *caller, unsigned long site)
+{
+	unsigned long size = 0;
+	const unsigned long start = gmem_symbol_extent(caller, &size);
+
+	return goes_to(start, size, CALL, site) || goes_to(start, size, JUMP, site);
+}
+
+/* A fault's calls are those of one function, which they return to. */
+static int find_fault_calls(enum kapi_entry entry)
+{
+	int i;
+
+	fault_calls[entry].size = 0;
+	for (i = 0; i < ARRAY_SIZE(faulters); i++) {
+		unsigned long size = 0;
+		const unsigned long start = gmem_symbol_extent(faulters[i], &size);
+
+		/* What jumps there is not returned to. */
+		if (goes_to(start, size, JUMP, sites[entry]))
+			return lose(entry, "is jumped to by a fault");
+		if (!goes_to(start, size, CALL, sites[entry]))
+			continue;
+		if (fault_calls[entry].size)
+			return lose(entry, "is called by faults from two functions");
+		fault_calls[entry].landing = gmem_fault_landing(entry);
+		fault_calls[entry].start = start;
+		fault_calls[entry].size = size;
+	}
+	return fault_calls[entry].size ? 0 : lose(entry, "is not called by kvm_faultin_pfn()");
 }
 
 static int find(enum kapi_entry entry)
@@ -247,7 +308,7 @@ static int find(enum kapi_entry entry)
 		return lose(entry, "may have been inlined");
 	}
 	landings[entry] = gmem_landing(entry);
-	return 0;
+	return hook->faults ? find_fault_calls(entry) : 0;
 }
 
 /* Calls @fn for what is needed, until it fails. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The five calls of a guest_memfd backend (include/gmem/gmem.h), and memory failure.
+ * The five calls of a guest_memfd backend (include/gmem/gmem.h), one of them as a fault
+ * makes it, and memory failure.
  * Each decides whether the file or slot at hand is ours, and hands it to the stock body
  * if not. What a slot is, it is from binding to unbinding, whatever becomes of its file.
  */
@@ -31,6 +32,29 @@ auto serve(Entry &entry, const FileRef &handle, int none, Stock stock, Ours ours
 		return ours(*file);
 	entry.stock();
 	return stock();
+}
+
+/* kvm_gmem_get_pfn(), where @page_of(File &) finds the page in a file of ours. */
+template <class Fn>
+int private_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
+		int *max_order, Fn page_of)
+{
+	Entry entry{ KAPI_ENTRY_GET_PFN };
+	const auto ours = [&](File &file) {
+		Result<Backing> backing = page_of(file);
+
+		if (!backing.ok())
+			return backing.status().code();
+		*pfn = kapi_page_pfn(backing.value().page.get());
+		if (max_order)
+			*max_order = static_cast<int>(backing.value().order);
+		backing.value().page.release(); /* the caller's now */
+		return 0;
+	};
+
+	return serve(
+		entry, FileRef{ kapi_slot_file_get(slot) }, -EFAULT,
+		[&] { return kapi_stock_get_pfn(kvm, slot, gfn, pfn, max_order); }, ours);
 }
 
 } /* namespace */
@@ -104,23 +128,17 @@ void gmem_unbind(struct kvm_memory_slot *slot)
 int gmem_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, gmem_u64 gfn, gmem_u64 *pfn,
 		 int *max_order)
 {
-	Entry entry{ KAPI_ENTRY_GET_PFN };
-	const auto ours = [&](File &file) {
-		Result<Backing> backing = memslot_fault(file, kvm, slot, Gfn{ gfn },
-							Share::kPrivate);
+	return private_pfn(kvm, slot, gfn, pfn, max_order, [&](File &file) {
+		return memslot_kernel_page(file, kvm, slot, Gfn{ gfn }, Share::kPrivate);
+	});
+}
 
-		if (!backing.ok())
-			return backing.status().code();
-		*pfn = kapi_page_pfn(backing.value().page.get());
-		if (max_order)
-			*max_order = static_cast<int>(backing.value().order);
-		backing.value().page.release(); /* the caller's now */
-		return 0;
-	};
-
-	return serve(
-		entry, FileRef{ kapi_slot_file_get(slot) }, -EFAULT,
-		[&] { return kapi_stock_get_pfn(kvm, slot, gfn, pfn, max_order); }, ours);
+int gmem_kvm_fault_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
+		       int *max_order)
+{
+	return private_pfn(kvm, slot, gfn, pfn, max_order, [&](File &file) {
+		return memslot_fault(file, kvm, slot, Gfn{ gfn }, Share::kPrivate);
+	});
 }
 
 long gmem_populate(struct kvm *kvm, gmem_u64 gfn, void *src, long npages, gmem_populate_cb cb,

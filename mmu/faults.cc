@@ -54,15 +54,51 @@ class SharedFault {
 	kapi_fault fault_{};
 };
 
-/* The page of a shared fault on @slot, which is its file's alone. */
-Result<Backing> shared_backing(struct kvm_memory_slot *slot, Gfn gfn)
+/* memslot_fault() or memslot_kernel_page(). */
+using WayIn = Result<Backing>(File &, struct kvm *, struct kvm_memory_slot *, Gfn, Share);
+
+/* The shared page of @slot, which is its file's alone. */
+Result<Backing> shared_page(struct kvm_memory_slot *slot, Gfn gfn, WayIn way_in)
 {
 	const FileRef handle{ kapi_slot_file_get(slot) };
 	File *const file = mappable_file(handle);
 
 	if (!file)
 		return error(EFAULT);
-	return memslot_fault(*file, file->vm(), slot, gfn, share_of_shared(*file));
+	return way_in(*file, file->vm(), slot, gfn, share_of_shared(*file));
+}
+
+/*
+ * __gfn_to_pfn_memslot(). Of a memslot that is its file's alone the page comes by
+ * @way_in, and @missed(error) is called if it does not.
+ */
+template <class Fn>
+kapi_u64 slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, bool atomic, bool interruptible,
+		  bool *async, bool write, bool *writable, unsigned long *hva, WayIn way_in,
+		  Fn missed)
+{
+	Entry entry{ KAPI_ENTRY_SLOT_PFN };
+
+	if (!kapi_slot_only(slot)) {
+		entry.stock();
+		return kapi_stock_slot_pfn(slot, gfn, atomic, interruptible, async, write, writable,
+					   hva);
+	}
+	if (writable)
+		*writable = true;
+	if (hva)
+		*hva = kapi_slot_hva(slot, gfn);
+	/* There is always something to sleep for. */
+	if (atomic)
+		return kapi_pfn_error();
+
+	Result<Backing> backing = shared_page(const_cast<struct kvm_memory_slot *>(slot),
+					      Gfn{ gfn }, way_in);
+
+	if (backing.ok())
+		return kapi_page_pfn(backing.value().page.release());
+	missed(backing.status().code());
+	return kapi_pfn_error();
 }
 
 } /* namespace */
@@ -110,29 +146,16 @@ kapi_u64 gmem_kvm_slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, boo
 			   bool interruptible, bool *async, bool write, bool *writable,
 			   unsigned long *hva)
 {
-	Entry entry{ KAPI_ENTRY_SLOT_PFN };
+	return slot_pfn(slot, gfn, atomic, interruptible, async, write, writable, hva,
+			memslot_kernel_page, [](int) {});
+}
 
-	if (!kapi_slot_only(slot)) {
-		entry.stock();
-		return kapi_stock_slot_pfn(slot, gfn, atomic, interruptible, async, write, writable,
-					   hva);
-	}
-	if (writable)
-		*writable = true;
-	if (hva)
-		*hva = kapi_slot_hva(slot, gfn);
-	/* There is always something to sleep for. Only faults of vCPUs come here so far. */
-	if (atomic)
-		return kapi_pfn_error();
-
-	Result<Backing> backing = shared_backing(const_cast<struct kvm_memory_slot *>(slot),
-						 Gfn{ gfn });
-
-	if (!backing.ok()) {
-		kapi_fault_note(gfn, backing.status().code());
-		return kapi_pfn_error();
-	}
-	return kapi_page_pfn(backing.value().page.release());
+kapi_u64 gmem_kvm_fault_slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, bool atomic,
+				 bool interruptible, bool *async, bool write, bool *writable,
+				 unsigned long *hva)
+{
+	return slot_pfn(slot, gfn, atomic, interruptible, async, write, writable, hva,
+			memslot_fault, [=](int error) { kapi_fault_note(gfn, error); });
 }
 
 /*
@@ -175,14 +198,7 @@ int gmem_kvm_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map *
 		return kapi_stock_vcpu_map(vcpu, gfn, map);
 	}
 
-	const FileRef handle{ kapi_slot_file_get(slot) };
-	File *const file = mappable_file(handle);
-
-	if (!file)
-		return -EINVAL;
-
-	Result<Backing> backing = memslot_page(*file, kvm, slot, Gfn{ gfn },
-					       share_of_shared(*file));
+	Result<Backing> backing = shared_page(slot, Gfn{ gfn }, memslot_kernel_page);
 
 	if (!backing.ok())
 		return -EINVAL;

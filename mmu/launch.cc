@@ -47,6 +47,13 @@ int launch_page(struct kvm *, kapi_u64 gfn, kapi_u64 pfn, void *src, int, void *
 	return status.code();
 }
 
+/* -ESTALE: the memory has become another VM's; -EINTR. Sleeps. */
+Status check_open(File &file)
+{
+	GMEM_TRY(lock, KillableSharedInodeLock::take(file.inode().handle()));
+	return file.open() ? Status{} : error(ESTALE);
+}
+
 } /* namespace */
 
 long gmem_file_populate(struct file *handle, void *core_file, struct gmem_launch_populate *args)
@@ -84,6 +91,9 @@ long gmem_file_populate(struct file *handle, void *core_file, struct gmem_launch
 		if (!lock.ok())
 			return lock.status().code();
 
+		if (!file.open())
+			return -ESTALE;
+
 		struct kvm_memory_slot *const slot = kapi_kvm_slot_of(file.vm(), gfn.value);
 
 		if (!slot || kapi_slot_file(slot) != handle)
@@ -105,8 +115,10 @@ long gmem_file_finish(void *core_file, struct gmem_launch_finish *args)
 {
 	File &file = *static_cast<File *>(core_file);
 	std::uint64_t firmware_error = 0;
-	const Status status = file.inode().platform().finish(firmware_error);
+	Status status = check_open(file);
 
+	if (status.ok())
+		status = file.inode().platform().finish(firmware_error);
 	args->firmware_error = firmware_error;
 	return status.code();
 }
@@ -115,8 +127,10 @@ long gmem_file_measurement(void *core_file, struct gmem_launch_measurement *args
 {
 	File &file = *static_cast<File *>(core_file);
 	Measurement measurement{};
-	const Status status = file.inode().platform().measurement(measurement);
+	Status status = check_open(file);
 
+	if (status.ok())
+		status = file.inode().platform().measurement(measurement);
 	std::copy(measurement.begin(), measurement.end(), args->digest);
 	return status.code();
 }

@@ -42,6 +42,14 @@ void MemslotBinding::unmap(IndexRange range)
 	kapi_mmu_unmap(kvm_, slot_, gfns.start.value, gfns.end.value);
 }
 
+bool MemslotBinding::shows_private(IndexRange block) const
+{
+	const GfnRange gfns = map_.gfns_of(block);
+
+	return gfns.size() == block.size() && gfns.start.value % block.size() == 0 &&
+	       kapi_kvm_range_private(kvm_, gfns.start.value, gfns.end.value);
+}
+
 Status MemslotBinding::prepare(IndexRange range, bool to_private)
 {
 	const GfnRange gfns = map_.gfns_of(range);
@@ -121,7 +129,12 @@ Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm
 {
 	const std::uint64_t npages = kapi_slot_npages(slot);
 
-	if (file.vm() != kvm || offset < 0 || offset % kPageSize)
+	if (file.vm() != kvm) {
+		const SharedInodeLock lock{ file.inode().handle() };
+
+		return error(file.open() ? EINVAL : ESTALE);
+	}
+	if (offset < 0 || offset % kPageSize)
 		return error(EINVAL);
 
 	const PageIndex start{ static_cast<std::uint64_t>(offset) >> kPageShift };
@@ -175,47 +188,51 @@ void unbind_memslot(File &file, struct kvm_memory_slot *slot)
 	binding->destroy();
 }
 
-Access memslot_access(File &file, struct kvm *kvm, const SlotMap &map, Gfn gfn, Share share)
+/* Whether @file still shows @index by @slot. -EFAULT: it was cut off meanwhile. */
+static Status check_bound(File &file, struct kvm_memory_slot *slot, PageIndex index)
 {
-	const PageIndex index = map.index_of(gfn);
-	const unsigned fit = map.fits(index, kGiantOrder) ? kGiantOrder
-			     : map.fits(index, kRunOrder) ? kRunOrder
-							  : 0;
-
-	/* KVM itself does not write to private pages. */
-	return { file.inode().platform(), kvm, gfn, fit, share, share == Share::kPrivate };
-}
-
-Result<Backing> memslot_page(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn,
-			     Share share)
-{
-	const SlotMap map = MemslotBinding::map_of(slot);
-	const PageIndex index = map.index_of(gfn);
-
-	if (!file.bindings().load(index)) {
-		/* It was cut off while this fault was under way. */
-		if (kapi_slot_file(slot) == nullptr)
-			return error(EFAULT);
-		kapi_warn_once("a memslot's file does not know the memslot");
-		return error(EIO);
-	}
-
-	return file.inode().page(index, memslot_access(file, kvm, map, gfn, share));
+	if (file.bindings().load(index))
+		return Status{};
+	if (kapi_slot_file(slot) == nullptr)
+		return error(EFAULT);
+	kapi_warn_once("a memslot's file does not know the memslot");
+	return error(EIO);
 }
 
 Result<Backing> memslot_fault(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn,
 			      Share share)
 {
-	Result<Backing> backing = memslot_page(file, kvm, slot, gfn, share);
+	const SlotMap map = MemslotBinding::map_of(slot);
+	const PageIndex index = map.index_of(gfn);
+	Inode &inode = file.inode();
+
+	GMEM_CHECK(check_bound(file, slot, index));
+
+	Result<Backing> backing =
+		inode.page(index, FaultAccess{ inode.platform(), kvm, gfn, map.fit(index), share });
 
 	if (backing.status() != error(EAGAIN))
 		return backing;
 	/* The guest's access came too early or too late. */
 	{
-		SharedInodeLock lock{ file.inode().handle() };
+		SharedInodeLock lock{ inode.handle() };
 	}
 	kapi_mmu_make_stale(kvm, gfn.value);
 	return Backing{ PageRef{ kapi_page_zero() }, 0 };
+}
+
+Result<Backing> memslot_kernel_page(File &file, struct kvm *kvm, struct kvm_memory_slot *slot,
+				    Gfn gfn, Share share)
+{
+	const SlotMap map = MemslotBinding::map_of(slot);
+	const PageIndex index = map.index_of(gfn);
+	Inode &inode = file.inode();
+	const SharedInodeLock lock{ inode.handle() };
+
+	/* Its memory may have become another VM's until the lock came. */
+	GMEM_CHECK(check_bound(file, slot, index));
+	return inode.page(index,
+			  KernelAccess{ lock, inode.platform(), kvm, gfn, map.fit(index), share });
 }
 
 unsigned memslot_shared_order(File &file, struct kvm_memory_slot *slot, Gfn gfn)

@@ -28,6 +28,7 @@ class MemslotBinding final : public Binding {
 
 	struct kvm_memory_slot *slot() const { return slot_; }
 
+	bool shows_private(IndexRange block) const override;
 	Status prepare(IndexRange range, bool to_private) override;
 	void failed(IndexRange range, bool to_private) override;
 	void begin(IndexRange reach) override;
@@ -57,24 +58,25 @@ Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm
 /* Undoes it. slots_lock held. Sleeps. */
 void unbind_memslot(File &file, struct kvm_memory_slot *slot);
 
-/* How the page of @gfn, which @map shows, is asked for on behalf of @kvm. */
-Access memslot_access(File &file, struct kvm *kvm, const SlotMap &map, Gfn gfn, Share share);
-
 /*
- * The page behind @gfn of @slot for a guest's access of that kind; the caller holds
- * @file's reference and kvm->srcu. -EAGAIN: it is being converted. Sleeps.
- */
-Result<Backing> memslot_page(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn,
-			     Share share);
-/*
- * The same for a fault that KVM tries again where things have changed meanwhile: of a
- * page that is being converted, it waits for the end and gives a stand-in, which KVM
- * throws away. Sleeps.
+ * The page behind @gfn of @slot for a guest's fault of that kind, which KVM tries again
+ * where things have changed meanwhile. Of a page that is being converted, it waits for
+ * the end and gives a stand-in, which KVM throws away. The caller holds @file's
+ * reference and kvm->srcu. -EFAULT: the memslot has no file any more; errors of
+ * PageStore::get(), but not -EAGAIN. Sleeps.
  */
 Result<Backing> memslot_fault(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn,
 			      Share share);
 /*
- * The largest order of a mapping of the shared page behind @gfn, which memslot_page()
+ * The same for the kernel itself, which keeps what it gets and does not ask again: it
+ * waits for the end of a conversion, and then the page is what it must be, or it is
+ * -EAGAIN. As long as the reference is held, a shared page does not become private.
+ * Takes the inode lock, shared; sleeps.
+ */
+Result<Backing> memslot_kernel_page(File &file, struct kvm *kvm, struct kvm_memory_slot *slot,
+				    Gfn gfn, Share share);
+/*
+ * The largest order of a mapping of the shared page behind @gfn, which memslot_fault()
  * has given out. No lock but mmu_lock; any context.
  */
 unsigned memslot_shared_order(File &file, struct kvm_memory_slot *slot, Gfn gfn);

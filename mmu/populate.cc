@@ -74,9 +74,9 @@ Status populate_batch(File &file, const PopulateRequest &request, const SlotMap 
 	const IndexRange range{ index, index + count };
 	Invalidation invalidation{ file.inode(), range };
 	Inode &inode = file.inode();
-	Access access = memslot_access(file, request.kvm, map, gfn, Share::kPrivate);
+	const LaunchAccess access{ inode.platform(), request.kvm, gfn, map.fit(index),
+				   count == kRunPages };
 
-	access.run_private = count == kRunPages;
 	/* What has content stays mapped: TDX could not map it again. */
 	GMEM_TRY(fresh, inode.store().populatable(range, inode.guests_ran()));
 	/* The rest may be, too: by a huge mapping for a neighbour's sake, or a pre-fault. */

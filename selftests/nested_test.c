@@ -360,6 +360,32 @@ static void test_vmcb_in_private_memory(void)
 	CHECK(!memcmp(before, user, PAGE_SIZE), "user memory was written");
 }
 
+/* KVM has it only while it enters and leaves, and not where it is private. */
+static void test_vmcb_is_converted(void)
+{
+	struct vm *vm = vm_create_private(1);
+	int fd = gmem_add_mappable(vm, SZ_2M, SHARED_AT_FIRST);
+	char *p = gmem_map(fd, 0, SZ_2M);
+	char before[PAGE_SIZE];
+	struct nested nested;
+
+	nested_init(&nested, &vm->vcpus[0]);
+	nested_fill_vmcb(&nested, p, true);
+	MUST(nested_enter(&nested, TEST_GPA));
+	/* There and back while the inner guest runs. */
+	gmem_make_private(fd, 0, PAGE_SIZE);
+	gmem_make_shared(fd, 0, PAGE_SIZE);
+	nested_leave(&nested);
+	CHECK_EQ(nested_exit_code(p), NESTED_VMMCALL);
+
+	nested_fill_vmcb(&nested, p, true);
+	memcpy(before, p, PAGE_SIZE);
+	gmem_make_private(fd, 0, PAGE_SIZE);
+	check_no_vmcb(&nested, TEST_GPA);
+	gmem_make_shared(fd, 0, PAGE_SIZE);
+	CHECK(!memcmp(before, p, PAGE_SIZE), "a private page was written");
+}
+
 /* A fault that ends in a loop is as long as the test may take. */
 #define TEST(f)	{ .name = #f, .fn = f, .timeout = 40 }
 
@@ -382,6 +408,7 @@ static const struct tap_test tests[] = {
 	TEST(test_vmcb_in_a_file),
 	TEST(test_vmcb_in_a_file_and_other_user_memory),
 	TEST(test_vmcb_in_private_memory),
+	TEST(test_vmcb_is_converted),
 };
 
 int main(void)

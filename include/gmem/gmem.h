@@ -60,8 +60,11 @@ void gmem_unbind(struct kvm_memory_slot *slot);
  *
  * Caller is in kvm->srcu. On success *pfn carries a page reference for the
  * caller and *max_order (may be NULL) is 0, 9 or 18: the naturally aligned run
- * of that order around the gfn is contiguous, prepared and inside the slot.
- * -EFAULT: no file any more; -EHWPOISON: the page is lost; -ENOMEM; -EIO. Sleeps.
+ * of that order around the gfn is contiguous, prepared and inside the slot. The page
+ * is the file's until an invalidation of KVM's comes for it.
+ * -EAGAIN: it is shared, also where a conversion has just ended that was waited for;
+ * -EFAULT: no file any more; -EHWPOISON: the page is lost; -ENOMEM; -EIO. Takes the
+ * file's invalidate_lock, shared; sleeps.
  */
 int gmem_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, gmem_u64 gfn, gmem_u64 *pfn,
 		 int *max_order);

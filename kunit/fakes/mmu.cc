@@ -165,8 +165,8 @@ static int shared_pfn_of_kvm(const struct kvm_memory_slot *slot, std::uint64_t g
 {
 	bool writable = false;
 	unsigned long hva = ~0ul;
-	const kapi_u64 found = gmem_kvm_slot_pfn(slot, gfn, false, false, nullptr, true, &writable,
-						 &hva);
+	const kapi_u64 found = gmem_kvm_fault_slot_pfn(slot, gfn, false, false, nullptr, true,
+						       &writable, &hva);
 
 	*pfn = found;
 	if (found == kStockPfn)
@@ -216,7 +216,7 @@ static int fault_in_srcu(struct kvm *kvm, std::uint64_t gfn, bool is_private, un
 	if (!slot->has_gmem)
 		return -EFAULT;
 
-	const int ret = is_private ? gmem_get_pfn(kvm, slot, gfn, &pfn, &max_order)
+	const int ret = is_private ? gmem_kvm_fault_pfn(kvm, slot, gfn, &pfn, &max_order)
 				   : shared_pfn(slot, gfn, &pfn);
 
 	if (ret)

@@ -26,6 +26,8 @@ struct page {
 	std::atomic<int> user_mapped{ 0 };
 	/* How many pins it has: somebody in user space reads or writes it by them. */
 	std::atomic<int> pinned{ 0 };
+	/* How often KVM itself has it in its hands, by kvm_vcpu_map(). */
+	std::atomic<int> kernel_held{ 0 };
 	/* Whether kapi_arch_prepare() has made it a guest's. */
 	std::atomic<bool> owned{ false };
 	std::atomic<std::uint64_t> content{ 0 };

@@ -98,13 +98,15 @@ void check_nothing_reserved(struct kvm *kvm)
 		bug("what was reserved for attributes is neither used nor given back");
 }
 
-/* A page that is private is nobody's in user space. */
+/* A page that is private is nobody's in user space, nor of KVM's as a shared one. */
 void check_private_page(struct page *page)
 {
 	if (page->user_mapped)
 		bug("index %#lx is private, and user space has it mapped", page->index);
 	if (page->pinned)
 		bug("index %#lx is private, and user space has it pinned", page->index);
+	if (page->kernel_held)
+		bug("index %#lx is private, and KVM has it in its hands", page->index);
 }
 
 /* Calls @fn(gfns) for what @slot shows of the file's pages [start, end). */

@@ -27,7 +27,8 @@ class Only {
 		bool writable = false;
 		unsigned long hva = 0;
 
-		return gmem_kvm_slot_pfn(slot, gfn, false, false, nullptr, true, &writable, &hva);
+		return gmem_kvm_fault_slot_pfn(slot, gfn, false, false, nullptr, true, &writable,
+					       &hva);
 	}
 	int level(std::uint64_t gfn) const
 	{

@@ -18,6 +18,7 @@
 
 #include <gmem/consumer.h>
 
+#include "kunit/fakes/holds.h"
 #include "kunit/hosted/share.h"
 
 using namespace gmem_test;
@@ -327,47 +328,39 @@ void lend(World &w, Random &random)
 void map_for_kvm(World &w, Random &random)
 {
 	const std::uint64_t index = random.below(kSharedPages), gfn = kSharedBase + index;
-	kvm_vcpu vcpu{ w.vm };
-	kvm_host_map map;
+	const fake::KernelHold held{ w.vm, gfn };
 
-	w.vm->srcu.lock_shared();
-	if (gmem_kvm_vcpu_map(&vcpu, gfn, &map) == 0) {
-		const std::uint64_t content = map.page->content;
-
-		if (!w.shared.shared(index, index + 1) || (content && content >> 32 != gfn))
+	if (!held.page()) {
+		if (held.error() != -EINVAL)
 			w.failed = __LINE__;
-		std::this_thread::yield();
-		map.page->content = gfn << 32 | 3;
-		if (!w.shared.shared(index, index + 1))
-			w.failed = __LINE__;
-		kapi_page_put(map.page);
+		return;
 	}
-	w.vm->srcu.unlock_shared();
-	fake::return_to_user();
+	const std::uint64_t content = held.page()->content;
+
+	if (!w.shared.shared(index, index + 1) || (content && content >> 32 != gfn))
+		w.failed = __LINE__;
+	std::this_thread::yield();
+	held.page()->content = gfn << 32 | 3;
+	if (!w.shared.shared(index, index + 1))
+		w.failed = __LINE__;
 }
 
 /* Nor is who gets a private page outside of a fault given another one. */
 void get_for_kvm(World &w, Random &random)
 {
 	const std::uint64_t gfn = kSharedBase + random.below(kSharedPages);
-	struct page *const zero = kapi_page_zero();
-	gmem_u64 pfn;
+	int error;
+	struct page *const page = fake::kernel_get_page(w.vm, gfn, &error);
 
-	w.vm->srcu.lock_shared();
-	const int ret = gmem_get_pfn(w.vm, w.shared_slot, gfn, &pfn, nullptr);
-
-	if (ret == 0) {
-		struct page *const page = fake::page_of_pfn(pfn);
+	if (page) {
 		const std::uint64_t content = page->content;
 
-		if (page == zero || (content && content >> 32 != gfn))
+		if (content && content >> 32 != gfn)
 			w.failed = __LINE__;
 		kapi_page_put(page);
-	} else if (ret != -EAGAIN && ret != -EHWPOISON) {
+	} else if (error != -EAGAIN && error != -EHWPOISON) {
 		w.failed = __LINE__;
 	}
-	w.vm->srcu.unlock_shared();
-	kapi_page_put(zero);
 	fake::return_to_user();
 }
 

@@ -411,7 +411,7 @@ void a_fault_too_late()
 	const std::uint64_t seq = g.vm->invalidate_seq;
 	gmem_u64 pfn;
 
-	EXPECT_EQ(gmem_get_pfn(g.vm, g.slot, 5, &pfn, nullptr), 0);
+	EXPECT_EQ(gmem_kvm_fault_pfn(g.vm, g.slot, 5, &pfn, nullptr), 0);
 	EXPECT_EQ(pfn, kapi_page_pfn(zero));
 	EXPECT(g.vm->invalidate_seq != seq);
 	kapi_page_put(zero);

@@ -30,6 +30,7 @@ class Consumer final : public Binding {
 		File::of(file_.handle)->bindings().remove(*this);
 	}
 
+	bool shows_private(IndexRange) const override { return false; }
 	Status prepare(IndexRange range, bool to_private) override
 	{
 		prepared = range;
@@ -78,6 +79,7 @@ class Indifferent final : public Binding {
     public:
 	explicit Indifferent(IndexRange range) : Binding(range) {}
 
+	bool shows_private(IndexRange) const override { return false; }
 	void begin(IndexRange) override {}
 	void unmap(IndexRange) override { unmaps++; }
 	void end(IndexRange) override {}

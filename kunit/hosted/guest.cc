@@ -544,8 +544,10 @@ void an_unknown_memslot_is_an_error()
 	EXPECT_EQ(fake::warnings(), 1);
 	/* One that was just unbound. */
 	kapi_slot_set_file(stray.get(), nullptr, 0);
-	EXPECT(memslot_page(*g.file.file, g.vm, stray.get(), Gfn{ 4096 }, Share::kPrivate)
-		       .status() == error(EFAULT));
+	for (auto *const way_in : { memslot_fault, memslot_kernel_page }) {
+		EXPECT(way_in(*g.file.file, g.vm, stray.get(), Gfn{ 4096 }, Share::kPrivate)
+			       .status() == error(EFAULT));
+	}
 	kapi_slot_set_file(stray.get(), fake::file_at(g.file.fd), 0);
 	/* Undoing what is not there changes nothing. */
 	kapi_kvm_slots_lock(g.vm);

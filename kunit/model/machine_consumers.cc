@@ -121,22 +121,28 @@ void Machine::consumer(const Op &op)
 		c.used = true;
 }
 
-/* Whether @block of a file would be used as one, by whom a memslot shows it to, if anybody. */
+/*
+ * Whether @block of a file would be used as one, by whom a memslot shows it to, if anybody;
+ * the memslots of a VM out of reach count as well.
+ */
 bool Machine::used_as_one(int n, Span block) const
 {
-	bool shown = false;
+	struct kvm *const vm = files_[n].vm;
 
-	for (const RealSlot &slot : slots_) {
-		if (!slot.used || slot.expected.file != n || !slot.expected.pages.overlaps(block))
+	for (const auto &slot : vm->slots) {
+		const struct file *const file = slot->file;
+		const Slot shown{
+			vm, n, slot->base_gfn, { slot->pgoff, slot->pgoff + slot->npages }
+		};
+
+		if (!file || file->inode != real_[n].inode || !shown.pages.overlaps(block))
 			continue;
-		const std::uint64_t gfn = slot.expected.gfn_of(block.start);
+		const std::uint64_t gfn = shown.gfn_of(block.start);
 
-		if (slot.expected.shows_whole(block.start, block.size()) &&
-		    kapi_kvm_range_private(slot.expected.vm, gfn, gfn + block.size()))
-			return true;
-		shown = true;
+		return shown.shows_whole(block.start, block.size()) &&
+		       kapi_kvm_range_private(vm, gfn, gfn + block.size());
 	}
-	return !shown;
+	return true;
 }
 
 void Machine::lend(const Op &op)

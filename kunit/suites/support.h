@@ -40,6 +40,7 @@ class NotedBinding final : public Binding {
     public:
 	explicit NotedBinding(IndexRange range) : Binding(range) {}
 
+	bool shows_private(IndexRange) const override { return false; }
 	void begin(IndexRange reach) override
 	{
 		begins++;
@@ -139,9 +140,10 @@ class TestFile {
 	PageStore &store() const { return inode().store(); }
 	explicit operator bool() const { return file != nullptr; }
 
-	Access access(std::uint64_t gfn, unsigned fit = kRunOrder) const
+	/* A guest's, for the page that it has at @gfn. */
+	FaultAccess access(std::uint64_t gfn, unsigned fit = kRunOrder) const
 	{
-		return { inode().platform(), vm, Gfn{ gfn }, fit };
+		return { inode().platform(), vm, Gfn{ gfn }, fit, Share::kPrivate };
 	}
 	/* The page in the page cache, which the store knows best; NULL: absent. */
 	struct page *cached(std::uint64_t index) const

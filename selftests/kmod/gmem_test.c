@@ -8,6 +8,7 @@
 #include <crypto/sha2.h>
 #include <linux/completion.h>
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/ftrace.h>
 #include <linux/highmem.h>
@@ -102,6 +103,56 @@ static long find_pfn(void __user *arg)
 	req.pfn = folio_pfn(folio);
 	folio_put(folio);
 	return copy_to_user(arg, &req, sizeof(req)) ? -EFAULT : 0;
+}
+
+/* In SRCU, as all who look at memslots. */
+static long get_page_at(struct kvm *kvm, struct gmem_test_get *req)
+{
+	struct kvm_memory_slot *const slot = gfn_to_memslot(kvm, req->gfn);
+	kvm_pfn_t pfn;
+	int ret;
+
+	if (!slot)
+		return -ENOENT;
+	if (req->shared) {
+		pfn = __gfn_to_pfn_memslot(slot, req->gfn, false, false, NULL, true, NULL, NULL);
+		ret = is_error_pfn(pfn) ? -EFAULT : 0;
+	} else {
+		ret = kvm_gmem_get_pfn(kvm, slot, req->gfn, &pfn, NULL);
+	}
+	if (ret)
+		return ret;
+	req->pfn = pfn;
+	msleep(req->hold_ms);
+	kvm_release_pfn_clean(pfn);
+	return 0;
+}
+
+static long get(void __user *arg)
+{
+	struct gmem_test_get req;
+	struct file *file;
+	struct kvm *kvm;
+	long ret;
+	int idx;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return -EFAULT;
+	file = fget(req.vm_fd);
+	if (!file)
+		return -EBADF;
+	if (!file_is_kvm(file)) {
+		fput(file);
+		return -EINVAL;
+	}
+	kvm = file->private_data;
+	idx = srcu_read_lock(&kvm->srcu);
+	ret = get_page_at(kvm, &req);
+	srcu_read_unlock(&kvm->srcu, idx);
+	fput(file);
+	if (!ret && copy_to_user(arg, &req, sizeof(req)))
+		ret = -EFAULT;
+	return ret;
 }
 
 static int copy_page_in(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn, void __user *src, int order,
@@ -442,6 +493,8 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return populate((void __user *)arg);
 	case GMEM_TEST_PFN:
 		return find_pfn((void __user *)arg);
+	case GMEM_TEST_GET:
+		return get((void __user *)arg);
 	case GMEM_TEST_FRAME:
 		return read_frame((void __user *)arg);
 	case GMEM_TEST_SHA384:

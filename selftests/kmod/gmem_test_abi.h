@@ -49,6 +49,22 @@ struct gmem_test_pfn {
 };
 #define GMEM_TEST_PFN _IOWR('g', 3, struct gmem_test_pfn)
 
+/*
+ * Frame number of the page at @gfn of a VM, as a module that is not in a fault asks KVM
+ * for it and keeps it for @hold_ms; what KVM returned. A private page by
+ * kvm_gmem_get_pfn(), or a @shared one by __gfn_to_pfn_memslot(), whose errors are all
+ * -EFAULT. -ENOENT: no memslot there.
+ */
+struct gmem_test_get {
+	__u64 gfn;
+	__u64 pfn;
+	__u32 vm_fd;
+	__u32 shared;
+	__u32 hold_ms;
+	__u32 pad;
+};
+#define GMEM_TEST_GET _IOWR('g', 8, struct gmem_test_get)
+
 /* The 4096 bytes of frame @pfn, as the host finds them, to user address @to. */
 struct gmem_test_frame {
 	__u64 pfn;
