@@ -9,7 +9,7 @@
 
 #include "gmem/run.h"
 #include "kunit/fakes/vendors.h"
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
 
@@ -248,24 +248,8 @@ void promotion_of_preallocated_memory()
 	EXPECT_EQ(g.order(5), 9);
 }
 
-/* A part of it has become another kind since: it could not be mapped huge. */
-void no_promotion_of_two_kinds()
-{
-	ShareGuest g{ 512 };
-
-	fake::set_no_blocks(true);
-	for (unsigned i = 0; i < 512; i++)
-		EXPECT_EQ(g.access(i * 37 % 512), 0);
-	EXPECT_EQ(g.file.convert(7, 8, true), 0);
-	fake::set_no_blocks(false);
-	while (fake::run_work())
-		;
-	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 0);
-}
-
 } /* namespace */
 
 GMEM_SUITE(facts, CASE(every_event_in_every_state), CASE(a_mark_beside_the_page_faulted_on),
 	   CASE(a_mark_in_a_giant), CASE(poison_leaves_the_neighbours_mapped),
-	   CASE(populate_that_could_not_be_undone), CASE(promotion_of_preallocated_memory),
-	   CASE(no_promotion_of_two_kinds));
+	   CASE(populate_that_could_not_be_undone), CASE(promotion_of_preallocated_memory));
