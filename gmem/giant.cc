@@ -32,49 +32,93 @@ Giant *PageStore::giant_for(PageIndex index, const Access &access)
 
 	MutexGuard guard{ giant->lock };
 
-	if (!giant->tried) {
-		giant->tried = true;
-		fill_giant(*giant, index, access);
-	}
+	if (!giant->settled)
+		giant->settled = fill_giant(*giant, index, access);
 	return giant;
 }
 
-void PageStore::fill_giant(Giant &giant, PageIndex index, const Access &access)
+/*
+ * Waits for who fills the giant around @index. Its pages must be one block, so nobody
+ * else may put a page into a run of it meanwhile.
+ */
+void PageStore::lock_to_fill(Run &run, PageIndex index)
+{
+	for (;;) {
+		run.lock.lock();
+
+		Giant *const giant = giants_possible_ ? giants_.load(index.value >> kGiantOrder)
+						      : nullptr;
+
+		if (!giant || !giant->filling.load())
+			return;
+		run.lock.unlock();
+		MutexGuard wait{ giant->lock };
+	}
+}
+
+/*
+ * Whether no run of the giant at @start has pages, or is shared. Each has a record
+ * then, and whoever would fill it has seen that the giant is being filled. -ENOMEM.
+ */
+Result<bool> PageStore::all_new(PageIndex start)
+{
+	for (std::uint64_t i = 0; i < 1ull << kGiantOrder; i += kRunPages) {
+		GMEM_TRY(run, obtain(start + i));
+		MutexGuard guard{ run->lock };
+
+		if (!run->empty() || !run->shared().none())
+			return false;
+	}
+	return true;
+}
+
+/* Gives all runs of the giant one block; whether the answer is final. */
+bool PageStore::fill_giant(Giant &giant, PageIndex index, const Access &access)
 {
 	const PageIndex start = index.round_down(kGiantOrder);
 
 	if (!access.takes_all(kGiantOrder))
-		return;
+		return false;
 
-	struct page *const block = kapi_pages_alloc(kGiantOrder);
+	giant.filling.store(true);
+	const Result<bool> wanted = all_new(start);
+	bool settled = wanted.ok() && !wanted.value();
 
-	if (!block)
-		return;
+	if (wanted.ok() && wanted.value()) {
+		Result<Block> block = Block::for_giant(inode_);
+
+		/* All of it goes in, or back to the reserve. */
+		if (block.ok()) {
+			const Result<struct page *> first = block.value().insert(inode_, start);
+
+			settled = first.ok();
+			if (settled)
+				become_giant(giant, index, first.value(), access);
+		}
+	}
+	giant.filling.store(false);
+	return settled;
+}
+
+/* The block at @first is in the cache. Nothing here can fail so that a page is nobody's. */
+void PageStore::become_giant(Giant &giant, PageIndex index, struct page *first,
+			     const Access &access)
+{
+	const PageIndex start = index.round_down(kGiantOrder);
 
 	/* From here on whoever takes a page out breaks it; nobody maps it yet. */
 	stats_.add(KAPI_STAT_GIANTS);
 	giant.intact.store(true);
 	for (std::uint64_t i = 0; i < 1ull << kGiantOrder; i += kRunPages) {
-		const auto ahead = static_cast<std::int64_t>(start + i - index);
+		Run &run = *runs_.load(run_number(start + i));
+		MutexGuard guard{ run.lock };
 
-		if (!adopt(start + i, kapi_page_nth(block, i), access, ahead))
+		become_block(run, kapi_page_nth(first, i));
+		/* Memory failure knew no record to tell, and a conversion has come before. */
+		if (lose_marked(run, start + i) || !run.shared().none() ||
+		    !prepare_block(run, access, static_cast<std::int64_t>(start + i - index)).ok())
 			break_giant(start);
 	}
-}
-
-/* Makes @block the run at @start, @ahead of the page asked for, if that is empty, else frees it. */
-bool PageStore::adopt(PageIndex start, struct page *block, const Access &access, std::int64_t ahead)
-{
-	const Result<Run *> run = obtain(start);
-
-	if (run.ok()) {
-		MutexGuard guard{ run.value()->lock };
-
-		if (run.value()->empty() && insert_block(*run.value(), start, block))
-			return prepare_block(*run.value(), access, ahead).ok();
-	}
-	kapi_pages_put(block, kRunPages);
-	return false;
 }
 
 /*

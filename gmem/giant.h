@@ -18,7 +18,12 @@ struct Giant {
 	Giant() : lock(KAPI_LOCK_GIANT) {}
 
 	Mutex lock; /* held while it is filled; outside of run locks */
-	bool tried = false; /* under the lock: filling is tried once */
+	bool settled = false; /* under the lock: whether it is filled is decided for good */
+	/*
+	 * Its runs, none of which has pages, are being given some. Set under the lock, read
+	 * under that of a run, which is taken once by who has set it.
+	 */
+	std::atomic<bool> filling{ false };
 	/*
 	 * All pages are there, prepared, and of one block. Read without the lock:
 	 * who clears it has begun an invalidation that reaches over the whole

@@ -67,8 +67,8 @@ class Inode {
     private:
 	/* gmem/promotion.cc */
 	static void run_promotions(void *self);
-	void promote_runs();
-	void promote_run(PageIndex start);
+	unsigned promote_runs();
+	Status promote_run(PageIndex start);
 
 	struct inode *inode_ = nullptr;
 	PlatformRef platform_;
@@ -76,6 +76,9 @@ class Inode {
 	File *files_ = nullptr;
 	bool ran_ = false; /* a guest of a file that has gone */
 	kapi_work promotions_;
+	/* Of that work alone. */
+	PageIndex next_promotion_; /* where to look for runs that want it */
+	unsigned backoff_ms_ = 0; /* the last wait for the cgroup to be able to pay */
 };
 
 } /* namespace gmem */

@@ -2,11 +2,13 @@
 /*
  * Promotion: in the background, a run whose pages are all there but lie here and
  * there moves into one block, so that it is mapped huge again. Guests go on
- * running; one that touches the run waits for the copy of 2 MiB.
+ * running; one that touches the run waits for the copy of 2 MiB. Nobody is unmapped
+ * before there is a block, on the node of the run's own pages, that can be paid for.
  */
 #include "gmem/file.h"
 #include "gmem/invalidation.h"
 #include "gmem/locks.h"
+#include "gmem/pace.h"
 
 namespace gmem
 {
@@ -16,8 +18,112 @@ namespace
 
 /* Time for a guest to finish with a run, and for a page in use to be let go. */
 constexpr unsigned kDelayMs = 100;
+/* While the cgroup cannot pay, tries are further and further apart, up to this. */
+constexpr unsigned kMaxBackoffMs = 30000;
+/* So many runs at a time: who waits for the work to end waits for no more. */
+constexpr unsigned kBatchRuns = 16;
+/* A page in use for a moment stops a promotion; for longer, it is not worth it. */
+constexpr std::uint8_t kPromotionTries = 8;
+
+/* Of all files. */
+constinit Pace pace;
 
 } /* namespace */
+
+/* All of @run may have come to be there, and could be mapped huge if it were one block. */
+void PageStore::want_promotion(Run &run)
+{
+	if (kind_.huge && run.becomes_promotable()) {
+		run.promotion_tries = kPromotionTries;
+		promotion_wanted_.store(true);
+	}
+}
+
+Result<PageIndex> PageStore::next_promotion(PageIndex from)
+{
+	std::uint64_t number = run_number(from + (kRunPages - 1));
+
+	while (Run *const run = runs_.find(number, ~0ull)) {
+		MutexGuard guard{ run->lock };
+
+		if (run->promotion_tries)
+			return PageIndex{ number << kRunOrder };
+		number++;
+	}
+	return error(ENOENT);
+}
+
+/* Pages of the run that memory failure has marked are lost; whether there are any. */
+bool PageStore::lose_marked(Run &run, PageIndex start)
+{
+	const PageIndex end = start + kRunPages;
+	bool any = false;
+
+	for (PageIndex index = start; index < end; index = index + 1) {
+		index = PageIndex{ kapi_cache_first_poisoned(inode_, index.value, end.value) };
+		if (index == end)
+			break;
+		run.happens<event::kStruck>(Run::slot_of(index));
+		any = true;
+	}
+	return any;
+}
+
+Result<int> PageStore::promotable(Run &run, PageIndex start)
+{
+	const std::uint8_t tries = std::exchange(run.promotion_tries, 0);
+
+	if (!tries || !run.lost().none() || !run.prepared().all())
+		return error(EBUSY);
+	if (lose_marked(run, start))
+		return error(EHWPOISON);
+
+	const int node = kapi_cache_node(inode_, start.value, start.value + kRunPages);
+
+	if (node < 0)
+		return Status{ node };
+	run.promotion_tries = tries;
+	return node;
+}
+
+Result<int> PageStore::promotable(PageIndex start)
+{
+	GMEM_TRY(run, obtain(start));
+	MutexGuard guard{ run->lock };
+
+	return promotable(*run, start);
+}
+
+Status PageStore::promote(PageIndex start, Block &block)
+{
+	GMEM_TRY(run, obtain(start));
+	MutexGuard guard{ run->lock };
+	GMEM_TRY(node, promotable(*run, start));
+
+	if (node != block.node())
+		return error(EBUSY);
+	run->promotion_tries--;
+
+	const Result<struct page *> first = block.replace(inode_, start);
+
+	/* A page that cannot be read is lost once memory failure says so. */
+	if (first.ok() || first.status() == error(EHWPOISON))
+		run->promotion_tries = 0;
+	GMEM_CHECK(first);
+	run->move_to(first.value());
+	stats_.add(KAPI_STAT_RUNS);
+	stats_.add(KAPI_STAT_PROMOTIONS);
+	return Status{};
+}
+
+void PageStore::give_up_promotion(PageIndex start)
+{
+	if (Run *const run = runs_.load(run_number(start))) {
+		MutexGuard guard{ run->lock };
+
+		run->promotion_tries = 0;
+	}
+}
 
 Inode::Inode(Platform &platform, FileKind kind) : platform_(platform), store_(kind)
 {
@@ -36,41 +142,57 @@ Result<Backing> Inode::page(PageIndex index, const Access &access)
 
 void Inode::run_promotions(void *self)
 {
-	static_cast<Inode *>(self)->promote_runs();
+	Inode &inode = *static_cast<Inode *>(self);
+	const std::uint64_t began = kapi_cpu_ns();
+	const unsigned delay = inode.promote_runs();
+
+	inode.store_.stats().add(KAPI_STAT_PROMOTION_NS, kapi_cpu_ns() - began);
+	if (delay)
+		kapi_work_schedule(&inode.promotions_, delay);
 }
 
-void Inode::promote_runs()
+/* Promotes some runs. Says in how many milliseconds to go on; 0: no more want it. */
+unsigned Inode::promote_runs()
 {
-	PageIndex from{ 0 };
+	const unsigned mib = kapi_setting_promotion_mib();
 
-	for (;;) {
-		const Result<PageIndex> run = store_.next_promotion(from);
+	for (unsigned n = 0; mib && n < kBatchRuns; n++) {
+		const Result<PageIndex> run = store_.next_promotion(next_promotion_);
 
-		if (!run.ok())
-			break;
-		promote_run(run.value());
-		from = run.value() + kRunPages;
+		if (!run.ok()) {
+			next_promotion_ = PageIndex{ 0 };
+			return store_.next_promotion(next_promotion_).ok() ? kDelayMs : 0;
+		}
+		if (const unsigned wait = pace.wait_ms(kRunPages * kPageSize, mib, kapi_now_ns()))
+			return wait;
+		if (promote_run(run.value()) == error(EDQUOT)) {
+			backoff_ms_ = std::clamp(2 * backoff_ms_, kDelayMs, kMaxBackoffMs);
+			return backoff_ms_;
+		}
+		backoff_ms_ = 0;
+		next_promotion_ = run.value() + kRunPages;
 		kapi_cond_resched();
 	}
-	if (store_.next_promotion(PageIndex{ 0 }).ok())
-		kapi_work_schedule(&promotions_, kDelayMs);
+	return mib ? 1 : 0;
 }
 
-void Inode::promote_run(PageIndex start)
+/* -EDQUOT: the file's cgroup cannot pay for a second set of its pages now. */
+Status Inode::promote_run(PageIndex start)
 {
-	struct page *const block = kapi_pages_alloc_at(inode_, start.value, kRunOrder);
+	GMEM_TRY(node, store_.promotable(start));
+	Result<Block> block = Block::for_run_on(inode_, start, node);
 
-	if (!block) {
-		store_.give_up_promotion(start);
-		return;
+	if (!block.ok()) {
+		if (block.status() != error(EDQUOT))
+			store_.give_up_promotion(start);
+		return block.status();
 	}
 
 	SharedInodeLock lock{ inode_ };
 	Invalidation invalidation{ *this, block_around(start, kRunOrder) };
 
 	invalidation.unmap();
-	if (!store_.promote(start, block).ok())
-		kapi_pages_put(block, kRunPages);
+	return store_.promote(start, block.value());
 }
 
 } /* namespace gmem */

@@ -117,6 +117,9 @@ unsigned PageStore::reclaim_batch(Run &run, struct page **pages, unsigned count,
 
 PageRef PageStore::remove_from(Run &run, IndexRange range, Platform &platform)
 {
+	/* Pages in the cache that no record knows are of a giant that is being filled. */
+	if (run.empty())
+		return PageRef{};
 	break_giant(range.start);
 	if (range.size() == kRunPages && run.whole() && run.lost().none() &&
 	    remove_whole(run, range.start, platform))

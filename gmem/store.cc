@@ -8,14 +8,6 @@
 namespace gmem
 {
 
-namespace
-{
-
-/* A page in use for a moment stops a promotion; for longer, it is not worth it. */
-constexpr std::uint8_t kPromotionTries = 8;
-
-} /* namespace */
-
 PageStore::~PageStore()
 {
 	std::uint64_t number = 0;
@@ -55,25 +47,26 @@ struct page *PageStore::page_at(const Run &run, PageIndex index) const
 /* One aligned block for an empty run; false if there is none to be had. */
 bool PageStore::fill_block(Run &run, PageIndex index)
 {
-	struct page *const block = kapi_pages_alloc_at(inode_, index.value, kRunOrder);
+	const PageIndex start = index.round_down(kRunOrder);
+	Result<Block> block = Block::for_run(inode_, start);
 
-	if (!block)
+	if (!block.ok())
 		return false;
-	if (insert_block(run, index, block))
-		return true;
-	kapi_pages_put(block, kRunPages);
-	return false;
+
+	const Result<struct page *> first = block.value().insert(inode_, start);
+
+	if (!first.ok())
+		return false;
+	become_block(run, first.value());
+	return true;
 }
 
-/* Takes the references of @block's pages if it can. */
-bool PageStore::insert_block(Run &run, PageIndex index, struct page *block)
+/* The empty @run has the pages of the block at @first, which are in the cache now. */
+void PageStore::become_block(Run &run, struct page *first)
 {
-	if (kapi_cache_insert(inode_, index.round_down(kRunOrder).value, block, kRunPages) != 0)
-		return false;
-	run.fill(block);
+	run.fill(first);
 	stats_.add(KAPI_STAT_PAGES, kRunPages);
 	stats_.add(KAPI_STAT_RUNS);
-	return true;
 }
 
 Result<struct page *> PageStore::fill_page(Run &run, PageIndex index)
@@ -82,24 +75,19 @@ Result<struct page *> PageStore::fill_page(Run &run, PageIndex index)
 	if (run.as_one())
 		return error(EBUSY);
 
-	struct page *const page = kapi_pages_alloc_at(inode_, index.value, 0);
+	PageRef page{ kapi_pages_alloc_at(inode_, index.value, 0) };
 
 	if (!page)
 		return error(ENOMEM);
-
-	const Status status{ kapi_cache_insert(inode_, index.value, page, 1) };
-
-	if (!status.ok()) {
-		kapi_page_put(page);
-		return status;
-	}
-	run.fill(Run::slot_of(index), page);
+	GMEM_CHECK(Status{ kapi_pages_charge(inode_, page.get(), 1) });
+	GMEM_CHECK(Status{ kapi_cache_insert(inode_, index.value, page.get(), 1) });
+	run.fill(Run::slot_of(index), page.get());
 	stats_.add(KAPI_STAT_PAGES);
 	if (run.whole()) {
 		stats_.add(KAPI_STAT_RUNS);
 		stats_.add(KAPI_STAT_PROMOTIONS);
 	}
-	return page;
+	return page.release();
 }
 
 /*
@@ -233,7 +221,7 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 	const Giant *const giant = giants_possible_ ? giant_for(index, access) : nullptr;
 
 	GMEM_TRY(run, obtain(index));
-	MutexGuard guard{ run->lock };
+	FillGuard guard{ *this, *run, index };
 	const bool shared = run->shared().test(slot);
 
 	if (access.share() != Share::kEither && shared != (access.share() == Share::kShared))
@@ -275,14 +263,6 @@ bool PageStore::is_lost(Run &run, unsigned slot, struct page *page)
 	return kapi_page_poisoned(page) || run.unsafe().test(slot);
 }
 
-void PageStore::want_promotion(Run &run)
-{
-	if (kind_.huge && run.becomes_promotable()) {
-		run.promotion_tries = kPromotionTries;
-		promotion_wanted_.store(true);
-	}
-}
-
 Status PageStore::allocate(IndexRange range)
 {
 	for (PageIndex index = range.start; index < range.end;) {
@@ -292,7 +272,7 @@ Status PageStore::allocate(IndexRange range)
 		if (kapi_fatal_signal_pending())
 			return error(EINTR);
 		GMEM_TRY(run, obtain(index));
-		MutexGuard guard{ run->lock };
+		FillGuard guard{ *this, *run, index };
 
 		for (; index < part.end; index = index + 1) {
 			if (run->present().test(Run::slot_of(index)))
@@ -305,47 +285,6 @@ Status PageStore::allocate(IndexRange range)
 		kapi_cond_resched();
 	}
 	return Status{};
-}
-
-Result<PageIndex> PageStore::next_promotion(PageIndex from)
-{
-	std::uint64_t number = run_number(from + (kRunPages - 1));
-
-	while (Run *const run = runs_.find(number, ~0ull)) {
-		MutexGuard guard{ run->lock };
-
-		if (run->promotion_tries)
-			return PageIndex{ number << kRunOrder };
-		number++;
-	}
-	return error(ENOENT);
-}
-
-Status PageStore::promote(PageIndex start, struct page *block)
-{
-	GMEM_TRY(run, obtain(start));
-	MutexGuard guard{ run->lock };
-
-	if (!run->promotion_tries)
-		return error(EBUSY);
-	run->promotion_tries--;
-	if (!run->lost().none() || !run->prepared().all())
-		return error(EBUSY);
-	GMEM_CHECK(Status{ kapi_cache_replace_run(inode_, start.value, block, kRunOrder) });
-	run->promotion_tries = 0;
-	run->move_to(block);
-	stats_.add(KAPI_STAT_RUNS);
-	stats_.add(KAPI_STAT_PROMOTIONS);
-	return Status{};
-}
-
-void PageStore::give_up_promotion(PageIndex start)
-{
-	if (Run *const run = runs_.load(run_number(start))) {
-		MutexGuard guard{ run->lock };
-
-		run->promotion_tries = 0;
-	}
 }
 
 } /* namespace gmem */

@@ -12,6 +12,7 @@
 #ifndef GMEM_STORE_H
 #define GMEM_STORE_H
 
+#include "gmem/block.h"
 #include "gmem/giant.h"
 #include "gmem/holder.h"
 #include "gmem/memory.h"
@@ -74,7 +75,7 @@ class PageStore {
 	{
 		done = 0;
 		GMEM_TRY(run, obtain(range.start));
-		MutexGuard guard{ run->lock };
+		FillGuard guard{ *this, *run, range.start };
 		GMEM_TRY(front, populatable(*run, range, ran));
 
 		for (; done < front.size(); done++) {
@@ -155,10 +156,17 @@ class PageStore {
 	/* The first run at or after @from that wants to be promoted; its first page. */
 	Result<PageIndex> next_promotion(PageIndex from);
 	/*
-	 * Moves the run at @start into @block, whose references it takes if it
-	 * succeeds. Nobody has it mapped. -EBUSY: it changed, or a page is in use.
+	 * Whether the run at @start can be promoted as it is: the node of its pages, of
+	 * which the block must be. Else it wants it no more: -EBUSY, it has changed;
+	 * -EHWPOISON, a page is lost; -EXDEV, its pages are of several nodes. -ENOMEM.
 	 */
-	Status promote(PageIndex start, struct page *block);
+	Result<int> promotable(PageIndex start);
+	/*
+	 * Moves the run at @start into @block. Nobody has it mapped. Errors as
+	 * promotable(); also -EBUSY: a page is in use; -EHWPOISON: one cannot be read, and
+	 * the run stays as it is for good.
+	 */
+	Status promote(PageIndex start, Block &block);
 	/* There is no block for it. */
 	void give_up_promotion(PageIndex start);
 	/* Whether a run has come to want it since this was last asked. */
@@ -177,6 +185,21 @@ class PageStore {
     private:
 	static std::uint64_t run_number(PageIndex index) { return index.value >> kRunOrder; }
 
+	/* The lock of a run, for who may fill it: its giant is not being filled meanwhile. */
+	class FillGuard {
+	    public:
+		FillGuard(PageStore &store, Run &run, PageIndex index) : run_(run)
+		{
+			store.lock_to_fill(run, index);
+		}
+		~FillGuard() { run_.lock.unlock(); }
+		FillGuard(const FillGuard &) = delete;
+		FillGuard &operator=(const FillGuard &) = delete;
+
+	    private:
+		Run &run_;
+	};
+
 	Result<Run *> obtain(PageIndex index);
 	struct page *page_at(const Run &run, PageIndex index) const;
 	template <class Worth>
@@ -184,7 +207,7 @@ class PageStore {
 	Result<struct page *> new_page(Run &run, PageIndex index, const Access &access);
 	Result<struct page *> page_for(Run &run, PageIndex index, const Access &access);
 	bool fill_block(Run &run, PageIndex index);
-	bool insert_block(Run &run, PageIndex index, struct page *block);
+	void become_block(Run &run, struct page *first);
 	Result<struct page *> fill_page(Run &run, PageIndex index);
 	/* Pages of @run can be the host's one by one then. Or what the platform said. */
 	Status split(Run &run, Platform &platform)
@@ -211,6 +234,8 @@ class PageStore {
 	void free_returned(struct page *first, unsigned count, Platform &platform);
 	unsigned reclaim_batch(Run &run, struct page **pages, unsigned count, bool split,
 			       Platform &platform);
+	Result<int> promotable(Run &run, PageIndex start);
+	bool lose_marked(Run &run, PageIndex start);
 	void forget(Run &run, unsigned slot);
 	template <Event kEvent> void lose(PageIndex index);
 	void give_back(Run &run, IndexRange part, bool split, Platform &platform);
@@ -228,8 +253,10 @@ class PageStore {
 
 	/* gmem/giant.cc */
 	Giant *giant_for(PageIndex index, const Access &access);
-	void fill_giant(Giant &giant, PageIndex index, const Access &access);
-	bool adopt(PageIndex start, struct page *block, const Access &access, std::int64_t ahead);
+	bool fill_giant(Giant &giant, PageIndex index, const Access &access);
+	Result<bool> all_new(PageIndex start);
+	void become_giant(Giant &giant, PageIndex index, struct page *first, const Access &access);
+	void lock_to_fill(Run &run, PageIndex index);
 	void break_giant(PageIndex index);
 	bool is_giant(const Giant &giant, PageIndex index);
 

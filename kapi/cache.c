@@ -1,54 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The page cache, in batches: <linux/pagemap.h>. A page is in the inode's
- * i_pages and charged to a cgroup; its cache reference is the one it was
- * allocated with. It is on no LRU list: nothing may reclaim it, and the LRU's
+ * i_pages and charged to a cgroup (kapi/charge.c) before; its cache reference is the
+ * one it was allocated with. It is on no LRU list: nothing may reclaim it, and the LRU's
  * batches would hold references that come and go (kapi/poison.c puts a page
  * there when memory failure asks for it).
  */
 #include <linux/backing-dev.h>
 #include <linux/fs.h>
-#include <linux/memcontrol.h>
 #include <linux/highmem.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/rcupdate_wait.h>
 
+#include "charge.h"
 #include "files.h"
 #include "kapi.h"
+#include "poison.h"
 #include "symbols.h"
 
-/* Small pages may still fit where a block does not: nobody is to be killed for one. */
-static gfp_t charge_gfp(unsigned int count)
-{
-	return count > 1 ? GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN : GFP_KERNEL;
-}
-
 /*
- * Charges the pages to the cgroup of who made the file. Freeing a page uncharges
- * it: there is nothing to undo when something else fails later.
+ * So many pages go in or out under one hold of the tree's lock, which has interrupts
+ * off.
  */
-static int charge(struct inode *inode, struct page *first, unsigned int count)
-{
-	struct mem_cgroup *const memcg = gmem_inode_memcg(inode);
-	int ret;
-
-	if (mem_cgroup_disabled())
-		return 0;
-	ret = gmem_mem_cgroup_try_charge(memcg, charge_gfp(count), count);
-	for (unsigned int i = 0; i < count && !ret; i++)
-		gmem_mem_cgroup_commit_charge(page_folio(nth_page(first, i)), memcg);
-	return ret;
-}
+#define HOLD_PAGES 512U
 
 /*
  * Counts @count neighbours as file pages, @sign times. They were charged to one
- * cgroup and are of one node, so one of them stands for all.
+ * cgroup and are of one block, so of one node: one of them stands for all.
  */
 static void account(struct page *first, unsigned int count, int sign)
 {
 	if (count)
-		__lruvec_stat_mod_folio(page_folio(first), NR_FILE_PAGES, sign * (int)count);
+		__lruvec_stat_mod_folio(gmem_folio_of(first), NR_FILE_PAGES, sign * (int)count);
 }
 
 static void enter(struct address_space *mapping, struct folio *folio, kapi_u64 index)
@@ -72,7 +57,7 @@ static unsigned int store_neighbours(struct xa_state *xas, struct page *first, u
 	if (!node || node->shift)
 		return 0;
 	for (unsigned int at = xas->xa_offset + 1; at < XA_CHUNK_SIZE && done < max; at++) {
-		struct folio *const folio = page_folio(nth_page(first, done));
+		struct folio *const folio = gmem_folio_of(nth_page(first, done));
 
 		if (xa_entry_locked(xas->xa, node, at))
 			break;
@@ -95,11 +80,11 @@ static unsigned int store(struct address_space *mapping, kapi_u64 index, struct 
 	unsigned int done = 0;
 
 	do {
-		unsigned int before = done;
+		const unsigned int before = done, limit = min(count, before + HOLD_PAGES);
 
 		xas_lock_irq(&xas);
-		while (done < count) {
-			struct folio *const folio = page_folio(nth_page(first, done));
+		while (done < limit) {
+			struct folio *const folio = gmem_folio_of(nth_page(first, done));
 
 			xas_set(&xas, index + done);
 			if (xas_load(&xas)) {
@@ -111,12 +96,13 @@ static unsigned int store(struct address_space *mapping, kapi_u64 index, struct 
 				break;
 			enter(mapping, folio, index + done);
 			done++;
-			done += store_neighbours(&xas, nth_page(first, done), count - done);
+			done += store_neighbours(&xas, nth_page(first, done), limit - done);
 		}
 		mapping->nrpages += done - before;
 		account(nth_page(first, before), done - before, 1);
 		xas_unlock_irq(&xas);
-	} while (xas_nomem(&xas, GFP_KERNEL));
+		cond_resched();
+	} while (xas_nomem(&xas, GFP_KERNEL) || (done < count && !xas_error(&xas)));
 
 	*err = xas_error(&xas);
 	return done;
@@ -128,17 +114,20 @@ static void unstore(struct address_space *mapping, kapi_u64 index, struct page *
 {
 	XA_STATE(xas, &mapping->i_pages, index);
 
-	xas_lock_irq(&xas);
-	for (unsigned int i = 0; i < count; i++) {
-		struct folio *const folio = page_folio(nth_page(first, i));
+	for (unsigned int done = 0; done < count;) {
+		const unsigned int before = done, limit = min(count, before + HOLD_PAGES);
 
-		xas_set(&xas, index + i);
-		xas_store(&xas, NULL);
-		folio->mapping = NULL;
+		xas_lock_irq(&xas);
+		for (; done < limit; done++) {
+			xas_set(&xas, index + done);
+			xas_store(&xas, NULL);
+			nth_page(first, done)->mapping = NULL;
+		}
+		mapping->nrpages -= done - before;
+		account(nth_page(first, before), done - before, -1);
+		xas_unlock_irq(&xas);
+		cond_resched();
 	}
-	mapping->nrpages -= count;
-	account(first, count, -1);
-	xas_unlock_irq(&xas);
 }
 
 int kapi_cache_insert(struct inode *inode, kapi_u64 index, struct page *first, unsigned int count)
@@ -146,9 +135,6 @@ int kapi_cache_insert(struct inode *inode, kapi_u64 index, struct page *first, u
 	unsigned int stored;
 	int ret;
 
-	ret = charge(inode, first, count);
-	if (ret)
-		return ret;
 	stored = store(inode->i_mapping, index, first, count, &ret);
 	if (ret) {
 		unstore(inode->i_mapping, index, first, stored);
@@ -240,24 +226,45 @@ bool kapi_cache_take_run(struct inode *inode, kapi_u64 index, struct page *first
 	return true;
 }
 
+static void unfreeze(struct page **pages, unsigned int count)
+{
+	while (count--)
+		folio_ref_unfreeze(page_folio(pages[count]), 1);
+}
+
 /* Freezes all pages of [index, index + count) into @pages, or none. */
 static int freeze_all(struct address_space *mapping, kapi_u64 index, struct page **pages,
 		      unsigned int count)
 {
-	unsigned int frozen;
+	XA_STATE(xas, &mapping->i_pages, index);
+	struct folio *folio;
+	unsigned int frozen = 0;
 
-	for (frozen = 0; frozen < count; frozen++) {
-		struct folio *const folio = xa_load(&mapping->i_pages, index + frozen);
-
-		if (!folio || folio_test_lru(folio) || !folio_ref_freeze(folio, 1))
+	rcu_read_lock();
+	xas_for_each(&xas, folio, index + count - 1) {
+		if (xas_retry(&xas, folio))
+			continue;
+		if (xas.xa_index != index + frozen || folio_test_lru(folio) ||
+		    !folio_ref_freeze(folio, 1))
 			break;
-		pages[frozen] = folio_page(folio, 0);
+		pages[frozen++] = folio_page(folio, 0);
 	}
+	rcu_read_unlock();
 	if (frozen == count)
 		return 0;
-	while (frozen--)
-		folio_ref_unfreeze(page_folio(pages[frozen]), 1);
+	unfreeze(pages, frozen);
 	return -EBUSY;
+}
+
+/* Copies @pages into @block; a byte that cannot be read is an error, not the end. */
+static int copy_all(struct page *block, struct page **pages, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		/* Whoever cannot read it has told memory failure, which comes later. */
+		if (PageHWPoison(pages[i]) || copy_mc_highpage(nth_page(block, i), pages[i]))
+			return -EHWPOISON;
+	}
+	return 0;
 }
 
 int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *block,
@@ -266,30 +273,29 @@ int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *blo
 	struct address_space *const mapping = inode->i_mapping;
 	const unsigned int count = 1U << order;
 	XA_STATE(xas, &mapping->i_pages, index);
+	struct folio *folio, *old;
 	struct page **pages;
 	int ret;
 
 	pages = kvmalloc_array(count, sizeof(*pages), GFP_KERNEL);
 	if (!pages)
 		return -ENOMEM;
-	ret = charge(inode, block, count);
-	if (!ret)
-		ret = freeze_all(mapping, index, pages, count);
+	ret = freeze_all(mapping, index, pages, count);
 	if (ret)
 		goto out;
-
-	for (unsigned int i = 0; i < count; i++) {
-		struct page *const page = nth_page(block, i);
-
-		copy_highpage(page, pages[i]);
-		page->mapping = mapping;
-		page->index = index + i;
+	ret = copy_all(block, pages, count);
+	if (ret) {
+		unfreeze(pages, count);
+		goto out;
 	}
+
 	xas_lock_irq(&xas);
-	account(pages[0], count, -1);
-	for (unsigned int i = 0; i < count; i++) {
-		xas_set(&xas, index + i);
-		xas_store(&xas, page_folio(nth_page(block, i))); /* over an entry: cannot fail */
+	xas_for_each(&xas, old, index + count - 1) {
+		folio = gmem_folio_of(nth_page(block, xas.xa_index - index));
+		enter(mapping, folio, xas.xa_index);
+		xas_store(&xas, folio); /* over an entry: cannot fail */
+		/* Each may be of another node than its neighbour. */
+		__lruvec_stat_mod_folio(old, NR_FILE_PAGES, -1);
 	}
 	account(block, count, 1);
 	xas_unlock_irq(&xas);
@@ -354,7 +360,31 @@ kapi_u64 kapi_cache_first_used(struct inode *inode, kapi_u64 start, kapi_u64 end
 
 kapi_u64 kapi_cache_first_poisoned(struct inode *inode, kapi_u64 start, kapi_u64 end)
 {
+	/* As kapi_pages_next_poisoned(). */
+	if (!gmem_any_poisoned())
+		return end;
 	return first_that(inode, start, end, is_poisoned);
+}
+
+int kapi_cache_node(struct inode *inode, kapi_u64 start, kapi_u64 end)
+{
+	XA_STATE(xas, &inode->i_mapping->i_pages, start);
+	struct folio *folio;
+	int node = NUMA_NO_NODE;
+
+	rcu_read_lock();
+	xas_for_each(&xas, folio, end - 1) {
+		if (xas_retry(&xas, folio))
+			continue;
+		if (node == NUMA_NO_NODE)
+			node = folio_nid(folio);
+		if (node != folio_nid(folio)) {
+			node = -EXDEV;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return node;
 }
 
 kapi_u64 kapi_cache_index(struct page *page)

@@ -12,6 +12,8 @@
 #include <linux/mount.h>
 #include <linux/pagemap.h>
 #include <linux/pseudo_fs.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/statfs.h>
 #include <linux/uaccess.h>
@@ -25,7 +27,8 @@
 
 /* What the boundary keeps of an inode, as its mapping's private data. */
 struct gmem_mapping {
-	struct mem_cgroup *memcg; /* the creator's pays, whoever touches first (kapi/cache.c) */
+	struct mem_cgroup *memcg; /* the creator's pays, whoever touches first (kapi/charge.c) */
+	struct mm_struct *maker; /* the creator's memory, without its users; or NULL */
 	struct shared_policy *policies; /* NULL if it cannot be mapped */
 };
 
@@ -189,6 +192,22 @@ struct shared_policy *gmem_inode_policies(struct inode *inode)
 	return ((struct gmem_mapping *)inode->i_mapping->i_private_data)->policies;
 }
 
+bool gmem_inode_cpuset_allows(struct inode *inode, int node)
+{
+	bool allows = true;
+#ifdef CONFIG_CPUSETS
+	struct gmem_mapping *const mapping = inode->i_mapping->i_private_data;
+	struct task_struct *owner;
+
+	rcu_read_lock();
+	owner = mapping->maker ? rcu_dereference(mapping->maker->owner) : NULL;
+	if (owner)
+		allows = node_isset(node, owner->mems_allowed);
+	rcu_read_unlock();
+#endif
+	return allows;
+}
+
 static struct gmem_mapping *mapping_new(bool mappable)
 {
 	struct gmem_mapping *const mapping = kzalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT);
@@ -203,12 +222,17 @@ static struct gmem_mapping *mapping_new(bool mappable)
 		}
 	}
 	mapping->memcg = get_mem_cgroup_from_mm(current->mm);
+	mapping->maker = current->mm;
+	if (mapping->maker)
+		mmgrab(mapping->maker);
 	return mapping;
 }
 
 static void mapping_free(struct gmem_mapping *mapping)
 {
 	mem_cgroup_put(mapping->memcg);
+	if (mapping->maker)
+		mmdrop(mapping->maker);
 	gmem_policies_free(mapping->policies);
 	kfree(mapping);
 }

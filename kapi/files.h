@@ -25,6 +25,11 @@ bool gmem_folio_is_ours(struct folio *folio);
 bool gmem_mapping_looks_ours(const struct address_space *mapping);
 /* Whom the inode's pages are charged to. */
 struct mem_cgroup *gmem_inode_memcg(struct inode *inode);
+/*
+ * Whether the cpuset of the process that made the file has the node; it may no longer
+ * be there, then every node is as good.
+ */
+bool gmem_inode_cpuset_allows(struct inode *inode, int node);
 /* NUMA policies of a file that can be mapped; NULL for others. */
 struct shared_policy *gmem_inode_policies(struct inode *inode);
 
@@ -36,6 +41,8 @@ int gmem_fop_mmap(struct file *file, struct vm_area_struct *vma);
 struct mempolicy *gmem_inode_policy(struct inode *inode, pgoff_t index);
 /* Whether all pages have the same. */
 bool gmem_inode_policy_is_one(struct inode *inode, pgoff_t start, unsigned long npages);
+/* Whether all pages have the same, and it does not keep them from the node. */
+bool gmem_inode_policy_allows(struct inode *inode, pgoff_t start, unsigned long npages, int node);
 struct shared_policy *gmem_policies_new(void); /* NULL without memory */
 void gmem_policies_free(struct shared_policy *policies);
 

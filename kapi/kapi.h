@@ -64,6 +64,10 @@ bool kapi_fatal_signal_pending(void);
 void kapi_cond_resched(void);
 /* Gives up the CPU for @ms milliseconds, or a little longer. Sleeps. */
 void kapi_sleep(unsigned int ms);
+/* Nanoseconds since some time, which never go back. */
+kapi_u64 kapi_now_ns(void);
+/* Nanoseconds that the current task has been on a CPU. */
+kapi_u64 kapi_cpu_ns(void);
 
 /* ---- background work (kapi/work.c) ------------------------------------------ */
 
@@ -169,10 +173,17 @@ struct page *kapi_pages_alloc(unsigned int order);
 /* The same from the NUMA nodes that the policy for @index of @inode names. */
 struct page *kapi_pages_alloc_at(struct inode *inode, kapi_u64 index, unsigned int order);
 /*
- * How many blocks of 1 GiB (order 18) are set aside for kapi_pages_alloc(), which
- * has them from nowhere else.
+ * The same on @node and nowhere else, whoever asks; also NULL: the policy of @inode at
+ * @index, or the cpuset of who made it, does not allow that node.
  */
-unsigned int kapi_pages_reserved(void);
+struct page *kapi_pages_alloc_on(struct inode *inode, kapi_u64 index, unsigned int order, int node);
+/* The NUMA node that the page lies on. */
+int kapi_page_node(struct page *page);
+/*
+ * The cgroup of who made @inode pays for @count neighbours from now until each is freed.
+ * -ENOMEM: it cannot, and pays for none. Sleeps.
+ */
+int kapi_pages_charge(struct inode *inode, struct page *first, unsigned int count);
 /* Whether the allocator already hands out zeroed pages (init_on_alloc). */
 bool kapi_pages_come_zeroed(void);
 /* Clears @count pages from @first on. Sleeps. */
@@ -207,14 +218,27 @@ void kapi_page_unlock(struct page *page);
 /* Puts back what the kernel holds in batches of its own, on every CPU. Sleeps. */
 void kapi_drain_batches(void);
 
+/* ---- the reserve (kapi/reserve.c) ------------------------------------------ */
+
+/* How many blocks of 1 GiB (order 18) are set aside; there are no others. */
+unsigned int kapi_pages_reserved(void);
+/*
+ * One of them, as kapi_pages_alloc() would have it, on a node that the current task
+ * may have memory of, charged as by kapi_pages_charge(). One with a page that memory
+ * failure has marked is told of in the log and never given. NULL: there is none, or
+ * the cgroup cannot pay for it, and has taken none. Sleeps.
+ */
+struct page *kapi_reserve_take(struct inode *inode);
+/* Puts one back that has no user, and uncharges it. Sleeps. */
+void kapi_reserve_return(struct page *first);
+
 /* ---- page cache (kapi/cache.c) --------------------------------------------- */
 
 /*
- * Puts @count neighbouring pages into the inode's page cache at @index and on;
- * the caller's reference of each becomes the cache's. All or nothing: -ENOMEM,
- * -EEXIST, then the references are still the caller's, who can only free the
- * pages: they may be charged already. Accounts i_blocks and
- * the cgroup of the current task. Sleeps.
+ * Puts @count neighbouring pages, which are charged, into the inode's page cache at
+ * @index and on; the caller's reference of each becomes the cache's. All or nothing:
+ * -ENOMEM, -EEXIST, then the pages are the caller's as before. Accounts i_blocks.
+ * Sleeps.
  */
 int kapi_cache_insert(struct inode *inode, kapi_u64 index, struct page *first, unsigned int count);
 /* The page at @index without a reference, or NULL; caller excludes removal. */
@@ -236,10 +260,11 @@ unsigned int kapi_cache_take(struct inode *inode, kapi_u64 *index, kapi_u64 end,
 bool kapi_cache_take_run(struct inode *inode, kapi_u64 index, struct page *first,
 			 unsigned int order);
 /*
- * Puts a new block of 2^order neighbours in the place of all the pages of the
- * run at @index, and frees those; the block's pages hold the same bytes. The
- * caller's references of the block become the cache's. -EBUSY: a page is missing
- * or somebody has a reference; -ENOMEM: nothing has changed. Sleeps.
+ * Puts a block of 2^order neighbours, which is charged, in the place of all the pages
+ * of the run at @index, and frees those; the block's pages hold the same bytes. The
+ * caller's references of the block become the cache's. Or nothing has changed: -EBUSY,
+ * a page is missing or somebody has a reference; -EHWPOISON, one is marked, or cannot
+ * be read, which memory failure will hear of; -ENOMEM. Sleeps.
  */
 int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *block,
 			   unsigned int order);
@@ -255,6 +280,8 @@ void kapi_cache_unmap_user(struct inode *inode, kapi_u64 start, kapi_u64 end);
 kapi_u64 kapi_cache_first_used(struct inode *inode, kapi_u64 start, kapi_u64 end);
 /* The same for poison; caller excludes removal. Sleeps. */
 kapi_u64 kapi_cache_first_poisoned(struct inode *inode, kapi_u64 start, kapi_u64 end);
+/* The node that all pages of [start, end) are on, of which there are some; or -EXDEV. */
+int kapi_cache_node(struct inode *inode, kapi_u64 start, kapi_u64 end);
 /* Index of a page that is in a cache and cannot leave it. */
 kapi_u64 kapi_cache_index(struct page *page);
 
@@ -331,6 +358,7 @@ enum kapi_stat {
 	KAPI_STAT_FALLBACK_SHARED, /* small page: part of the run is shared */
 	KAPI_STAT_FALLBACK_PARTIAL, /* small page: the run had others already */
 	KAPI_STAT_PROMOTIONS, /* runs that became one block again */
+	KAPI_STAT_PROMOTION_NS, /* nanoseconds of a CPU that this took */
 	KAPI_STAT_LEAKED, /* pages that the platform did not give back */
 	KAPI_STATS_OF_FILES,
 	/* Of the platforms, in total only. */
@@ -353,6 +381,8 @@ enum kapi_huge {
 enum kapi_huge kapi_setting_huge(void);
 /* Whether guest_memfd is left to the stock backend. */
 bool kapi_setting_backend_stock(void);
+/* How much is copied to make runs huge again, of all files: MiB a second, 0 for none. */
+unsigned int kapi_setting_promotion_mib(void);
 
 /* ---- reports ------------------------------------------------------------------------------ */
 

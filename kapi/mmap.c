@@ -91,6 +91,22 @@ bool gmem_inode_policy_is_one(struct inode *inode, pgoff_t start, unsigned long 
 	return one;
 }
 
+bool gmem_inode_policy_allows(struct inode *inode, pgoff_t start, unsigned long npages, int node)
+{
+	struct mempolicy *mpol;
+	bool allows = true;
+
+	if (!gmem_inode_policy_is_one(inode, start, npages))
+		return false;
+	mpol = gmem_inode_policy(inode, start);
+	/* Others say what is liked best. */
+	if (mpol && (mpol->mode == MPOL_BIND || mpol->mode == MPOL_INTERLEAVE ||
+		     mpol->mode == MPOL_WEIGHTED_INTERLEAVE))
+		allows = node_isset(node, mpol->nodes);
+	gmem_mpol_put(mpol);
+	return allows;
+}
+
 struct shared_policy *gmem_policies_new(void)
 {
 	struct shared_policy *const policies = kzalloc(sizeof(*policies), GFP_KERNEL_ACCOUNT);

@@ -32,6 +32,11 @@ static unsigned int reserve_1g;
 module_param(reserve_1g, uint, 0444);
 MODULE_PARM_DESC(reserve_1g, "blocks of 1 GiB to set aside for guests (default 0)");
 
+static unsigned int promotion_mib = 2048;
+module_param(promotion_mib, uint, 0644);
+MODULE_PARM_DESC(promotion_mib,
+		 "MiB a second copied to make runs huge again (default 2048), 0 for none");
+
 static const char *const backends[] = { "gmem", "stock" };
 static const char *const huge_policies[] = {
 	[KAPI_HUGE_NEVER] = "never",
@@ -68,6 +73,11 @@ enum kapi_platform kapi_setting_platform(void)
 bool kapi_setting_backend_stock(void)
 {
 	return backend_stock;
+}
+
+unsigned int kapi_setting_promotion_mib(void)
+{
+	return READ_ONCE(promotion_mib);
 }
 
 bool kapi_self_get(void)

@@ -9,12 +9,11 @@
 #include <linux/mm.h>
 #include <linux/page_ref.h>
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
 
-#include "kapi.h"
+#include "charge.h"
 #include "files.h"
+#include "kapi.h"
 #include "poison.h"
-#include "reserve.h"
 #include "symbols.h"
 
 struct page *kapi_pages_alloc(unsigned int order)
@@ -22,8 +21,6 @@ struct page *kapi_pages_alloc(unsigned int order)
 	gfp_t gfp = GFP_HIGHUSER;
 	struct page *page;
 
-	if (order == GMEM_RESERVE_ORDER)
-		return gmem_reserve_take();
 	if (order)
 		gfp |= __GFP_NORETRY | __GFP_NOWARN;
 	page = alloc_pages(gfp, order);
@@ -53,6 +50,26 @@ struct page *kapi_pages_alloc_at(struct inode *inode, kapi_u64 index, unsigned i
 	if (page && order)
 		split_page(page, order);
 	return page;
+}
+
+struct page *kapi_pages_alloc_on(struct inode *inode, kapi_u64 index, unsigned int order, int node)
+{
+	const pgoff_t start = round_down(index, 1ul << order);
+	struct page *page;
+
+	if (!gmem_inode_policy_allows(inode, start, 1ul << order, node) ||
+	    !gmem_inode_cpuset_allows(inode, node))
+		return NULL;
+	page = alloc_pages_node(node, GFP_HIGHUSER | __GFP_THISNODE | __GFP_NORETRY | __GFP_NOWARN,
+				order);
+	if (page && order)
+		split_page(page, order);
+	return page;
+}
+
+int kapi_page_node(struct page *page)
+{
+	return page_to_nid(page);
 }
 
 bool kapi_pages_come_zeroed(void)
@@ -85,10 +102,7 @@ bool kapi_page_poisoned(struct page *page)
 
 kapi_u64 kapi_pages_next_poisoned(struct page *first, kapi_u64 from, kapi_u64 count)
 {
-	const atomic_long_t *const poisoned = gmem_poisoned_pages();
-
-	/* It is counted shortly after it is marked; who is between the two tells us. */
-	if (poisoned && !atomic_long_read(poisoned))
+	if (!gmem_any_poisoned())
 		return count;
 	while (from < count && !PageHWPoison(nth_page(first, from)))
 		from++;
@@ -125,15 +139,8 @@ void kapi_pages_put_array(struct page **pages, unsigned int count)
 void kapi_pages_free_frozen(struct page *first, kapi_u64 count)
 {
 	const unsigned int order = ilog2(count);
-	struct folio_batch batch;
 
-	folio_batch_init(&batch);
-	for (kapi_u64 i = 0; i < count; i++) {
-		if (!folio_batch_add(&batch, page_folio(nth_page(first, i))) || i == count - 1) {
-			gmem_mem_cgroup_uncharge_folios(&batch);
-			folio_batch_reinit(&batch);
-		}
-	}
+	gmem_uncharge(first, count);
 	/* The allocator takes an aligned block back as a whole. */
 	if (is_power_of_2(count) && IS_ALIGNED(page_to_pfn(first), count)) {
 		set_page_count(first, 1);

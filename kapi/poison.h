@@ -10,4 +10,15 @@
 /* The kernel's variable: how many pages are marked PG_hwpoison; NULL: it tells nobody. */
 atomic_long_t *gmem_poisoned_pages(void);
 
+/*
+ * Whether there may be any that nobody has told us of. A page is counted shortly after it
+ * is marked; who is between the two tells us.
+ */
+static inline bool gmem_any_poisoned(void)
+{
+	const atomic_long_t *const count = gmem_poisoned_pages();
+
+	return !count || atomic_long_read(count);
+}
+
 #endif /* GMEM_KAPI_POISON_H */

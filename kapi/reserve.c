@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The reserve of 1 GiB blocks (reserve.h).
+ * The reserve of 1 GiB blocks (reserve.h). A block is taken with the means to pay for
+ * it, and comes back when it could not be used.
  */
+#define pr_fmt(fmt) "gmem: " fmt
+
+#include <linux/cpuset.h>
 #include <linux/gfp.h>
 #include <linux/list.h>
+#include <linux/mempolicy.h>
 #include <linux/mm.h>
 #include <linux/nodemask.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
+#include <linux/topology.h>
 
+#include "charge.h"
 #include "kapi.h"
 #include "reserve.h"
 #include "symbols.h"
@@ -16,8 +24,18 @@
 
 /* Linked through the first page of each block. */
 static LIST_HEAD(reserve);
+/* Those with a page that memory failure has marked: nobody gets them. */
+static LIST_HEAD(spoiled);
 static DEFINE_SPINLOCK(reserve_lock);
 static unsigned int reserved;
+
+static void put(struct page *block)
+{
+	spin_lock(&reserve_lock);
+	list_add(&block->lru, &reserve);
+	reserved++;
+	spin_unlock(&reserve_lock);
+}
 
 unsigned int gmem_reserve_fill(unsigned int count)
 {
@@ -27,34 +45,89 @@ unsigned int gmem_reserve_fill(unsigned int count)
 
 		if (!block)
 			break;
-		spin_lock(&reserve_lock);
-		list_add(&block->lru, &reserve);
-		reserved++;
-		spin_unlock(&reserve_lock);
+		put(block);
 	}
 	return reserved;
 }
 
-struct page *gmem_reserve_take(void)
+/* As the allocator decides for a page: by the task's cpuset and its policy. */
+static bool task_may_have(int node)
 {
-	struct page *block;
+	const struct mempolicy *const mpol = current->mempolicy;
+
+	return node_isset(node, cpuset_current_mems_allowed) &&
+	       !(mpol && mpol->mode == MPOL_BIND && !node_isset(node, mpol->nodes));
+}
+
+/* The nearest one that the task may have; NULL: there is none. */
+static struct page *take(void)
+{
+	struct page *block, *found = NULL;
 
 	spin_lock(&reserve_lock);
-	block = list_first_entry_or_null(&reserve, struct page, lru);
-	if (block) {
-		list_del(&block->lru);
+	list_for_each_entry(block, &reserve, lru) {
+		if (!task_may_have(page_to_nid(block)))
+			continue;
+		if (!found || page_to_nid(block) == numa_node_id())
+			found = block;
+		if (page_to_nid(found) == numa_node_id())
+			break;
+	}
+	if (found) {
+		list_del(&found->lru);
 		reserved--;
 	}
 	spin_unlock(&reserve_lock);
+	return found;
+}
+
+static bool is_spoiled(struct page *block)
+{
+	const kapi_u64 at = kapi_pages_next_poisoned(block, 0, BLOCK_PAGES);
+
+	if (at == BLOCK_PAGES)
+		return false;
+	pr_err("page %#lx of the reserve is poisoned, its block of 1 GiB is not used\n",
+	       page_to_pfn(block) + (unsigned long)at);
+	spin_lock(&reserve_lock);
+	list_add(&block->lru, &spoiled);
+	spin_unlock(&reserve_lock);
+	return true;
+}
+
+struct page *kapi_reserve_take(struct inode *inode)
+{
+	struct page *block;
+
+	if (gmem_charge_begin(inode, BLOCK_PAGES))
+		return NULL;
+	do {
+		block = take();
+	} while (block && is_spoiled(block));
+	if (block)
+		gmem_charge_commit(inode, block, BLOCK_PAGES);
+	else
+		gmem_charge_cancel(inode, BLOCK_PAGES);
 	return block;
+}
+
+void kapi_reserve_return(struct page *first)
+{
+	gmem_uncharge(first, BLOCK_PAGES);
+	put(first);
 }
 
 void gmem_reserve_drop(void)
 {
-	struct page *block;
+	struct page *block, *next;
 
-	while ((block = gmem_reserve_take()))
+	list_splice_init(&spoiled, &reserve);
+	list_for_each_entry_safe(block, next, &reserve, lru) {
+		list_del(&block->lru);
+		/* A marked page is not taken back by the allocator. */
 		free_contig_range(page_to_pfn(block), BLOCK_PAGES);
+	}
+	reserved = 0;
 }
 
 unsigned int kapi_pages_reserved(void)

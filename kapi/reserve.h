@@ -5,15 +5,11 @@
 #ifndef GMEM_KAPI_RESERVE_H
 #define GMEM_KAPI_RESERVE_H
 
-struct page;
-
 #define GMEM_RESERVE_ORDER 18
 
 /* Sets @count blocks aside, or as many as there are; how many. Sleeps. */
 unsigned int gmem_reserve_fill(unsigned int count);
-/* One of them, each page with a reference count of its own; NULL if none is left. */
-struct page *gmem_reserve_take(void);
-/* Gives those that are left back to the kernel. */
+/* Gives those that are left back to the kernel, less pages that are marked as poisoned. */
 void gmem_reserve_drop(void);
 
 #endif /* GMEM_KAPI_RESERVE_H */

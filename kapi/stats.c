@@ -18,6 +18,7 @@ static const char *const names[KAPI_STATS] = {
 	[KAPI_STAT_FALLBACK_SHARED] = "fallback_shared",
 	[KAPI_STAT_FALLBACK_PARTIAL] = "fallback_partial",
 	[KAPI_STAT_PROMOTIONS] = "promotions",
+	[KAPI_STAT_PROMOTION_NS] = "promotion_ns",
 	[KAPI_STAT_LEAKED] = "leaked",
 	[KAPI_STAT_REPORTS] = "platform_reports",
 	[KAPI_STAT_BUSY] = "platform_waits",

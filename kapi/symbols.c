@@ -96,7 +96,9 @@ void *gmem_symbol_variable(const char *name)
 	X(kvm_arch_gmem_invalidate, void, (kvm_pfn_t, kvm_pfn_t))                              \
 	X(try_charge_memcg, int, (struct mem_cgroup *, gfp_t, unsigned int))                   \
 	X(mem_cgroup_commit_charge, void, (struct folio *, struct mem_cgroup *))               \
+	X(mem_cgroup_cancel_charge, void, (struct mem_cgroup *, unsigned int))                 \
 	X(__mem_cgroup_uncharge_folios, void, (struct folio_batch *))                          \
+	X(task_sched_runtime, unsigned long long, (struct task_struct *))                      \
 	X(alloc_contig_pages_noprof, struct page *, (unsigned long, gfp_t, int, nodemask_t *)) \
 	X(lru_add_drain_all, void, (void))                                                     \
 	X(anon_inode_make_secure_inode, struct inode *,                                        \
@@ -236,10 +238,20 @@ void gmem_mem_cgroup_commit_charge(struct folio *folio, struct mem_cgroup *memcg
 	CALL(mem_cgroup_commit_charge)(folio, memcg);
 }
 
+void gmem_mem_cgroup_cancel_charge(struct mem_cgroup *memcg, unsigned int nr_pages)
+{
+	CALL(mem_cgroup_cancel_charge)(memcg, nr_pages);
+}
+
 void gmem_mem_cgroup_uncharge_folios(struct folio_batch *folios)
 {
 	if (!mem_cgroup_disabled())
 		CALL(__mem_cgroup_uncharge_folios)(folios);
+}
+
+u64 gmem_task_sched_runtime(struct task_struct *task)
+{
+	return CALL(task_sched_runtime)(task);
 }
 
 void gmem_lru_add_drain_all(void)

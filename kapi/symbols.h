@@ -56,7 +56,11 @@ void gmem_arch_invalidate(kvm_pfn_t start, kvm_pfn_t end);
 int gmem_mem_cgroup_try_charge(struct mem_cgroup *memcg, gfp_t gfp, unsigned int nr_pages);
 /* Makes the folio one of those counted; freeing it counts it out. */
 void gmem_mem_cgroup_commit_charge(struct folio *folio, struct mem_cgroup *memcg);
+/* Undoes the first of these two without the second. */
+void gmem_mem_cgroup_cancel_charge(struct mem_cgroup *memcg, unsigned int nr_pages);
 void gmem_mem_cgroup_uncharge_folios(struct folio_batch *folios);
+/* Nanoseconds that the task has run. */
+u64 gmem_task_sched_runtime(struct task_struct *task);
 /* NUMA policies of a file's ranges; mm/mempolicy.c. */
 void gmem_mpol_shared_policy_init(struct shared_policy *policy);
 /* With a reference, NULL if there is none for @index. */

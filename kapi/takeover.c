@@ -47,7 +47,7 @@ struct hook {
 	bool faults;
 };
 
-/* The function that faults pages in: the outermost, and what may be inlined into it. */
+/* The function that faults pages in, behind those of its parts that may be by themselves. */
 static const char *const faulters[] = {
 	"kvm_faultin_pfn_private",
 	"__kvm_faultin_pfn",

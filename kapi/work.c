@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Background work: <linux/workqueue.h>.
+ * Background work: <linux/workqueue.h>; and the time that it takes: <linux/ktime.h>.
  */
 #include <linux/jiffies.h>
+#include <linux/ktime.h>
+#include <linux/sched.h>
 
 #include "kapi.h"
+#include "symbols.h"
 #include "work.h"
 
 static struct gmem_work *to_work(struct kapi_work *work)
@@ -37,4 +40,14 @@ void kapi_work_schedule(struct kapi_work *work, unsigned int delay_ms)
 void kapi_work_cancel(struct kapi_work *work)
 {
 	cancel_delayed_work_sync(&to_work(work)->work);
+}
+
+kapi_u64 kapi_now_ns(void)
+{
+	return ktime_get_ns();
+}
+
+kapi_u64 kapi_cpu_ns(void)
+{
+	return gmem_task_sched_runtime(current);
 }

@@ -57,6 +57,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(wraps)              \
 	X(facts)              \
 	X(giants)             \
+	X(blocks)             \
 	X(holders)            \
 	X(bad_moments)        \
 	X(launch)             \

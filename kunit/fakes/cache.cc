@@ -15,7 +15,7 @@ namespace
 
 constexpr std::uint64_t kChunk = 512;
 
-std::function<void(std::uint64_t)> before_insert;
+std::atomic<long> copy_that_fails{ -1 };
 
 struct page *lookup(struct inode *inode, kapi_u64 index)
 {
@@ -52,24 +52,12 @@ void erase(struct inode *inode, struct page *page)
 	page->mapping = nullptr;
 }
 
-/* What even a failed attempt leaves behind, until the pages are freed. */
-void charge(struct page *first, unsigned int count)
-{
-	for (unsigned int i = 0; i < count; i++) {
-		if (kapi_page_nth(first, i)->charged.exchange(true))
-			bug("a page is charged to a cgroup twice");
-	}
-}
-
 } /* namespace */
 
 int kapi_cache_insert(struct inode *inode, kapi_u64 index, struct page *first, unsigned int count)
 {
 	might_sleep("kapi_cache_insert");
 	sched::step("cache_insert");
-	if (before_insert)
-		before_insert(index);
-	charge(first, count);
 	if (fail_now())
 		return -ENOMEM;
 
@@ -84,6 +72,8 @@ int kapi_cache_insert(struct inode *inode, kapi_u64 index, struct page *first, u
 
 		if (page->refs == 0 || page->mapping)
 			bug("a page that is not the caller's goes into the cache");
+		if (!page->charged)
+			bug("a page that nobody pays for goes into the cache");
 		store(inode, index + i, page);
 	}
 	return 0;
@@ -172,6 +162,17 @@ bool kapi_cache_take_run(struct inode *inode, kapi_u64 index, struct page *first
 	return true;
 }
 
+/* The content of all of @old, or an error and a part of it. */
+static int copy_all(struct page *block, const std::vector<struct page *> &old)
+{
+	for (std::size_t i = 0; i < old.size(); i++) {
+		if (old[i]->poisoned || static_cast<long>(i) == copy_that_fails)
+			return -EHWPOISON;
+		kapi_page_nth(block, i)->content = old[i]->content.load();
+	}
+	return 0;
+}
+
 int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *block,
 			   unsigned int order)
 {
@@ -180,7 +181,6 @@ int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *blo
 
 	might_sleep("kapi_cache_replace_run");
 	sched::step("cache_replace_run");
-	charge(block, count);
 	if (fail_now())
 		return -ENOMEM;
 	{
@@ -194,15 +194,21 @@ int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *blo
 				break;
 			old.push_back(page);
 		}
-		if (old.size() < count) {
+
+		const int ret = old.size() < count ? -EBUSY : copy_all(block, old);
+
+		if (ret) {
 			for (struct page *page : old)
 				page->refs = 1;
-			return -EBUSY;
+			return ret;
 		}
 		for (unsigned int i = 0; i < count; i++) {
 			struct page *const page = kapi_page_nth(block, i);
 
-			page->content = old[i]->content.load();
+			if (!page->charged)
+				bug("a page that nobody pays for goes into the cache");
+			if (kapi_page_node(page) != kapi_page_node(old[i]))
+				bug("the page at index %lu moves to another node", index + i);
 			page->owned = old[i]->owned.exchange(false);
 			erase(inode, old[i]);
 			store(inode, index + i, page);
@@ -213,14 +219,33 @@ int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *blo
 	return 0;
 }
 
+int kapi_cache_node(struct inode *inode, kapi_u64 start, kapi_u64 end)
+{
+	int node = -1;
+
+	sched::step("cache_node");
+	const std::lock_guard guard{ inode->cache_mutex };
+
+	for (kapi_u64 i = start; i < end; i++) {
+		struct page *const page = lookup(inode, i);
+
+		if (!page)
+			continue;
+		if (node >= 0 && kapi_page_node(page) != node)
+			return -EXDEV;
+		node = kapi_page_node(page);
+	}
+	return node;
+}
+
 kapi_u64 kapi_cache_index(struct page *page)
 {
 	return page->index;
 }
 
-void fake::set_before_insert(std::function<void(std::uint64_t)> fn)
+void fake::set_copy_that_fails(long page)
 {
-	before_insert = std::move(fn);
+	copy_that_fails = page;
 }
 
 bool fake::memory_failure(struct inode *inode, std::uint64_t index)

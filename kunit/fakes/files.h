@@ -57,8 +57,8 @@ int stock_fd();
 /* memory_failure() of the page in @inode's cache at @index; false: there is none. */
 bool memory_failure(struct inode *inode, std::uint64_t index);
 
-/* Something that happens as pages are about to go into a cache at the index. */
-void set_before_insert(std::function<void(std::uint64_t)> fn);
+/* This page of a run cannot be read when it is copied; -1: all can. */
+void set_copy_that_fails(long page);
 
 /* Calls @fn for each file of ours that has a descriptor. */
 void for_each_file(const std::function<void(struct file *)> &fn);

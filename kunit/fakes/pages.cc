@@ -13,6 +13,7 @@
 
 #include "kunit/fakes/locks.h"
 #include "kunit/fakes/sched.h"
+#include "kunit/fakes/work.h"
 
 namespace fake
 {
@@ -21,8 +22,8 @@ namespace
 {
 
 constexpr unsigned kBlockPages = 512, kBlocks = 48, kFrames = kBlockPages * kBlocks;
-/* Behind them a reserve of one giant, aligned as it must be. */
-constexpr unsigned kGiantPages = 1u << 18;
+/* Behind them a reserve of giants, aligned as they must be. */
+constexpr unsigned kGiants = 2, kGiantPages = 1u << 18;
 constexpr std::uint64_t kFirstPfn = 0x400000 - kFrames;
 /* Of the page of zeros. */
 constexpr std::uint64_t kZeroPfn = 1;
@@ -34,8 +35,12 @@ struct Arena {
 	std::array<unsigned, kBlocks> count{};
 	unsigned next_block = 0;
 	bool no_blocks = false;
-	unsigned giants = 0, giants_taken = 0;
-	page pages[kFrames + kGiantPages];
+	/* Of the reserve: there at all, and not taken. */
+	unsigned giants = 0;
+	std::array<bool, kGiants> giant_free{};
+	unsigned spoiled = 0;
+	unsigned nodes = 1;
+	page pages[kFrames + kGiants * kGiantPages];
 	page zero; /* the kernel's, of zeros */
 
 	Arena() { zero.refs = 1; }
@@ -43,6 +48,9 @@ struct Arena {
 
 std::atomic<bool> come_zeroed;
 std::atomic<void (*)(std::uint64_t)> free_check;
+std::atomic<unsigned long> requests;
+constexpr unsigned kAllNodes = ~0u;
+std::atomic<unsigned> task_nodes{ kAllNodes }, policy_nodes{ kAllNodes }, cpuset_nodes{ kAllNodes };
 Arena arena;
 
 bool in_arena(const struct page *page)
@@ -57,6 +65,24 @@ unsigned frame_of(const struct page *page)
 	return page - arena.pages;
 }
 
+unsigned node_of(unsigned frame)
+{
+	if (frame >= kFrames)
+		return (frame - kFrames) / kGiantPages % arena.nodes;
+	return frame / kBlockPages % arena.nodes;
+}
+
+/* Nodes that whoever asks may have. */
+unsigned own_nodes()
+{
+	return in_worker() ? kAllNodes : task_nodes.load();
+}
+
+bool among(unsigned mask, unsigned frame)
+{
+	return mask >> node_of(frame) & 1;
+}
+
 void take(unsigned frame)
 {
 	arena.taken[frame / kBlockPages][frame % kBlockPages / 64] |= 1ull << (frame % 64);
@@ -69,7 +95,7 @@ void give_back(unsigned frame)
 	const std::lock_guard guard{ arena.mutex };
 
 	if (frame >= kFrames)
-		return; /* the reserve's pages come once in a test */
+		return; /* a giant that was used is one no more */
 	arena.taken[frame / kBlockPages][frame % kBlockPages / 64] &= ~(1ull << (frame % 64));
 	arena.count[frame / kBlockPages]--;
 }
@@ -80,18 +106,19 @@ struct page *hand_out(unsigned frame)
 
 	if (page->refs || page->mapped || page->mapping || page->used.exchange(true))
 		bug("frame %u was in use when allocated", frame);
+	if (page->charged)
+		bug("frame %u was paid for when allocated", frame);
 	page->content = come_zeroed ? 0 : kGarbage;
-	page->charged = false;
 	page->refs = 1;
 	return page;
 }
 
-struct page *allocate_block()
+struct page *allocate_block(unsigned nodes)
 {
 	for (unsigned i = 0; i < kBlocks && !arena.no_blocks; i++) {
 		const unsigned block = (arena.next_block + i) % kBlocks;
 
-		if (arena.count[block])
+		if (arena.count[block] || !among(nodes, block * kBlockPages))
 			continue;
 		arena.next_block = block + 1;
 		arena.taken[block].fill(~0ull);
@@ -101,21 +128,35 @@ struct page *allocate_block()
 	return nullptr;
 }
 
+/* One without a marked page. */
 struct page *allocate_giant()
 {
-	if (arena.giants_taken == arena.giants)
-		return nullptr;
-	arena.giants_taken++;
-	return &arena.pages[kFrames];
+	for (unsigned i = 0; i < arena.giants; i++) {
+		struct page *const first = &arena.pages[kFrames + i * kGiantPages];
+
+		if (!arena.giant_free[i] || !among(own_nodes(), frame_of(first)))
+			continue;
+		arena.giant_free[i] = false;
+		if (kapi_pages_next_poisoned(first, 0, kGiantPages) == kGiantPages)
+			return first;
+		arena.spoiled++;
+	}
+	return nullptr;
+}
+
+/* Behind the last page of the reserve that there is. */
+unsigned end_of_frames()
+{
+	return kFrames + arena.giants * kGiantPages;
 }
 
 /* From a block already broken, if there is one: a page punched out comes back. */
-struct page *allocate_one()
+struct page *allocate_one(unsigned nodes)
 {
 	int best = -1;
 
 	for (unsigned block = 0; block < kBlocks; block++) {
-		if (arena.count[block] < kBlockPages &&
+		if (arena.count[block] < kBlockPages && among(nodes, block * kBlockPages) &&
 		    (best < 0 || arena.count[block] > arena.count[best]))
 			best = block;
 	}
@@ -139,6 +180,7 @@ void release(struct page *page)
 	page_check_idle(page, "freed");
 	if (free_check)
 		free_check.load()(kFirstPfn + frame_of(page));
+	uncharge(page);
 	if (page->poisoned)
 		return; /* the allocator never hands it out again */
 	page->leaked = false;
@@ -196,7 +238,7 @@ void page_check_idle(struct page *page, const char *what)
 long pages_used()
 {
 	const std::lock_guard guard{ arena.mutex };
-	const unsigned end = kFrames + (arena.giants_taken ? kGiantPages : 0);
+	const unsigned end = end_of_frames();
 	long used = 0;
 
 	for (struct page *page = arena.pages; page < arena.pages + end; page++)
@@ -243,14 +285,46 @@ void set_reserve(unsigned giants)
 {
 	const std::lock_guard guard{ arena.mutex };
 
-	if (giants > 1)
+	if (giants > kGiants)
 		bug("a reserve of %u giants", giants);
 	arena.giants = giants;
+	arena.giant_free.fill(true);
+}
+
+struct page *reserve_page(unsigned giant, unsigned n)
+{
+	return &arena.pages[kFrames + giant * kGiantPages + n];
+}
+
+unsigned long reserve_requests()
+{
+	return requests;
+}
+
+unsigned reserve_spoiled()
+{
+	return arena.spoiled;
+}
+
+void set_nodes(unsigned nodes)
+{
+	arena.nodes = nodes;
+}
+
+void set_task_nodes(unsigned mask)
+{
+	task_nodes = mask;
+}
+
+void set_file_nodes(unsigned policy, unsigned cpuset)
+{
+	policy_nodes = policy;
+	cpuset_nodes = cpuset;
 }
 
 void check_pages()
 {
-	const unsigned end = kFrames + (arena.giants_taken ? kGiantPages : 0);
+	const unsigned end = end_of_frames();
 
 	for (unsigned frame = 0; frame < end; frame++) {
 		struct page *const page = &arena.pages[frame];
@@ -260,12 +334,15 @@ void check_pages()
 			frame += kBlockPages - 1;
 			continue;
 		}
-		if (!page->used)
+		if (!page->used) {
+			page->poisoned = false; /* marked in the reserve */
 			continue;
+		}
 		if (!page->poisoned && !page->leaked)
 			bug("page %u is left, with %d references", frame, page->refs.load());
 		if (page->mapped || page->mapping || page->locked)
 			bug("lost page %u is in use", frame);
+		uncharge(page);
 		page->refs = 0;
 		page->poisoned = page->leaked = page->frozen = page->owned = false;
 		page->used = false;
@@ -273,9 +350,12 @@ void check_pages()
 	}
 	if (arena.zero.refs != 1)
 		bug("the page of zeros has %d references", arena.zero.refs.load());
+	check_charges();
 	arena.no_blocks = false;
 	arena.next_block = 0;
-	arena.giants = arena.giants_taken = 0;
+	arena.giants = arena.spoiled = 0;
+	arena.nodes = 1;
+	task_nodes = policy_nodes = cpuset_nodes = kAllNodes;
 }
 
 } /* namespace fake */
@@ -286,25 +366,28 @@ using fake::frame_of;
 unsigned int kapi_pages_reserved(void)
 {
 	const std::lock_guard guard{ fake::arena.mutex };
+	unsigned free = 0;
 
-	return fake::arena.giants - fake::arena.giants_taken;
+	for (unsigned i = 0; i < fake::arena.giants; i++)
+		free += fake::arena.giant_free[i];
+	return free;
 }
 
-struct page *kapi_pages_alloc(unsigned int order)
+/* 2^order pages of one of the nodes in @nodes. */
+static struct page *allocate(unsigned int order, unsigned nodes)
 {
 	unsigned frame;
 
 	fake::might_sleep("kapi_pages_alloc");
 	fake::sched::step("pages_alloc");
-	if (order != 0 && order != 9 && order != 18)
+	if (order != 0 && order != 9)
 		bug("pages of order %u", order);
 	if (fake::fail_now())
 		return nullptr;
 	{
 		const std::lock_guard guard{ fake::arena.mutex };
-		struct page *const first = order == 18 ? fake::allocate_giant()
-					   : order     ? fake::allocate_block()
-						       : fake::allocate_one();
+		struct page *const first = order ? fake::allocate_block(nodes)
+						 : fake::allocate_one(nodes);
 
 		if (!first)
 			return nullptr;
@@ -315,9 +398,63 @@ struct page *kapi_pages_alloc(unsigned int order)
 	return &fake::arena.pages[frame];
 }
 
+struct page *kapi_pages_alloc(unsigned int order)
+{
+	return allocate(order, fake::own_nodes());
+}
+
 struct page *kapi_pages_alloc_at(struct inode *, kapi_u64, unsigned int order)
 {
-	return kapi_pages_alloc(order);
+	return allocate(order, fake::own_nodes() & fake::policy_nodes);
+}
+
+struct page *kapi_pages_alloc_on(struct inode *, kapi_u64, unsigned int order, int node)
+{
+	return allocate(order, 1u << node & fake::policy_nodes & fake::cpuset_nodes);
+}
+
+int kapi_page_node(struct page *page)
+{
+	return fake::node_of(frame_of(page));
+}
+
+struct page *kapi_reserve_take(struct inode *inode)
+{
+	struct page *first;
+
+	fake::might_sleep("kapi_reserve_take");
+	fake::requests++;
+	if (fake::fail_now() || !fake::can_pay(fake::kGiantPages))
+		return nullptr;
+	{
+		const std::lock_guard guard{ fake::arena.mutex };
+
+		first = fake::allocate_giant();
+	}
+	if (!first)
+		return nullptr;
+	for (unsigned i = 0; i < fake::kGiantPages; i++)
+		fake::charge(fake::hand_out(frame_of(first) + i));
+	return first;
+}
+
+void kapi_reserve_return(struct page *first)
+{
+	fake::might_sleep("kapi_reserve_return");
+	for (unsigned i = 0; i < fake::kGiantPages; i++) {
+		struct page *const page = kapi_page_nth(first, i);
+
+		fake::page_check_idle(page, "put back");
+		if (page->refs != 1)
+			bug("page %u of a giant that is put back has a user", i);
+		fake::uncharge(page);
+		page->refs = 0;
+		page->used = false;
+	}
+
+	const std::lock_guard guard{ fake::arena.mutex };
+
+	fake::arena.giant_free[(frame_of(first) - fake::kFrames) / fake::kGiantPages] = true;
 }
 
 struct page *kapi_page_zero(void)

@@ -54,8 +54,36 @@ long pages_used();
 long free_blocks();
 /* Makes blocks of order 9 scarce: the allocator has none. */
 void set_no_blocks(bool none);
-/* The module's reserve of giants: none, or one until it is taken. */
+/* The module's reserve of giants: two at the most. */
 void set_reserve(unsigned giants);
+/* Page @n of a giant of it, whoever has it now. */
+struct page *reserve_page(unsigned giant, unsigned n);
+/* How many of its giants were found to have a marked page. */
+unsigned reserve_spoiled();
+/* How often somebody asked for one. */
+unsigned long reserve_requests();
+
+/*
+ * Memory is of so many nodes: blocks of order 9 by turns, giants likewise; one at first.
+ * Masks are of nodes; all at first.
+ */
+void set_nodes(unsigned nodes);
+/* Where the tasks that ask for pages may have them, but for workers, who may anywhere. */
+void set_task_nodes(unsigned mask);
+/* Where the policies of files, and the cpusets of who made them, let pages lie. */
+void set_file_nodes(unsigned policy, unsigned cpuset);
+
+/* How many pages the cgroup of all files can pay for; and how many it does. */
+void set_cgroup_limit(long pages);
+long cgroup_pages();
+/* It was asked to pay for a block so often. */
+unsigned long block_charges();
+/* For the fakes: whether it could; it does; it does no more, if it did. */
+bool can_pay(long pages);
+void charge(struct page *page);
+void uncharge(struct page *page);
+/* For check_pages(). */
+void check_charges();
 /* Called with each page that goes back to the allocator; NULL: nobody is. */
 void set_free_check(void (*check)(std::uint64_t pfn));
 /* Calls fn(pfn) for each page out of the allocator's hands. */

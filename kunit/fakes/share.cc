@@ -30,6 +30,7 @@ constexpr unsigned kUntilDrained = ~0u;
 std::mutex moments_mutex;
 std::vector<Moment> moments;
 std::function<void()> on_sleep;
+std::function<void(std::uint64_t)> before_look;
 
 /* Calls @fn for the pages of [start, end) in order, until it says no. */
 template <class Fn>
@@ -334,10 +335,17 @@ kapi_u64 kapi_cache_first_used(struct inode *inode, kapi_u64 start, kapi_u64 end
 	return end;
 }
 
+void fake::set_before_look(std::function<void(std::uint64_t)> fn)
+{
+	before_look = std::move(fn);
+}
+
 kapi_u64 kapi_cache_first_poisoned(struct inode *inode, kapi_u64 start, kapi_u64 end)
 {
 	might_sleep("kapi_cache_first_poisoned");
 	sched::step("cache_first_poisoned");
+	if (before_look)
+		before_look(start);
 	for_each_page(inode, start, end, [&](struct page *page) {
 		if (page->poisoned)
 			end = page->index;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Background work: waits in a list until a test lets it run. And the totals of
- * the statistics.
+ * Background work: waits in a list until a test lets it run, which takes the time on a
+ * clock of their own that it was to wait for. And the totals of the statistics.
  */
 #include "kunit/fakes/work.h"
 
@@ -26,11 +26,15 @@ struct Work {
 	void *arg;
 	std::atomic<bool> waiting;
 	std::atomic<bool> running;
+	std::atomic<unsigned> delay_ms;
 };
 
 std::mutex mutex;
 std::vector<Work *> queue;
 std::array<std::atomic<long>, KAPI_STATS> totals;
+std::atomic<std::uint64_t> clock_ns{ 1000000000 }, cpu_ns;
+std::atomic<unsigned> delay, promotion_mib{ 2048 };
+thread_local bool working;
 
 Work *to_work(struct kapi_work *work)
 {
@@ -64,10 +68,38 @@ bool run_work()
 
 	if (!work)
 		return false;
+	let_pass(work->delay_ms);
+	working = true;
 	work->run(work->arg);
+	working = false;
 	return_to_user();
 	work->running = false;
 	return true;
+}
+
+bool in_worker()
+{
+	return working;
+}
+
+unsigned last_delay()
+{
+	return delay;
+}
+
+std::uint64_t now()
+{
+	return clock_ns;
+}
+
+void let_pass(unsigned ms)
+{
+	clock_ns += std::uint64_t{ ms } * 1000000;
+}
+
+void set_promotion_mib(unsigned mib)
+{
+	promotion_mib = mib;
 }
 
 long stat_total(kapi_stat stat)
@@ -79,6 +111,7 @@ void check_work()
 {
 	const std::lock_guard guard{ mutex };
 
+	promotion_mib = 2048;
 	if (!queue.empty())
 		bug("%zu works are left waiting", queue.size());
 	if (totals[KAPI_STAT_PAGES] || totals[KAPI_STAT_RUNS])
@@ -92,16 +125,33 @@ using namespace fake;
 
 void kapi_work_init(struct kapi_work *work, void (*run)(void *arg), void *arg)
 {
-	new (work->opaque) Work{ run, arg, false, false };
+	new (work->opaque) Work{ run, arg, false, false, 0 };
 }
 
-void kapi_work_schedule(struct kapi_work *work, unsigned int)
+void kapi_work_schedule(struct kapi_work *work, unsigned int delay_ms)
 {
 	Work *const w = to_work(work);
 	const std::lock_guard guard{ mutex };
 
-	if (!w->waiting.exchange(true))
-		queue.push_back(w);
+	if (w->waiting.exchange(true))
+		return;
+	w->delay_ms = delay = delay_ms;
+	queue.push_back(w);
+}
+
+kapi_u64 kapi_now_ns(void)
+{
+	return clock_ns;
+}
+
+kapi_u64 kapi_cpu_ns(void)
+{
+	return cpu_ns += 1000;
+}
+
+unsigned int kapi_setting_promotion_mib(void)
+{
+	return promotion_mib;
 }
 
 void kapi_work_cancel(struct kapi_work *work)

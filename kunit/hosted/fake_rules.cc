@@ -96,6 +96,7 @@ void a_mapped_page_may_not_leave_the_cache()
 		[&] {
 			struct page *const block = kapi_pages_alloc(kRunOrder);
 
+			kapi_pages_charge(inode, block, kRunPages);
 			kapi_cache_replace_run(inode, 0, block, kRunOrder);
 		},
 		"while a guest has it mapped"));
@@ -289,10 +290,59 @@ void the_platform_owns_once()
 	kapi_page_put(page);
 }
 
+void blocks_are_complete()
+{
+	fake::set_nodes(2);
+	TestFile file{ 512, platform };
+	struct inode *const inode = file.inode().handle();
+
+	EXPECT(dies([&] { kapi_cache_insert(inode, 0, kapi_pages_alloc(0), 1); },
+		    "nobody pays for"));
+	EXPECT(dies(
+		[&] {
+			struct page *const page = kapi_pages_alloc(0);
+
+			kapi_pages_charge(inode, page, 1);
+			kapi_pages_charge(inode, page, 1);
+		},
+		"charged to a cgroup twice"));
+	const auto replace = [&](bool pay) {
+		struct page *const old = kapi_pages_alloc_on(inode, 0, kRunOrder, 0);
+		struct page *const block = kapi_pages_alloc_on(inode, 0, kRunOrder, pay ? 1 : 0);
+
+		kapi_pages_charge(inode, old, kRunPages);
+		if (pay)
+			kapi_pages_charge(inode, block, kRunPages);
+		kapi_cache_insert(inode, 0, old, kRunPages);
+		kapi_cache_replace_run(inode, 0, block, kRunOrder);
+	};
+
+	EXPECT(dies([&] { replace(false); }, "nobody pays for"));
+	EXPECT(dies([&] { replace(true); }, "moves to another node"));
+}
+
+void the_reserve_takes_back_what_has_no_user()
+{
+	fake::set_reserve(1);
+	TestFile file{ 512, platform };
+	struct page *const giant = kapi_reserve_take(file.inode().handle());
+
+	REQUIRE(giant);
+	EXPECT(dies(
+		[&] {
+			kapi_page_get(kapi_page_nth(giant, 5));
+			kapi_reserve_return(giant);
+		},
+		"has a user"));
+	kapi_reserve_return(giant);
+	EXPECT_EQ(kapi_pages_reserved(), 1u);
+}
+
 } /* namespace */
 
 GMEM_SUITE(fake_rules, CASE(a_mapped_page_may_not_leave_the_cache),
 	   CASE(removal_without_invalidation_is_seen), CASE(a_leaf_may_not_be_replaced),
 	   CASE(invalidations_must_be_balanced), CASE(locks_have_an_order),
 	   CASE(references_are_counted), CASE(what_is_left_is_found),
-	   CASE(ranges_are_erased_as_stored), CASE(the_platform_owns_once));
+	   CASE(ranges_are_erased_as_stored), CASE(the_platform_owns_once),
+	   CASE(blocks_are_complete), CASE(the_reserve_takes_back_what_has_no_user));

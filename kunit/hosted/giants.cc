@@ -3,9 +3,11 @@
  * Giants (gmem/giant.h): a gigabyte of a file from one block of the reserve, and
  * everything that makes it an ordinary one.
  */
+#include <chrono>
 #include <memory>
 #include <thread>
 
+#include "kunit/fakes/share.h"
 #include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
@@ -85,7 +87,7 @@ void a_run_that_is_there_already_stays()
 	EXPECT_EQ(g.giants(), 0);
 	EXPECT(g.file.cached(100) == there);
 	EXPECT_EQ(g.fault(100), 0u);
-	EXPECT_EQ(g.file.cached_pages(512, 2048), 1536u);
+	EXPECT_EQ(g.file.cached_pages(0, kGiant), 512u + 1u);
 }
 
 void the_first_hole_ends_it()
@@ -134,15 +136,51 @@ void a_hole_while_it_is_filled()
 {
 	GiantGuest g;
 
-	fake::set_before_insert([&](std::uint64_t index) {
+	fake::set_before_look([&](std::uint64_t index) {
 		if (index == kGiant - 512)
 			std::thread([&] { g.punch(5, 6); }).join();
 	});
 	EXPECT_EQ(fake::fault(g.vm, 1000), -EAGAIN);
-	fake::set_before_insert(nullptr);
+	fake::set_before_look(nullptr);
 	EXPECT(g.file.cached(5) == nullptr);
 	EXPECT_EQ(g.giants(), 0);
 	EXPECT_EQ(g.fault(1000), 9u);
+}
+
+/* One made before a run has got its pages is a hole of before. */
+void a_hole_where_it_is_not_filled_yet()
+{
+	GiantGuest g;
+
+	fake::set_before_look([&](std::uint64_t index) {
+		if (index == 0)
+			std::thread([&] { g.punch(1000, 1001); }).join();
+	});
+	EXPECT_EQ(fake::fault(g.vm, 1000), -EAGAIN);
+	fake::set_before_look(nullptr);
+	EXPECT_EQ(g.giants(), 1);
+	EXPECT_EQ(g.fault(1000), 18u);
+	EXPECT_EQ(g.read(1000), 0u);
+}
+
+/* Who wants a page of it meanwhile waits, and gets one of the block. */
+void a_fallocate_while_it_is_filled()
+{
+	GiantGuest g;
+	std::thread other;
+
+	fake::set_before_look([&](std::uint64_t index) {
+		if (index != 512)
+			return;
+		other = std::thread([&] { EXPECT_EQ(g.allocate(2048, 2049), 0); });
+		/* Time enough to be in the way. */
+		std::this_thread::sleep_for(std::chrono::milliseconds(200));
+	});
+	EXPECT_EQ(g.fault(1000), 18u);
+	fake::set_before_look(nullptr);
+	other.join();
+	EXPECT_EQ(g.giants(), 1);
+	EXPECT(g.file.cached(2048) == kapi_page_nth(g.file.cached(0), 2048));
 }
 
 } /* namespace */
@@ -150,4 +188,5 @@ void a_hole_while_it_is_filled()
 GMEM_SUITE(giants, CASE(a_gigabyte_is_mapped_as_one), CASE(only_where_it_fits),
 	   CASE(without_a_reserve_runs_do), CASE(a_run_that_is_there_already_stays),
 	   CASE(the_first_hole_ends_it), CASE(poison_ends_it), CASE(a_failed_populate_ends_it),
-	   CASE(a_hole_while_it_is_filled));
+	   CASE(a_hole_while_it_is_filled), CASE(a_hole_where_it_is_not_filled_yet),
+	   CASE(a_fallocate_while_it_is_filled));

@@ -319,6 +319,11 @@ void kapi_entry_leave(enum kapi_entry entry, bool served)
 {
 }
 
+unsigned int kapi_setting_promotion_mib(void)
+{
+	return 2048;
+}
+
 enum kapi_huge kapi_setting_huge(void)
 {
 	return KAPI_HUGE_ALWAYS;

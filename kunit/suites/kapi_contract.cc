@@ -139,6 +139,9 @@ void cache_inserts_all_or_nothing()
 	kapi_u64 index = 0;
 
 	REQUIRE(one && block && refused);
+	EXPECT_EQ(kapi_pages_charge(inode, one, 1), 0);
+	EXPECT_EQ(kapi_pages_charge(inode, refused, kRunPages), 0);
+	EXPECT_EQ(kapi_pages_charge(inode, block, kRunPages), 0);
 	EXPECT_EQ(kapi_cache_insert(inode, 200, one, 1), 0);
 	EXPECT(kapi_cache_peek(inode, 200) == one);
 	EXPECT_EQ(kapi_cache_index(one), 200u);
@@ -169,7 +172,8 @@ template <std::size_t N> bool insert_pages(struct inode *inode, const unsigned (
 	for (const unsigned index : at) {
 		struct page *const page = kapi_pages_alloc(0);
 
-		if (!page || kapi_cache_insert(inode, index, page, 1) != 0)
+		if (!page || kapi_pages_charge(inode, page, 1) != 0 ||
+		    kapi_cache_insert(inode, index, page, 1) != 0)
 			return false;
 	}
 	return true;
@@ -227,6 +231,7 @@ void cache_takes_no_run_that_is_referenced()
 		struct page *const block = kapi_pages_alloc(kRunOrder);
 
 		REQUIRE(block);
+		EXPECT_EQ(kapi_pages_charge(inode, block, kRunPages), 0);
 		EXPECT_EQ(kapi_cache_insert(inode, 0, block, kRunPages), 0);
 		kapi_page_get(kapi_page_nth(block, held));
 		EXPECT(!kapi_cache_take_run(inode, 0, block, kRunOrder));
@@ -239,6 +244,50 @@ void cache_takes_no_run_that_is_referenced()
 		kapi_pages_free_frozen(block, 3);
 		kapi_pages_free_frozen(kapi_page_nth(block, 3), kRunPages - 3);
 	}
+}
+
+void cache_replaces_a_run_or_nothing()
+{
+	TestFile file{ 512, platform };
+	REQUIRE(file);
+	struct inode *const inode = file.inode().handle();
+	struct page *const old = kapi_pages_alloc(kRunOrder);
+
+	REQUIRE(old);
+	struct page *const block = kapi_pages_alloc_on(inode, 0, kRunOrder, kapi_page_node(old));
+
+	REQUIRE(block);
+	EXPECT_EQ(kapi_page_node(block), kapi_page_node(old));
+	EXPECT_EQ(kapi_pages_charge(inode, old, kRunPages), 0);
+	EXPECT_EQ(kapi_pages_charge(inode, block, kRunPages), 0);
+	EXPECT_EQ(kapi_cache_insert(inode, 0, old, kRunPages), 0);
+	EXPECT_EQ(kapi_cache_node(inode, 0, kRunPages), kapi_page_node(old));
+	for (unsigned i = 0; i < kRunPages; i++)
+		world_page_write(kapi_page_nth(old, i), i + 1);
+
+	/* A page that somebody has, then one that is marked. */
+	kapi_page_get(kapi_page_nth(old, 511));
+	EXPECT_EQ(kapi_cache_replace_run(inode, 0, block, kRunOrder), -EBUSY);
+	kapi_page_put(kapi_page_nth(old, 511));
+	EXPECT_EQ(kapi_pages_next_poisoned(old, 0, kRunPages), kRunPages);
+	world_page_set_poisoned(kapi_page_nth(old, 300), true);
+	EXPECT_EQ(kapi_pages_next_poisoned(old, 0, kRunPages), 300u);
+	EXPECT_EQ(kapi_pages_next_poisoned(old, 0, 300), 300u);
+	EXPECT_EQ(kapi_cache_replace_run(inode, 0, block, kRunOrder), -EHWPOISON);
+	world_page_set_poisoned(kapi_page_nth(old, 300), false);
+	for (unsigned i = 0; i < kRunPages; i++) {
+		EXPECT(kapi_cache_peek(inode, i) == kapi_page_nth(old, i));
+		EXPECT_EQ(world_page_refs(kapi_page_nth(old, i)), 1);
+		EXPECT_EQ(world_page_read(kapi_page_nth(old, i)), i + 1);
+	}
+
+	EXPECT_EQ(kapi_cache_replace_run(inode, 0, block, kRunOrder), 0);
+	for (unsigned i = 0; i < kRunPages; i++) {
+		EXPECT(kapi_cache_peek(inode, i) == kapi_page_nth(block, i));
+		EXPECT_EQ(world_page_read(kapi_page_nth(block, i)), i + 1);
+	}
+	EXPECT(kapi_cache_take_run(inode, 0, block, kRunOrder));
+	kapi_pages_free_frozen(block, kRunPages);
 }
 
 void cache_finds_who_is_in_the_way()
@@ -357,5 +406,5 @@ void pins_are_at_least_one()
 GMEM_SUITE(kapi_contract, CASE(memory_is_zeroed), CASE(xarray_single_entries), CASE(xarray_ranges),
 	   CASE(pages_come_as_asked), CASE(cache_inserts_all_or_nothing),
 	   CASE(cache_takes_in_order), CASE(cache_takes_no_run_that_is_referenced),
-	   CASE(cache_finds_who_is_in_the_way), CASE(mutex_excludes), CASE(descriptors_hold_files),
-	   CASE(pins_are_at_least_one));
+	   CASE(cache_replaces_a_run_or_nothing), CASE(cache_finds_who_is_in_the_way),
+	   CASE(mutex_excludes), CASE(descriptors_hold_files), CASE(pins_are_at_least_one));

@@ -100,6 +100,9 @@ void small_where_a_block_does_not_fit()
 	/* A run that has begun small goes on small. */
 	EXPECT_EQ(get(file, 101).order, 0u);
 	EXPECT_EQ(file.cached_pages(0, 512), 2u);
+	/* One that is a block is none for who shows a part of it. */
+	EXPECT_EQ(get(file, 600).order, kRunOrder);
+	EXPECT_EQ(get(file, 700, 0).order, 0u);
 }
 
 void small_by_policy()
