@@ -74,6 +74,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(turns)              \
 	X(convert_fails)      \
 	X(convert_races)      \
+	X(finds)              \
 	X(link)               \
 	X(transitions)        \
 	X(vendors)

@@ -31,6 +31,10 @@ constexpr std::uint64_t kPages = 1024;
 constexpr std::uint64_t kOtherBase = 4096, kOtherPages = 600;
 /* A file that converts is there all the time. */
 constexpr std::uint64_t kSharedBase = 8192, kSharedPages = 1024;
+/* One that moves from VM to VM is at these gfns of whose it is. */
+constexpr std::uint64_t kMovingBase = 12288, kMovingPages = 1024;
+/* One that may be a gigabyte in one block. */
+constexpr std::uint64_t kGiant = 1ull << kGiantOrder;
 
 /* What all threads have at hand. */
 struct World {
@@ -38,9 +42,19 @@ struct World {
 	{
 		reopen();
 		fake::slot_add(vm, kSharedBase, kSharedPages, shared.fd, 0, &shared_slot);
+		moving_fd = world_create(vm, kMovingPages * kPageSize, 0);
+		fake::slot_add(vm, kMovingBase, kMovingPages, moving_fd, 0, &moving_slot);
+		fake::set_reserve(1);
+		giant_fd = world_create(vm, kGiant * kPageSize, 0);
+		fake::slot_add(vm, kGiant, kGiant, giant_fd, 0, &giant_slot);
 	}
 	~World()
 	{
+		fake::slot_delete(vm, giant_slot);
+		fake::close_fd(giant_fd);
+		fake::slot_delete(owner, moving_slot);
+		fake::close_fd(moving_fd);
+		world_vm_put(heir);
 		if (consumer)
 			rebind_consumer(0, 0);
 		fake::slot_delete(vm, shared_slot);
@@ -81,7 +95,7 @@ struct World {
 		if (consumer) {
 			gmem_consumer_unbind(consumer);
 			if (begins != ends)
-				failed = true;
+				failed = __LINE__;
 			consumer = nullptr;
 		} else {
 			struct file *handle;
@@ -89,16 +103,43 @@ struct World {
 			if (gmem_file_get(shared.fd, &handle) ||
 			    gmem_consumer_bind(handle, start, end, &kOps, this,
 					       GMEM_CONSUMER_SHARED, &consumer))
-				failed = true;
+				failed = __LINE__;
 			gmem_file_put(handle);
 		}
 		fake::return_to_user();
+	}
+
+	/* The memory that moves becomes the other VM's, and is shown there. */
+	void move()
+	{
+		const std::lock_guard guard{ moving_mutex };
+		struct kvm *const from = owner, *const to = from == vm ? heir : vm;
+		const int fd = fake::link(to, moving_fd);
+
+		if (fd < 0) {
+			failed = __LINE__;
+			return;
+		}
+		if (fake::fault(from, kMovingBase) != -EFAULT)
+			failed = __LINE__;
+		fake::slot_delete(from, moving_slot);
+		fake::close_fd(moving_fd.exchange(fd));
+		owner = to;
+		if (fake::slot_add(to, kMovingBase, kMovingPages, fd, 0, &moving_slot))
+			failed = __LINE__;
 	}
 
 	static const gmem_consumer_ops kOps;
 
 	Guest guest;
 	struct kvm *vm;
+	struct kvm *const heir = world_vm(fake::kSwProtectedVm);
+	std::mutex moving_mutex;
+	std::atomic<int> moving_fd{ -1 };
+	std::atomic<struct kvm *> owner{ vm };
+	struct kvm_memory_slot *moving_slot = nullptr;
+	int giant_fd = -1;
+	struct kvm_memory_slot *giant_slot = nullptr;
 	ShareFile shared;
 	struct kvm_memory_slot *shared_slot = nullptr;
 	/* Who unbinds is alone; asking for pages others may do meanwhile. */
@@ -109,8 +150,8 @@ struct World {
 	std::atomic<int> other_fd{ -1 };
 	struct kvm_memory_slot *other_slot = nullptr;
 	unsigned binds = 0;
-	std::atomic<int> poisons{ 4 };
-	std::atomic<bool> failed{ false };
+	std::atomic<int> poisons{ 4 }, marks{ 8 };
+	std::atomic<int> failed{ 0 }; /* the line that says so */
 };
 
 const gmem_consumer_ops World::kOps = {
@@ -123,16 +164,24 @@ const gmem_consumer_ops World::kOps = {
 			World &w = *static_cast<World *>(data);
 
 			if (w.begins == w.ends)
-				w.failed = true;
+				w.failed = __LINE__;
 		},
 	.end = [](void *data, gmem_u64, gmem_u64) { static_cast<World *>(data)->ends++; },
 	.converted = nullptr,
-	.release = [](void *data) { static_cast<World *>(data)->failed = true; },
+	.release = [](void *data) { static_cast<World *>(data)->failed = __LINE__; },
 };
 
 std::uint64_t some_gfn(Random &random)
 {
 	return random.below(4) ? random.below(kPages) : kOtherBase + random.below(kOtherPages);
+}
+
+/* Of any file that is always there, or that moves. */
+int some_fd(const World &w, Random &random)
+{
+	const int fds[] = { w.guest.file.fd, w.shared.fd, w.giant_fd, w.moving_fd };
+
+	return fds[random.below(4)];
 }
 
 /* The file through its descriptor, as fallocate(2) comes by it. */
@@ -153,7 +202,7 @@ void fault(World &w, Random &random)
 	const int ret = fake::fault_in(w.vm, some_gfn(random));
 
 	if (ret && ret != -EFAULT && ret != -ENOENT && ret != -EHWPOISON)
-		w.failed = true;
+		w.failed = __LINE__;
 }
 
 void touch(World &w, Random &random)
@@ -163,13 +212,13 @@ void touch(World &w, Random &random)
 
 	fake::fault_in(w.vm, gfn);
 	if (fake::guest_read(w.vm, gfn, &content) && content && content >> 32 != gfn)
-		w.failed = true;
+		w.failed = __LINE__;
 	fake::guest_write(w.vm, gfn, gfn << 32 | 1);
 }
 
 void punch(World &w, Random &random)
 {
-	fallocate(random.below(2) ? w.guest.file.fd : w.other_fd.load(), true, random);
+	fallocate(random.below(2) ? some_fd(w, random) : w.other_fd.load(), true, random);
 }
 
 void allocate(World &w, Random &random)
@@ -209,7 +258,7 @@ void convert_in_place(World &w, Random &random)
 							kSharedBase + start + n, to_private);
 
 	if (ret && ret != -EAGAIN && ret != -EHWPOISON)
-		w.failed = true;
+		w.failed = __LINE__;
 }
 
 /* A vCPU's access of whichever kind, and user space's. */
@@ -220,9 +269,9 @@ void use_shared(World &w, Random &random)
 	const int ret = fake::guest_access(w.vm, gfn);
 
 	if (ret && ret != -EAGAIN && ret != -ENOENT && ret != -EHWPOISON)
-		w.failed = true;
+		w.failed = __LINE__;
 	if (fake::guest_read(w.vm, gfn, &content) && content && content >> 32 != gfn)
-		w.failed = true;
+		w.failed = __LINE__;
 	fake::guest_write(w.vm, gfn, gfn << 32 | 1);
 }
 
@@ -231,7 +280,7 @@ void touch_shared(World &w, Random &random)
 	const int ret = w.shared.touch(random.below(kSharedPages));
 
 	if (ret && ret != -EFAULT && ret != -EHWPOISON)
-		w.failed = true;
+		w.failed = __LINE__;
 }
 
 void pin_shared(World &w, Random &random)
@@ -269,32 +318,116 @@ void lend(World &w, Random &random)
 		const std::uint64_t content = page->content;
 
 		if (content && content >> 32 != kSharedBase + index)
-			w.failed = true;
+			w.failed = __LINE__;
 		gmem_consumer_put_page(page);
 	}
 	fake::return_to_user();
 }
 
-/* KVM itself: a shared page for a nested guest, or a private one outside of a fault. */
-void hold(World &w, Random &random)
+/* A page that KVM maps for itself stays shared until it unmaps it. */
+void map_for_kvm(World &w, Random &random)
+{
+	const std::uint64_t index = random.below(kSharedPages), gfn = kSharedBase + index;
+	const fake::KernelHold held{ w.vm, gfn };
+
+	if (!held.page()) {
+		if (held.error() != -EINVAL)
+			w.failed = __LINE__;
+		return;
+	}
+	const std::uint64_t content = held.page()->content;
+
+	if (!w.shared.shared(index, index + 1) || (content && content >> 32 != gfn))
+		w.failed = __LINE__;
+	std::this_thread::yield();
+	held.page()->content = gfn << 32 | 3;
+	if (!w.shared.shared(index, index + 1))
+		w.failed = __LINE__;
+}
+
+/* Nor is who gets a private page outside of a fault given another one. */
+void get_for_kvm(World &w, Random &random)
 {
 	const std::uint64_t gfn = kSharedBase + random.below(kSharedPages);
+	int error;
+	struct page *const page = fake::kernel_get_page(w.vm, gfn, &error);
 
-	if (random.below(2)) {
-		const fake::KernelHold held{ w.vm, gfn };
+	if (page) {
+		const std::uint64_t content = page->content;
 
-		if (held.error() && held.error() != -EINVAL)
-			w.failed = true;
-		std::this_thread::yield();
-	} else {
-		int error;
-		struct page *const page = fake::kernel_get_page(w.vm, gfn, &error);
-
-		if (page)
-			kapi_page_put(page);
-		else if (error != -EAGAIN && error != -EHWPOISON && error != -ENOENT)
-			w.failed = true;
+		if (content && content >> 32 != gfn)
+			w.failed = __LINE__;
+		kapi_page_put(page);
+	} else if (error != -EAGAIN && error != -EHWPOISON) {
+		w.failed = __LINE__;
 	}
+	fake::return_to_user();
+}
+
+void move(World &w, Random &)
+{
+	w.move();
+}
+
+/* Guests of both VMs; only whose memory it is has it. */
+void use_moving(World &w, Random &random)
+{
+	struct kvm *const vm = random.below(2) ? w.vm : w.heir;
+	const std::uint64_t gfn = kMovingBase + random.below(kMovingPages);
+	const int ret = fake::fault_in(vm, gfn);
+	std::uint64_t content;
+
+	if (ret && ret != -EFAULT && ret != -ENOENT && ret != -EHWPOISON)
+		w.failed = __LINE__;
+	if (fake::guest_read(vm, gfn, &content) && content && content >> 32 != gfn)
+		w.failed = __LINE__;
+	fake::guest_write(vm, gfn, gfn << 32 | 1);
+}
+
+void use_giant(World &w, Random &random)
+{
+	const std::uint64_t gfn = kGiant + random.below(4096);
+	const int ret = fake::fault_in(w.vm, gfn);
+	std::uint64_t content;
+
+	if (ret && ret != -EHWPOISON)
+		w.failed = __LINE__;
+	if (fake::guest_read(w.vm, gfn, &content) && content && content >> 32 != gfn)
+		w.failed = __LINE__;
+	fake::guest_write(w.vm, gfn, gfn << 32 | 1);
+	/* Often enough it is as if new. */
+	fallocate(w.giant_fd, random.below(8) == 0, random);
+}
+
+/* A run of pages from here and there, made one block beside whoever uses it. */
+void promote(World &w, Random &random)
+{
+	const std::uint64_t base = random.below(2) ? 512 : kSharedBase + 512;
+
+	fallocate(base < kPages ? w.guest.file.fd : w.shared.fd, true, random);
+	fake::set_no_blocks(true);
+	for (std::uint64_t i = 0; i < kRunPages; i++)
+		fake::guest_access(w.vm, base + i * 37 % kRunPages);
+	fake::set_no_blocks(false);
+	fake::run_work();
+}
+
+/* The hardware marks a page, and nobody is told. */
+void mark(World &w, Random &random)
+{
+	if (w.marks.fetch_sub(1) > 0) {
+		struct file *const file = kapi_file_from_fd(some_fd(w, random));
+		struct page *const page = file ? kapi_cache_peek(file->inode, random.below(kPages))
+					       : nullptr;
+
+		if (page && fake::page_get_unless_zero(page)) {
+			page->poisoned = true;
+			kapi_page_put(page);
+		}
+		if (file)
+			kapi_file_put(file);
+	}
+	fake::return_to_user();
 }
 
 void rebind(World &w, Random &)
@@ -331,7 +464,9 @@ constexpr Operation operations[] = { fault,	 touch,	       punch,	   allocate,
 				     populate,	 convert,      rebind,	   reopen,
 				     poison,	 work,	       scarce,	   convert_in_place,
 				     use_shared, touch_shared, pin_shared, punch_shared,
-				     consume,	 lend,	       hold };
+				     consume,	 lend,	       move,	   use_moving,
+				     use_giant,	 promote,      mark,	   map_for_kvm,
+				     get_for_kvm };
 
 void together(std::initializer_list<Operation> ops, std::chrono::milliseconds time)
 {
@@ -353,7 +488,7 @@ void together(std::initializer_list<Operation> ops, std::chrono::milliseconds ti
 	stop = true;
 	for (std::thread &thread : threads)
 		thread.join();
-	EXPECT(!world->failed);
+	EXPECT_EQ(world->failed.load(), 0);
 	EXPECT_EQ(world->vm->invalidate_in_progress.load(), 0);
 	fake::set_no_blocks(false);
 	fake::set_threads(false);
@@ -414,7 +549,13 @@ void all_at_once()
 		   punch_shared,
 		   consume,
 		   lend,
-		   hold },
+		   move,
+		   use_moving,
+		   use_giant,
+		   promote,
+		   mark,
+		   map_for_kvm,
+		   get_for_kvm },
 		 stress_time(60) * 30);
 }
 

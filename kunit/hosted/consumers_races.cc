@@ -11,6 +11,7 @@
 
 #include "kunit/fakes/consumers.h"
 #include "kunit/fakes/files.h"
+#include "kunit/fakes/kvm.h"
 #include "kunit/fakes/sched.h"
 #include "kunit/suites/support.h"
 
@@ -223,8 +224,65 @@ void unbind_and_punch()
 	EXPECT(schedules > 10);
 }
 
+/* The memory becomes another VM's: for the consumer of the first, it is gone. */
+struct kvm *heir;
+int linked;
+
+void setup_heir()
+{
+	setup();
+	heir = world_vm(fake::kSwProtectedVm);
+}
+
+void link()
+{
+	linked = fake::link(heir, f->fd);
+}
+
+void finish_heir()
+{
+	EXPECT(linked >= 0);
+	fake::close_fd(linked);
+	world_vm_put(heir);
+	finish();
+}
+
+void unbind_and_link()
+{
+	const unsigned long schedules =
+		fake::sched::explore({ setup_heir, { unbind, link }, finish_heir }, 3);
+
+	EXPECT(schedules > 10);
+}
+
+void page_and_link()
+{
+	const unsigned long schedules = fake::sched::explore(
+		{ setup_heir,
+		  { [] {
+			   struct page *page;
+			   unsigned order;
+			   const int ret = gmem_consumer_get_page(bound, 3, true, &page, &order);
+
+			   /* This platform lends no private pages. */
+			   EXPECT(ret == -EOPNOTSUPP || ret == -ESTALE);
+			   fake::return_to_user();
+		   },
+		    link },
+		  [] {
+			  EXPECT_EQ(t->releases.load(), 1u);
+			  EXPECT_EQ(gmem_consumer_is_shared(bound, 3), -ESTALE);
+			  unbind();
+			  finish_heir();
+		  } },
+		3);
+
+	EXPECT(schedules > 10);
+}
+
 } /* namespace */
 
 GMEM_SUITE(consumers_races, CASE(owner_stays_while_bound), CASE(what_is_not_bound_is_left_alone),
 	   CASE(each_allocation_fails_once), CASE(a_slow_one_holds_up_nobody_else),
-	   CASE(unbind_and_close), CASE(page_and_close), CASE(unbind_and_punch));
+	   CASE(unbind_and_close), CASE(page_and_close), CASE(unbind_and_punch),
+	   CASE(unbind_and_link), CASE(page_and_link));

@@ -411,6 +411,64 @@ void conversion_and_promotion()
 		  } });
 }
 
+/* The memory becomes another VM's: before it is converted, after, or never by this view. */
+void conversion_and_link()
+{
+	static struct kvm *heir;
+	static int converted, linked;
+
+	for (const bool to_private : { true, false }) {
+		explore("conversion, link", 2,
+			{ [&] {
+				 start(!to_private);
+				 heir = world_vm(fake::kSwProtectedVm);
+			 },
+			  { [&] { converted = g->file.convert(4, 6, to_private); },
+			    [] { linked = fake::link(heir, g->file.fd); } },
+			  [&] {
+				  struct kvm_memory_slot *slot;
+
+				  EXPECT(converted == 0 || converted == -ESTALE);
+				  EXPECT(linked >= 0);
+				  EXPECT_EQ(g->file.is_private(4, 6), to_private == !converted);
+				  EXPECT_EQ(g->order(5), -1);
+				  /* KVM's attributes of the new VM are the file's. */
+				  EXPECT_EQ(fake::slot_add(heir, 0, 512, linked, 0, &slot), 0);
+				  fake::check_shares();
+				  fake::slot_delete(heir, slot);
+				  fake::close_fd(linked);
+				  world_vm_put(heir);
+				  finish();
+			  } });
+	}
+}
+
+/* The hardware marks a page while it is looked at. */
+void conversion_and_mark()
+{
+	for (const bool to_private : { true, false }) {
+		explore("conversion, mark", 2,
+			{ [&] { start(!to_private); },
+			  { [&] {
+				   const int ret = g->file.convert(4, 6, to_private);
+
+				   EXPECT(ret == 0 || ret == -EHWPOISON || ret == -EAGAIN);
+			   },
+			    [] {
+				    fake::sched::step("mark");
+				    g->file.cached(5)->poisoned = true;
+			    },
+			    [] { access_twice(6); } },
+			  [] {
+				  EXPECT_EQ(g->access(5), -EHWPOISON);
+				  EXPECT_EQ(g->access(7), 0);
+				  EXPECT_EQ(g->order(7), 0);
+				  check_content(4);
+				  finish();
+			  } });
+	}
+}
+
 void conversion_and_both_faults()
 {
 	explore("there and back, two vCPUs", 1,
@@ -434,4 +492,5 @@ GMEM_SUITE(convert_races, CASE(two_conversions), CASE(conversion_and_shared_faul
 	   CASE(conversion_in_turns), CASE(conversion_and_first_fault), CASE(user_touch_and_punch),
 	   CASE(user_touch_and_poison), CASE(conversion_and_punch), CASE(conversion_and_poison),
 	   CASE(conversion_and_bind), CASE(attributes_and_bind), CASE(conversion_and_release),
-	   CASE(conversion_and_promotion), CASE(conversion_and_both_faults));
+	   CASE(conversion_and_promotion), CASE(conversion_and_link), CASE(conversion_and_mark),
+	   CASE(conversion_and_both_faults));

@@ -47,6 +47,7 @@ Machine::~Machine()
 		drop({});
 	for (int i = 0; i < kFiles; i++)
 		close(i);
+	drop_stale();
 	drop_consumers();
 	for (struct kvm *vm : vms_) {
 		if (vm)
@@ -96,7 +97,7 @@ void Machine::step(const Op &op)
 	case Kind::Allocate:
 		return allocate(op);
 	case Kind::Populate:
-		return populate(op);
+		return populate(op, false);
 	case Kind::Bind:
 		return bind(op);
 	case Kind::Unbind:
@@ -138,6 +139,20 @@ void Machine::step(const Op &op)
 		return consumer(op);
 	case Kind::Lend:
 		return lend(op);
+	case Kind::Link:
+		return link(op);
+	case Kind::Stale:
+		return stale(op);
+	case Kind::Mark:
+		return mark(op);
+	case Kind::VcpuMap:
+		return vcpu_map(op);
+	case Kind::GetPfn:
+		return get_pfn(op);
+	case Kind::Keep:
+		return populate(op, true);
+	case Kind::Launch:
+		return launch(op);
 	case Kind::Kinds:
 		break;
 	}
@@ -178,12 +193,12 @@ Machine::Place Machine::place_of(const Op &op) const
 	case 1:
 		return { slot->expected.vm, gfns.end - 1 - pick(kPlaces, op.x) % size };
 	}
-	return { slot->expected.vm, gfns.start + op.x % size };
+	return { slot->expected.vm, gfns.start + op.x % std::min(size, kStruck) };
 }
 
 Span Machine::span_in(const File &file, const Op &op) const
 {
-	const std::uint64_t start = op.c & 1 ? op.x % file.size()
+	const std::uint64_t start = op.c & 1 ? op.x % std::min(file.size(), kStruck)
 					     : pick(kPlaces, op.x) % file.size();
 	const std::uint64_t length = op.c & 2 ? 1 + op.y % 16 : pick(kSizes, op.y);
 
@@ -240,10 +255,14 @@ void Machine::create(const Op &op)
 
 	if (!vm || file.open)
 		return;
-	const std::uint64_t size = pick(kSizes, op.c);
-	const std::uint64_t flags = pick(kFlags, op.x);
+	const bool giant = op.y % 512 == 77;
+	const std::uint64_t size = giant ? kGiant : pick(kSizes, op.c);
+	const std::uint64_t flags = giant ? 0 : pick(kFlags, op.x);
 	kvm_create_guest_memfd args{ size << 12, flags };
 
+	/* One for all of a sequence. */
+	if (giant)
+		fake::set_reserve(1);
 	fake::set_platform(platform_of(vm));
 	const int fd = gmem_create(vm, &args);
 
@@ -265,11 +284,14 @@ void Machine::create(const Op &op)
 	file.mappable = flags & GUEST_MEMFD_FLAG_MMAP;
 	file.converts = file.mappable && vm->type != fake::kDefaultVm;
 	file.keeps = vm->type != fake::kSnpVm && platform_of(vm) == KAPI_PLATFORM_NONE;
-	file.shared.assign(size, flags & GUEST_MEMFD_FLAG_INIT_SHARED);
 	file.pages.assign(size, Page{});
-	file.block.assign(size / kRun + 1, false);
-	file.unknown.assign(size / kRun + 1, false);
-	file.as_one.assign(size / kRun + 1, false);
+	file.runs.assign(size / kRun + 1, Run{});
+	if (giant && file.keeps && !file.mappable)
+		file.giant = Giant::Untried;
+	if (flags & GUEST_MEMFD_FLAG_INIT_SHARED) {
+		for (Page &page : file.pages)
+			happens(page, Event::MadeShared);
+	}
 }
 
 void Machine::close(int n)
@@ -278,18 +300,15 @@ void Machine::close(int n)
 
 	if (!file.open)
 		return;
-	for (RealSlot &slot : slots_) {
-		if (slot.used && slot.expected.file == n)
-			slot.expected.file = -1;
-	}
 	struct kvm *const vm = file.vm;
 
-	expect_unmapped(n, { 0, file.size() });
-	for (Consumer &c : consumers_) {
-		if (c.used && c.file == n)
-			c.file = -1;
-	}
+	const std::vector<struct page *> kept = never_freed(n, { 0, file.size() });
+
+	forget(n);
 	fake::close_fd(real_[n].fd);
+	check_never_freed(kept);
+	for (Stale &view : stale_)
+		view.file = view.file == n ? -1 : view.file;
 	file = File{};
 	real_[n] = RealFile{};
 	end_launch(vm);
@@ -307,13 +326,15 @@ void Machine::bind(const Op &op)
 	/* Mostly where gfns and pages are congruent, as real VMs have it. */
 	const std::uint64_t offset = op.c & 64 ? pick(kPlaces, op.x)
 					       : pick(kPlaces, op.x) / 512 * 512;
-	std::uint64_t npages = pick(kSizes, op.x >> 8);
+	std::uint64_t npages = file.size() == kGiant ? kGiant : pick(kSizes, op.x >> 8);
 
 	if (file.open && offset < file.size() && op.c % 16 != 13)
 		npages = std::min(npages, file.size() - offset);
 
-	const std::uint64_t gfn = op.c & 128 ? pick(kGfnBases, op.y)
-					     : pick(kGfnBases, op.y) / 512 * 512 + offset % 512;
+	/* A gigabyte's place is the first one. */
+	const std::uint64_t gfn = npages == kGiant ? 0
+				  : op.c & 128	   ? pick(kGfnBases, op.y)
+					       : pick(kGfnBases, op.y) / 512 * 512 + offset % 512;
 	const Slot expected{ vm, n, gfn, { offset, offset + npages }, file.mappable };
 	const int ret = add_slot(slot, expected, file.open ? real_[n].fd : 9999);
 
@@ -409,18 +430,29 @@ void Machine::punch(const Op &op)
 	/* Sometimes past the end, where there is nothing. */
 	const std::uint64_t extra = op.b % 8 == 0 && span.end == file.size() ? 700 : 0;
 
+	const std::vector<struct page *> kept = never_freed(n, span);
+
 	expect(fake::fallocate(fake::file_at(real_[n].fd), true, span.start << 12,
 			       (span.end - span.start + extra) << 12) == 0,
 	       "punch");
+	check_never_freed(kept);
 	expect_unmapped(n, span);
 	for (std::uint64_t i = span.start; i < span.end; i++) {
-		file.pages[i] = Page{};
-		check_unmapped(n, i);
+		Page &page = file.pages[i];
+
+		if (page.present()) {
+			happens(page, Event::Removed);
+			file.break_giant();
+		}
+		page.marked = page.told = false;
 	}
+	check_unmapped(n, span);
 	for (std::uint64_t i = span.start; i < span.end; i += kRun - i % kRun) {
-		file.as_one[i / kRun] = false;
+		Run &run = file.runs[i / kRun];
+
+		run.as_one = run.wants = false;
 		if (file.empty(file.run_of(i)))
-			file.block[i / kRun] = file.unknown[i / kRun] = false;
+			run = Run{};
 	}
 }
 
@@ -465,7 +497,7 @@ void Machine::allocate(const Op &op)
 			struct page *const other = kapi_cache_peek(real_[n].inode, p);
 
 			if (other && kapi_page_pfn(other) - kapi_page_pfn(first) != p - i)
-				file.block[i / kRun] = false;
+				file.runs[i / kRun].block = false;
 		}
 	}
 }
@@ -476,7 +508,7 @@ void Machine::attributes(const Op &op)
 	const std::uint64_t length = op.c & 4 ? 1 + op.y % 16 : pick(kSizes, op.y);
 	const Span gfns{ gfn, std::min(fake::kGfns, gfn + length) };
 
-	if (!vm || vm->type == fake::kDefaultVm)
+	if (!vm || vm->type == fake::kDefaultVm || gfn >= fake::kGfns)
 		return;
 	/* Past gmem, as on a kernel whose ioctl is not taken over: no file may convert. */
 	for (const RealSlot &slot : slots_) {
@@ -485,81 +517,6 @@ void Machine::attributes(const Op &op)
 			return;
 	}
 	fake::set_private(vm, gfns.start, gfns.end, op.c % 8 != 5);
-}
-
-void Machine::poison(const Op &op)
-{
-	const int n = some_file(op.a);
-	File &file = files_[n];
-
-	if (!file.open)
-		return;
-	const std::uint64_t index = span_in(file, op).start;
-	const bool hit = fake::memory_failure(real_[n].inode, index);
-
-	fake::return_to_user();
-	expect(hit == file.pages[index].present, "poison of a page");
-	file.pages[index].lost = hit;
-	if (hit)
-		expect_unmapped(n, { index, index + 1 });
-	check_unmapped(n, index);
-}
-
-void Machine::work()
-{
-	unmaps_known_ = false;
-	if (!fake::run_work())
-		return;
-	/* Runs may have become one block; nothing else may have changed. */
-	for (File &file : files_) {
-		for (std::size_t n = 0; n < file.block.size(); n++) {
-			if (!file.block[n])
-				file.unknown[n] = true;
-		}
-	}
-}
-
-void Machine::adopt(int n)
-{
-	File &file = files_[n];
-
-	for (std::uint64_t i = 0; i < file.size(); i++) {
-		const bool present = kapi_cache_peek(real_[n].inode, i);
-
-		expect(present || !file.pages[i].present, "a failure took a page away");
-		if (present && !file.pages[i].present)
-			file.pages[i].present = file.unknown[i / kRun] = true;
-	}
-	for (std::size_t run = 0; run < file.block.size(); run++)
-		file.unknown[run] = true;
-}
-
-void Machine::check_file(int n, bool fully)
-{
-	const File &file = files_[n];
-
-	if (!file.open)
-		return;
-	if (steps_ % 4 == 0 || fully)
-		expect(real_[n].inode->nrpages == file.present(), "number of pages");
-	if (!fully)
-		return;
-	for (std::uint64_t i = 0; i < file.size(); i++) {
-		const Page &page = file.pages[i];
-		struct page *const real = kapi_cache_peek(real_[n].inode, i);
-
-		expect((real != nullptr) == page.present, "a page is there or not");
-		if (!real)
-			continue;
-		expect(real->poisoned == page.lost, "poison");
-		if (page.prepared)
-			expect(real->content == page.content, "content of a page");
-		if (file.vm->type == fake::kSnpVm)
-			expect(real->owned == (page.prepared && !file.shared[i]),
-			       "who owns a page of the hardware's");
-	}
-	check_kinds(file, n);
-	check_launched(file, n);
 }
 
 } /* namespace model */

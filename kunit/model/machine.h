@@ -9,6 +9,7 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <gmem/consumer.h>
@@ -29,7 +30,8 @@ class Machine {
 	void run(const Sequence &ops);
 
     private:
-	static constexpr int kVms = 2, kFiles = 3, kSlots = 8, kHeld = 4, kConsumers = 3;
+	static constexpr int kVms = 2, kFiles = 3, kSlots = 8, kHeld = 4, kConsumers = 3,
+			     kStale = 3;
 
 	struct RealFile {
 		int fd = -1;
@@ -60,21 +62,73 @@ class Machine {
 	void unbind(const Op &op);
 	void fault(const Op &op);
 	void sweep(const Op &op);
-	void fault_at(struct kvm *vm, std::uint64_t gfn);
+	/* @ahead of the guest's first access, where it is private. */
+	void fault_at(struct kvm *vm, std::uint64_t gfn, bool ahead = false);
 	void write(const Op &op);
 	void punch(const Op &op);
 	void allocate(const Op &op);
-	void populate(const Op &op);
 	void attributes(const Op &op);
+
+	/* Populate (machine_populate.cc). */
+	/* @keeps: the callback fails, of a page that its platform has kept. */
+	void populate(const Op &op, bool keeps);
+	void launch(const Op &op);
+
+	/* The states of pages (machine_states.cc). */
+	void happens(Page &page, Event event);
+	/* Whether it was populated, or used: it is not populated again. */
+	bool has_content(const File &file, const Page &page) const;
+	void strike(Page &page);
 	void poison(const Op &op);
+	void mark(const Op &op);
+	std::vector<struct page *> never_freed(int n, Span pages) const;
+	void check_never_freed(const std::vector<struct page *> &pages);
+	/* After a failure was injected: takes over what is there, if it may be. */
+	void adopt(int file);
+	void check_file(int file, bool fully);
+	void check_pages(int n, Span pages);
+
+	/* Pages that become one block (machine_blocks.cc). */
+	void work();
+	bool promotable(int n, std::size_t run) const;
+	void check_block(int n, std::size_t run);
+	void expect_giant(File &file, bool used_as_one, unsigned reserve);
+	static bool shows_giant(const Slot &slot);
+
+	/* References of pages (machine_holders.cc). */
+	struct Lent {
+		RealSlot *slot;
+		std::uint64_t gfn;
+		struct page *page; /* NULL: none was given */
+		bool is_private; /* what was asked for */
+		unsigned order; /* that a mapping of it may have */
+		long blocks; /* that were free before */
+		unsigned reserve; /* likewise, of gigabytes */
+	};
+	void pin(const Op &op);
 	void hold(const Op &op);
 	void drop(const Op &op);
-	void work();
+	void vcpu_map(const Op &op);
+	void get_pfn(const Op &op);
+	void lent(const Lent &to, int ret);
+	bool in_use(int n, std::uint64_t index) const;
+
+	/* Memory that moves to another VM (machine_link.cc). */
+	struct Stale {
+		int fd;
+		int file; /* whose memory it shows to user space; -1: it is closed */
+		std::uint64_t size;
+	};
+	void link(const Op &op);
+	void stale(const Op &op);
+	void drop_stale();
+	void forget(int n);
 
 	/* Shared memory and conversion (machine_convert.cc). */
 	void touch(const Op &op);
-	bool touch_at(int n, std::uint64_t index, bool write);
-	void pin(const Op &op);
+	bool touch_at(int n, std::uint64_t index, bool write, int fd);
+	/* The order that mappings of the run around it may have. */
+	unsigned huge_at(int n, std::uint64_t index) const;
 	void convert(const Op &op);
 	void convert_gfns(const Op &op);
 	/* The first page that keeps @pages of a file from being converted. */
@@ -83,10 +137,10 @@ class Machine {
 		std::uint64_t at = 0;
 	};
 	Obstacle obstacle(int n, Span pages, bool to_private) const;
-	bool in_use(int n, std::uint64_t index) const;
 	void converted(int n, Span pages, bool to_private);
-	/* Nobody has the page mapped. */
-	void check_unmapped(int n, std::uint64_t index);
+	/* Nobody has any of the pages mapped; no guest has. */
+	void check_unmapped(int n, Span pages);
+	void check_guests(int n, Span pages);
 	void check_kinds(const File &file, int n);
 
 	/* Consumers in the kernel beside memslots (machine_consumers.cc). */
@@ -109,9 +163,9 @@ class Machine {
 	};
 	void consumer(const Op &op);
 	void lend(const Op &op);
+	bool used_as_one(int n, Span block) const;
 	/* What is wrong with binding it. */
 	int consumer_error(const Consumer &c) const;
-	bool shown_private(int n, Span run) const;
 	/* Those that have bound some of @pages unmap it in this operation. */
 	void expect_unmapped(int n, Span pages);
 	/* ... and have heard that a conversion of it was for nothing. */
@@ -158,7 +212,8 @@ class Machine {
 		std::uint64_t index;
 		bool fits; /* whose mapping can take in the whole run */
 		bool one_kind; /* ... all of which is private to it, or shared */
-		std::uint64_t gfn = 0; /* where, if it is a guest */
+		std::uint64_t gfn = 0; /* where, if it is a memslot's */
+		bool guest = false; /* whose private page it is to be */
 	};
 	/*
 	 * After it has come, in a block of @order: it is ready, and what else of the run.
@@ -167,9 +222,6 @@ class Machine {
 	bool expect_ready(const Use &use, unsigned order);
 	/* What a fault or a populate of @page brings into the file. */
 	void expect_fill(File &file, std::uint64_t page, bool whole_run_wanted);
-	/* After a failure was injected: takes over what is there, if it may be. */
-	void adopt(int file);
-	void check_file(int file, bool fully);
 	void expect(bool ok, const char *what);
 
 	std::array<struct kvm *, kVms> vms_{};
@@ -179,6 +231,7 @@ class Machine {
 	std::array<RealSlot, kSlots> slots_{};
 	std::array<Consumer, kConsumers> consumers_{};
 	std::vector<Held> held_;
+	std::vector<Stale> stale_;
 	bool scarce_ = false;
 	/* Whether the operation says in advance what consumers have to unmap. */
 	bool unmaps_known_ = true;

@@ -121,19 +121,26 @@ void Machine::consumer(const Op &op)
 		c.used = true;
 }
 
-/* As a guest's fault would have it; the memslots of a VM out of reach count as well. */
-bool Machine::shown_private(int n, Span run) const
+/*
+ * Whether @block of a file would be used as one, by whom a memslot shows it to, if anybody;
+ * the memslots of a VM out of reach count as well.
+ */
+bool Machine::used_as_one(int n, Span block) const
 {
 	struct kvm *const vm = files_[n].vm;
 
 	for (const auto &slot : vm->slots) {
 		const struct file *const file = slot->file;
-		const Span shown{ slot->pgoff, slot->pgoff + slot->npages };
-		const std::uint64_t gfn = slot->base_gfn + run.start - slot->pgoff;
+		const Slot shown{
+			vm, n, slot->base_gfn, { slot->pgoff, slot->pgoff + slot->npages }
+		};
 
-		if (file && file->inode == real_[n].inode && shown.overlaps(run))
-			return shown.covers(run) && gfn % kRun == 0 &&
-			       kapi_kvm_range_private(vm, gfn, gfn + kRun);
+		if (!file || file->inode != real_[n].inode || !shown.pages.overlaps(block))
+			continue;
+		const std::uint64_t gfn = shown.gfn_of(block.start);
+
+		return shown.shows_whole(block.start, block.size()) &&
+		       kapi_kvm_range_private(vm, gfn, gfn + block.size());
 	}
 	return true;
 }
@@ -147,6 +154,7 @@ void Machine::lend(const Op &op)
 	const std::uint64_t index = c.pages.start + op.x % (c.pages.end - c.pages.start + 1);
 	const bool is_private = op.c & 1;
 	const long blocks = fake::free_blocks();
+	const unsigned reserve = kapi_pages_reserved();
 	struct page *page = nullptr;
 	unsigned order = 0;
 	const int ret = gmem_consumer_get_page(c.handle, index, is_private, &page, &order);
@@ -161,24 +169,32 @@ void Machine::lend(const Op &op)
 
 	File &file = files_[c.file];
 	const Span run = file.run_of(index);
+	/* It gets it as a guest would have it; what it has bound limits what it is told. */
 	const bool fits = file.has_run(index);
-	const bool block = file.mappable || shown_private(c.file, run);
+	const bool whole = fits && (file.mappable || used_as_one(c.file, run));
 
 	if (is_private && !file.keeps)
 		return expect(ret == -EOPNOTSUPP, "a page that is a guest's");
-	if (file.shared[index] == is_private)
+	if (file.pages[index].shared() == is_private)
 		return expect(ret == (fake::fail_fired() ? -ENOMEM : -EAGAIN),
 			      "a page of the other kind");
+	if (file.size() == kGiant)
+		expect_giant(file, used_as_one(c.file, { 0, kGiant }), reserve);
 	if (fake::fail_fired()) {
-		expect(ret == 0 || ret == -ENOMEM || (file.pages[index].lost && ret == -EHWPOISON),
+		expect(ret == 0 || ret == -ENOMEM || (file.pages[index].bad() && ret == -EHWPOISON),
 		       "error of a page that cannot be lent");
 		adopt(c.file);
 	} else {
-		expect_fill(file, index, fits && block && blocks);
-		expect(ret == (file.pages[index].lost ? -EHWPOISON : 0), "a page is lent");
+		expect_fill(file, index, whole && blocks);
+		if (file.pages[index].bad())
+			strike(file.pages[index]);
+		expect(ret == (file.pages[index].bad() ? -EHWPOISON : 0), "a page is lent");
 	}
 	if (ret == 0)
-		expect_ready({ c.file, index, fits, c.pages.covers(run) && file.one_kind(run) },
+		expect_ready({ .file = c.file,
+			       .index = index,
+			       .fits = fits,
+			       .one_kind = c.pages.covers(run) && file.one_kind(run) },
 			     order);
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The operations of shared memory (machine.h): user space's mappings, who holds pages,
- * and conversion by the file's ioctl and the VM's.
+ * The operations of shared memory (machine.h): user space's mappings, and conversion by the file's ioctl and the VM's.
  */
 #include "kunit/model/machine.h"
 
@@ -15,38 +14,43 @@
 namespace model
 {
 
+unsigned Machine::huge_at(int n, std::uint64_t index) const
+{
+	const gmem::PageStore &store = gmem::File::of(fake::file_at(real_[n].fd))->inode().store();
+
+	return store.huge_at(gmem::PageIndex{ index }) ? 9 : 0;
+}
+
 /* Whether user space has the page at @index now, and not its error. */
-bool Machine::touch_at(int n, std::uint64_t index, bool write)
+bool Machine::touch_at(int n, std::uint64_t index, bool write, int fd)
 {
 	File &file = files_[n];
 	const bool fits = file.has_run(index);
 	const long blocks = fake::free_blocks();
 	std::uint64_t *content = nullptr;
-	const int ret = fake::user_touch(fake::file_at(real_[n].fd), index, &content);
+	const int ret = fake::user_touch(fake::file_at(fd), index, &content);
 	Page &page = file.pages[index];
 
-	if (!file.shared[index]) {
+	if (!file.pages[index].shared()) {
 		expect(ret == (fake::fail_fired() ? -ENOMEM : -EFAULT),
 		       "user space touches a private page");
 		return false;
 	}
 	if (fake::fail_fired()) {
-		expect(ret == 0 || ret == -ENOMEM || (page.lost && ret == -EHWPOISON),
+		expect(ret == 0 || ret == -ENOMEM || (page.bad() && ret == -EHWPOISON),
 		       "error of a failed touch");
 		adopt(n);
 	} else {
 		expect_fill(file, index, fits && blocks);
-		expect(ret == (page.lost ? -EHWPOISON : 0), "touch");
+		if (page.bad())
+			strike(page);
+		expect(ret == (page.bad() ? -EHWPOISON : 0), "touch");
 	}
 	if (ret)
 		return false;
 
-	const bool huge = gmem::File::of(fake::file_at(real_[n].fd))
-				  ->inode()
-				  .store()
-				  .huge_at(gmem::PageIndex{ index });
-
-	expect_ready({ n, index, fits, fits && file.one_kind(file.run_of(index)) }, huge ? 9 : 0);
+	expect_ready({ n, index, fits, fits && file.one_kind(file.run_of(index)) },
+		     huge_at(n, index));
 	expect(fake::user_mapped(real_[n].inode, index), "nothing is mapped after a touch");
 	expect(*content == page.content, "user space reads what is not there");
 	if (write)
@@ -59,66 +63,16 @@ void Machine::touch(const Op &op)
 	const int n = some_file(op.a);
 
 	if (files_[n].open && files_[n].mappable)
-		touch_at(n, span_in(files_[n], op).start, op.b & 1);
-}
-
-void Machine::pin(const Op &op)
-{
-	const int n = some_file(op.a);
-
-	if (!files_[n].open || !files_[n].mappable || held_.size() == kHeld)
-		return;
-	const std::uint64_t index = span_in(files_[n], op).start;
-
-	if (touch_at(n, index, op.b & 1)) {
-		held_.push_back({ fake::user_pin(fake::file_at(real_[n].fd), index), true });
-		expect(held_.back().page, "a page that is mapped cannot be pinned");
-	}
-}
-
-void Machine::hold(const Op &op)
-{
-	const int n = some_file(op.a);
-	File &file = files_[n];
-
-	if (!file.open || held_.size() == kHeld)
-		return;
-	struct page *const page = kapi_cache_peek(real_[n].inode, span_in(file, op).start);
-
-	if (page) {
-		kapi_page_get(page);
-		held_.push_back({ page, false });
-	}
-}
-
-void Machine::drop(const Op &op)
-{
-	if (held_.empty())
-		return;
-	const auto it = held_.begin() + op.a % held_.size();
-
-	if (it->pinned)
-		fake::user_unpin(it->page);
-	else
-		kapi_page_put(it->page);
-	held_.erase(it);
-}
-
-bool Machine::in_use(int n, std::uint64_t index) const
-{
-	struct page *const page = kapi_cache_peek(real_[n].inode, index);
-
-	return std::any_of(held_.begin(), held_.end(),
-			   [page](const Held &held) { return held.page == page; });
+		touch_at(n, span_in(files_[n], op).start, op.b & 1, real_[n].fd);
 }
 
 Machine::Obstacle Machine::obstacle(int n, Span pages, bool to_private) const
 {
 	const File &file = files_[n];
-	const auto changes = [&](std::uint64_t i) { return file.shared[i] == to_private; };
+	const auto changes = [&](std::uint64_t i) { return file.pages[i].shared() == to_private; };
 	std::uint64_t lost = pages.start, used = pages.start;
 
-	while (lost < pages.end && !(changes(lost) && file.pages[lost].lost))
+	while (lost < pages.end && !(changes(lost) && file.pages[lost].bad()))
 		lost++;
 	while (used < lost && !(to_private && changes(used) && in_use(n, used)))
 		used++;
@@ -175,7 +129,7 @@ void Machine::convert_gfns(const Op &op)
 	std::vector<const RealSlot *> pieces;
 	Obstacle way;
 
-	if (!vm || vm->type == fake::kDefaultVm)
+	if (!vm || vm->type == fake::kDefaultVm || gfn >= fake::kGfns)
 		return;
 	const Span gfns{ gfn, std::min(fake::kGfns, gfn + length) };
 	const auto pages_of = [&](const RealSlot &slot) {
@@ -222,26 +176,34 @@ void Machine::converted(int n, Span pages, bool to_private)
 	for (std::uint64_t i = pages.start; i < pages.end; i++) {
 		Page &page = file.pages[i];
 
-		if (file.shared[i] != to_private)
+		if (file.pages[i].shared() != to_private)
 			continue;
-		file.shared[i] = !to_private;
-		file.as_one[i / kRun] = false;
+		file.runs[i / kRun].as_one = file.runs[i / kRun].wants = false;
 		/* It begins anew, as zeros. */
-		if (!file.keeps)
-			page.prepared = page.claimed = false;
+		if (!file.keeps && page.prepared())
+			happens(page, Event::GivenBack);
+		happens(page, to_private ? Event::MadePrivate : Event::MadeShared);
 		expect_unmapped(n, { i, i + 1 });
-		check_unmapped(n, i);
+		check_unmapped(n, { i, i + 1 });
 	}
 }
 
-void Machine::check_unmapped(int n, std::uint64_t index)
+void Machine::check_unmapped(int n, Span pages)
 {
-	expect(!fake::user_mapped(real_[n].inode, index), "user space still has it mapped");
+	for (std::uint64_t i = pages.start; i < pages.end && files_[n].mappable; i++)
+		expect(!fake::user_mapped(real_[n].inode, i), "user space still has it mapped");
+	check_guests(n, pages);
+}
+
+void Machine::check_guests(int n, Span pages)
+{
 	for (const RealSlot &slot : slots_) {
-		if (slot.used && slot.expected.file == n && slot.expected.pages.contains(index))
-			expect(fake::mapped_order(slot.expected.vm,
-						  slot.expected.base_gfn + index -
-							  slot.expected.pages.start) < 0,
+		if (!slot.used || slot.expected.file != n || !slot.expected.pages.overlaps(pages))
+			continue;
+		const Span part = slot.expected.pages.cut(pages);
+
+		for (std::uint64_t i = part.start; i < part.end; i++)
+			expect(fake::mapped_order(slot.expected.vm, slot.expected.gfn_of(i)) < 0,
 			       "a guest still has it mapped");
 	}
 }
@@ -253,10 +215,10 @@ void Machine::check_kinds(const File &file, int n)
 
 	for (std::uint64_t i = 0; i < file.size();) {
 		const gmem::IndexRange rest{ gmem::PageIndex{ i }, gmem::PageIndex{ file.size() } };
-		const bool shared = file.shared[i];
+		const bool shared = file.pages[i].shared();
 		const gmem::IndexRange part = store.next_shared(rest, shared);
 
-		while (i < file.size() && file.shared[i] == shared)
+		while (i < file.size() && file.pages[i].shared() == shared)
 			i++;
 		expect(part.start == rest.start && part.end.value == i, "what is shared");
 	}

@@ -71,9 +71,10 @@ bool Machine::occupied(struct kvm *vm, std::uint64_t gfn) const
 	return std::any_of(files_.begin(), files_.end(), [&](const File &file) {
 		return file.open && file.vm == vm &&
 		       std::any_of(file.pages.begin(), file.pages.end(), [&](const Page &page) {
-			       const bool is_private = !file.shared[&page - file.pages.data()];
+			       const bool is_private =
+				       !file.pages[&page - file.pages.data()].shared();
 
-			       return page.prepared && is_private && page.gfn == gfn;
+			       return page.prepared() && is_private && page.gfn == gfn;
 		       });
 	});
 }
@@ -168,7 +169,8 @@ void Machine::check_launched(const File &file, int n)
 			continue;
 		const std::optional<std::uint64_t> gfn = launched_at(kind, real);
 
-		expect(gfn.has_value() == (page.prepared && !file.shared[i]), "who owns a frame");
+		expect(gfn.has_value() == (page.prepared() && !file.pages[i].shared()),
+		       "who owns a frame");
 		expect(!gfn || *gfn == page.gfn, "at which gfn");
 	}
 }

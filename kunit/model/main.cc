@@ -4,7 +4,8 @@
  * operations are done, or a sequence disagrees. That one is then cut down to
  * the fewest operations that still do, and printed.
  *
- *	model [operations]     GMEM_SEED=n repeats a run
+ *	model [operations]     GMEM_SEED=n repeats a run, GMEM_WITHOUT=mark,link leaves
+ *	                       out kinds of operations
  */
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -30,6 +31,11 @@ constexpr int kJobs = 2;
 struct Progress {
 	std::atomic<std::uint64_t> at[kJobs];
 };
+
+Kinds without()
+{
+	return kinds_of(std::getenv("GMEM_WITHOUT"));
+}
 
 void run_here(const Sequence &ops)
 {
@@ -75,7 +81,7 @@ Sequence shrink(Sequence ops)
 
 void report(std::uint64_t seed)
 {
-	const Sequence ops = shrink(generate(seed, kSequence));
+	const Sequence ops = shrink(generate(seed, kSequence, without()));
 
 	std::printf("fails, cut down to %zu operations:\n", ops.size());
 	for (const Op &op : ops)
@@ -111,7 +117,7 @@ int main(int argc, char **argv)
 			continue;
 		for (unsigned long i = job; i < sequences; i += kJobs) {
 			progress->at[job] = seed + i;
-			run_here(generate(seed + i, kSequence));
+			run_here(generate(seed + i, kSequence, without()));
 		}
 		std::exit(0); /* not _exit(): coverage is written on the way */
 	}

@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <iterator>
+#include <numeric>
 
 namespace model
 {
@@ -14,17 +15,19 @@ namespace
 {
 
 const char *const names[] = {
-	"fault",   "sweep",	   "write",    "punch",	 "allocate", "populate", "bind",
-	"unbind",  "attributes",   "create",   "close",	 "make-vm",  "drop-vm",	 "poison",
-	"hold",	   "drop",	   "work",     "scarce", "fail",     "touch",	 "pin",
-	"convert", "convert-gfns", "consumer", "lend",
+	"fault",    "sweep",	    "write",	"punch",  "allocate", "populate", "bind",
+	"unbind",   "attributes",   "create",	"close",  "make-vm",  "drop-vm",  "poison",
+	"hold",	    "drop",	    "work",	"scarce", "fail",     "touch",	  "pin",
+	"convert",  "convert-gfns", "consumer", "lend",	  "link",     "stale",	  "mark",
+	"vcpu-map", "get-pfn",	    "keep",	"launch",
 };
 static_assert(std::size(names) == static_cast<std::size_t>(Kind::Kinds));
 
 /* How often each comes, of 256; in the order of Kind. */
-const unsigned char weights[] = { 60, 1, 20, 22, 10, 16, 18, 5, 6,  10, 2, 6, 1,
-				  2,  3, 7,  8,	 3,  7,	 17, 3, 14, 8,	4, 3 };
+constexpr unsigned char weights[] = { 50, 2, 18, 20, 9, 15, 17, 5, 6, 10, 2, 6, 1, 2, 3, 9,
+				      8,  3, 6,	 15, 3, 13, 8,	4, 3, 4,  2, 2, 4, 3, 2, 1 };
 static_assert(std::size(weights) == static_cast<std::size_t>(Kind::Kinds));
+static_assert(std::accumulate(std::begin(weights), std::end(weights), 0u) == 256);
 
 class Random {
     public:
@@ -84,7 +87,19 @@ std::string describe(const Op &op)
 	return line;
 }
 
-Sequence generate(std::uint64_t seed, std::size_t count)
+Kinds kinds_of(const char *list)
+{
+	const std::string all = list ? "," + std::string{ list } + "," : "";
+	Kinds kinds = 0;
+
+	for (std::size_t i = 0; i < std::size(names); i++) {
+		if (all.find("," + std::string{ names[i] } + ",") != std::string::npos)
+			kinds |= Kinds{ 1 } << i;
+	}
+	return kinds;
+}
+
+Sequence generate(std::uint64_t seed, std::size_t count, Kinds without)
 {
 	Random random{ seed };
 	Sequence ops;
@@ -105,6 +120,8 @@ Sequence generate(std::uint64_t seed, std::size_t count)
 			kind = static_cast<unsigned>(Kind::Create);
 		else if (ops.size() <= 5)
 			kind = static_cast<unsigned>(Kind::Bind);
+		if (without >> kind & 1)
+			continue;
 		ops.push_back({ static_cast<Kind>(kind), static_cast<std::uint8_t>(r >> 16),
 				static_cast<std::uint8_t>(r >> 24),
 				static_cast<std::uint8_t>(r >> 32),

@@ -40,6 +40,13 @@ enum class Kind : std::uint8_t {
 	ConvertGfns, /* a part of a VM */
 	Consumer, /* somebody in the kernel binds a part of a file, or lets it go */
 	Lend, /* ... and asks for a page of it */
+	Link, /* a file's memory becomes another VM's */
+	Stale, /* the view that it came from is used, or closed */
+	Mark, /* the hardware marks a page, and nobody is told */
+	VcpuMap, /* KVM maps a guest's page for itself */
+	GetPfn, /* ... or gets it otherwise, outside of faults */
+	Keep, /* a populate's callback fails half way, and the platform has the page */
+	Launch, /* populate by the ioctl, of a VM that has no launch */
 	Kinds,
 };
 
@@ -58,8 +65,11 @@ Sequence decode(const std::uint8_t *data, std::size_t size);
 std::vector<std::uint8_t> encode(const Sequence &ops);
 std::string describe(const Op &op);
 
-/* @count operations of the generator that @seed starts. */
-Sequence generate(std::uint64_t seed, std::size_t count);
+/* Kinds, a bit each; of their names with commas between, NULL: none. */
+using Kinds = std::uint64_t;
+Kinds kinds_of(const char *names);
+/* @count operations of the generator that @seed starts, none of them of @without. */
+Sequence generate(std::uint64_t seed, std::size_t count, Kinds without);
 
 } /* namespace model */
 

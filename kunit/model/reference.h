@@ -10,20 +10,40 @@
 #include <cstdint>
 #include <vector>
 
+#include "kunit/model/page_states.h"
+
 struct kvm;
 
 namespace model
 {
 
-inline constexpr std::uint64_t kRun = 512;
+inline constexpr std::uint64_t kRun = 512, kGiant = 512 * kRun;
+/* Operations strike a file's first pages, and the last of a memslot. */
+inline constexpr std::uint64_t kStruck = 2048;
 
 struct Page {
-	bool present = false;
-	bool prepared = false; /* the guest may see it */
-	bool claimed = false; /* the guest has asked for it, or it has been populated */
-	bool lost = false; /* poisoned */
+	PageState is; /* changed by Machine::happens() */
+	bool marked = false; /* by the hardware, whether or not anybody was told */
+	bool told = false; /* somebody was, and keeps a reference */
 	std::uint64_t content = 0; /* when prepared */
 	std::uint64_t gfn = 0; /* likewise: where, which a model remembers of a private page */
+
+	bool present() const { return is.present(); }
+	bool prepared() const { return is.prepared(); }
+	bool shared() const { return is.shared(); }
+	/* Nobody gets it. */
+	bool bad() const { return marked || is.unsafe(); }
+	/* A mapping of the whole run may take it in. */
+	bool sound() const { return !marked && !is.lost(); }
+};
+
+/* What is known of a run, 512 pages of a file. */
+struct Run {
+	bool block = false; /* its pages are one */
+	bool unknown = false; /* whether they are */
+	bool as_one = false; /* the platform took it by one call */
+	bool wants = false; /* it has come to want promotion, and nobody has tried */
+	bool tried = false; /* in vain: it need not be tried again */
 };
 
 struct Span {
@@ -50,14 +70,24 @@ struct Slot {
 
 	Span gfns() const { return { base_gfn, base_gfn + (pages.end - pages.start) }; }
 	std::uint64_t page_of(std::uint64_t gfn) const { return gfn - base_gfn + pages.start; }
-	/* Whether the run around @page shows as one aligned block of gfns. */
-	bool shows_whole_run(std::uint64_t page) const
+	std::uint64_t gfn_of(std::uint64_t page) const { return page - pages.start + base_gfn; }
+	/* Whether the @size pages around @page show as one aligned block of gfns. */
+	bool shows_whole(std::uint64_t page, std::uint64_t size) const
 	{
-		const std::uint64_t start = page / kRun * kRun;
+		const std::uint64_t start = page / size * size;
 
-		return pages.start <= start && start + kRun <= pages.end &&
-		       base_gfn % kRun == pages.start % kRun;
+		return pages.start <= start && start + size <= pages.end &&
+		       base_gfn % size == pages.start % size;
 	}
+};
+
+/* The first gigabyte of a file that may be one block of the reserve. */
+enum class Giant {
+	None, /* never, or no longer */
+	Untried,
+	Possible, /* tried when it could not be */
+	Unknown, /* something failed meanwhile */
+	Whole,
 };
 
 struct File {
@@ -66,14 +96,17 @@ struct File {
 	bool mappable = false; /* user space can map what is shared of it */
 	bool converts = false; /* ... and its VM knows private memory */
 	bool keeps = false; /* pages keep their content when converted */
+	bool ran = false; /* a guest has that no longer has the memory */
+	Giant giant = Giant::None;
 	std::vector<Page> pages;
-	/* Those that are, there or not. */
-	std::vector<bool> shared;
-	/* Runs whose pages are known to be one block, and those nothing is known of. */
-	std::vector<bool> block, unknown;
-	/* Runs that the platform took by one call. */
-	std::vector<bool> as_one;
+	std::vector<Run> runs;
 
+	/* A page of it goes, or is lost. */
+	void break_giant()
+	{
+		if (giant == Giant::Whole)
+			giant = Giant::None;
+	}
 	std::uint64_t size() const { return pages.size(); }
 	Span run_of(std::uint64_t page) const
 	{
@@ -91,12 +124,12 @@ struct File {
 	}
 	bool empty(Span span) const
 	{
-		return all(span, [](const Page &p) { return !p.present; });
+		return all(span, [](const Page &p) { return !p.present(); });
 	}
 	bool one_kind(Span span) const
 	{
 		for (std::uint64_t i = span.start; i < span.end; i++) {
-			if (shared[i] != shared[span.start])
+			if (pages[i].shared() != pages[span.start].shared())
 				return false;
 		}
 		return true;
@@ -111,7 +144,7 @@ struct File {
 		std::uint64_t n = 0;
 
 		for (const Page &page : pages)
-			n += page.present;
+			n += page.present();
 		return n;
 	}
 };
