@@ -259,7 +259,7 @@ void what_cannot_be_split_is_leaked()
 	EXPECT(f.rmp().lookup(first + 9).state() == RmpState::GuestInvalid);
 	/* A new page has no place in the RMP's one entry. */
 	EXPECT(f.get(9).status() == error(EBUSY));
-	EXPECT(f.file.store().allocate({ PageIndex{ 9 }, PageIndex{ 10 } }) == error(EBUSY));
+	EXPECT(f.file->allocate({ PageIndex{ 9 }, PageIndex{ 10 } }) == error(EBUSY));
 	/* The rest is split when that can be done. */
 	f.rmp().inject_psmash(RmpCode::Ok, 0);
 	f.punch(0, 512);
