@@ -61,6 +61,18 @@ class PageStore {
 	 * as it is now; or why it refuses its first page. -ENOMEM.
 	 */
 	Result<IndexRange> populatable(IndexRange range, bool ran);
+	/* Whether a guest may see a page of @range, which is in one run. */
+	bool prepared_in(IndexRange range)
+	{
+		Run *const run = runs_.load(run_number(range.start));
+		const unsigned slot = Run::slot_of(range.start);
+
+		if (!run)
+			return false;
+		MutexGuard guard{ run->lock };
+
+		return run->prepared.next_set(slot) < slot + range.size();
+	}
 	/*
 	 * Gives the pages of @range, in one run, their content in turn by @fill(Gfn,
 	 * Pfn) -> Status, which also makes each the platform's; @access is of the

@@ -82,6 +82,8 @@ Status populate_batch(File &file, const PopulateRequest &request, const SlotMap 
 	/* What would be refused whatever the page must not cost a guest its content. */
 	if (request.content)
 		GMEM_CHECK(inode.platform().may_populate(*request.content));
+	if (src && !pinned && inode.store().prepared_in(fresh))
+		return error(EFAULT);
 	/* The rest may be, too: by a huge mapping for a neighbour's sake, or a pre-fault. */
 	invalidation.unmap(fresh);
 	const bool ran = inode.guests_ran();

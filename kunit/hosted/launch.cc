@@ -307,7 +307,7 @@ void page_types_that_there_are_not_leave_the_page()
 	EXPECT_EQ(l.populate(6, &source), 1);
 }
 
-/* The source is not there any more. Unmapping the page is not harmful. */
+/* The source is not there any more. */
 void a_source_that_has_gone_leaves_the_page()
 {
 	static Source source;
@@ -320,10 +320,13 @@ void a_source_that_has_gone_leaves_the_page()
 							      : fake::fault(l.guest.vm, 4),
 			  0);
 		fake::page_of_pfn(kapi_page_pfn(l.guest.file.cached(5)))->content = 55;
+		const unsigned long unmaps = fake::mmu_calls().unmaps;
+
 		fake::fail_nth(1);
 		EXPECT_EQ(l.populate(5, &source), -EFAULT);
 		EXPECT(fake::fail_fired());
 		fake::fail_nth(0);
+		EXPECT_EQ(fake::mmu_calls().unmaps, unmaps);
 		EXPECT_EQ(l.guest.file.cached(5)->content.load(), 55u);
 	}
 }
