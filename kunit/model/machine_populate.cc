@@ -23,6 +23,7 @@ struct Source {
 	std::uint64_t content; /* of the first page; the next have the next */
 	long fail_at; /* the page whose callback fails; -1: none */
 	bool keeps; /* ... with the frame still the platform's */
+	bool kept = false; /* that has happened */
 	long done = 0;
 	bool owned; /* the platform takes the page */
 	std::function<int(std::uint64_t gfn, std::uint64_t pfn)> launch = {};
@@ -37,7 +38,7 @@ int copy_page(struct kvm *, kapi_u64 gfn, kapi_u64 pfn, void *, int order, void 
 		std::abort();
 	page->content = source.content + source.done;
 	if (source.done == source.fail_at) {
-		page->owned = source.keeps;
+		page->owned = source.kept = source.keeps;
 		return -EIO;
 	}
 	if (const int ret = source.launch(gfn, pfn))
@@ -107,6 +108,12 @@ void Machine::populate(const Op &op, bool keeps)
 		if (fake::fail_fired() && want == source.done) {
 			if (tried > source.done)
 				take_back(slot->expected.page_of(at));
+			if (source.kept) {
+				Page &page = file.pages[slot->expected.page_of(at)];
+
+				happens(page, Event::OutOfHand);
+				page.content = source.content + want;
+			}
 			break;
 		}
 		if (!kapi_kvm_range_private(vm, at, at + 1)) {
