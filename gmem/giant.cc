@@ -14,7 +14,9 @@ Giant *PageStore::giant_for(PageIndex index, const Access &access)
 {
 	const std::uint64_t number = index.value >> kGiantOrder;
 
-	if (access.fit() < kGiantOrder || !access.platform().pages_join())
+	/* Files with giants have no shared pages. */
+	if (access.fit() < kGiantOrder || access.share() == Share::kShared ||
+	    !access.platform().pages_join())
 		return nullptr;
 
 	Giant *giant = giants_.load(number);

@@ -33,7 +33,7 @@ constinit Pace pace;
 /* All of @run may have come to be there, and could be mapped huge if it were one block. */
 void PageStore::want_promotion(Run &run)
 {
-	if (kind_.huge && run.becomes_promotable()) {
+	if (kind_.huge && run.wants_promotion()) {
 		run.promotion_tries = kPromotionTries;
 		promotion_wanted_.store(true);
 	}
@@ -73,7 +73,7 @@ Result<int> PageStore::promotable(Run &run, PageIndex start)
 {
 	const std::uint8_t tries = std::exchange(run.promotion_tries, 0);
 
-	if (!tries || !run.lost().none() || !run.prepared().all())
+	if (!tries || !run.promotable())
 		return error(EBUSY);
 	if (lose_marked(run, start))
 		return error(EHWPOISON);

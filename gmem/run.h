@@ -57,7 +57,7 @@ class Run {
 			kapi_warn_once("a page is in no state for what happens to it");
 		if constexpr (kEvent.ends_huge()) {
 			end(huge_);
-			promotable_ = false;
+			wanted_promotion_ = false;
 		}
 		if constexpr (kEvent.of_unmapped())
 			end(joined_);
@@ -85,7 +85,7 @@ class Run {
 	void move_to(struct page *block)
 	{
 		block_ = block;
-		promotable_ = false;
+		wanted_promotion_ = false;
 	}
 
 	/* ---- the run as a block ---- */
@@ -115,17 +115,22 @@ class Run {
 		joined_.store(true);
 	}
 
+	/* Whether all of it is there, ready and of one kind, and only not one block. */
+	bool promotable() const
+	{
+		return !block_ && prepared().all() && lost().none() && uniform();
+	}
 	/* A place where it could be mapped huge asks for it. */
 	void seen_where_it_fits() { fits_ = true; }
 	/*
-	 * Whether it has come to want promotion since this was last asked: all is there
-	 * and ready, but not one block, where it could be mapped huge.
+	 * Whether it has come to want promotion since this was last asked: it is
+	 * promotable, and could be mapped huge then.
 	 */
-	bool becomes_promotable()
+	bool wants_promotion()
 	{
-		const bool now = fits_ && !block_ && prepared().all() && lost().none() && uniform();
+		const bool now = fits_ && promotable();
 
-		return now && !std::exchange(promotable_, now);
+		return now && !std::exchange(wanted_promotion_, now);
 	}
 
 	Mutex lock;
@@ -176,7 +181,7 @@ class Run {
 	std::atomic<bool> huge_{ false };
 	std::atomic<bool> joined_{ false };
 	bool fits_ = false;
-	bool promotable_ = false; /* it did when becomes_promotable() was last asked */
+	bool wanted_promotion_ = false; /* when that was last asked */
 };
 
 } /* namespace gmem */

@@ -71,7 +71,7 @@ class PageStore {
 			return false;
 		MutexGuard guard{ run->lock };
 
-		return run->prepared.next_set(slot) < slot + range.size();
+		return run->prepared().next_set(slot) < slot + range.size();
 	}
 	/*
 	 * Gives the pages of @range, in one run, their content in turn by @fill(Gfn,
