@@ -150,7 +150,7 @@ void Inode::run_promotions(void *self)
 	const std::uint64_t began = kapi_cpu_ns();
 	const unsigned delay = inode.promote_runs();
 
-	inode.store_.stats().add(KAPI_STAT_PROMOTION_NS, kapi_cpu_ns() - began);
+	inode.store_.stats().add(KAPI_STAT_PROMOTION_NS, static_cast<long>(kapi_cpu_ns() - began));
 	if (delay)
 		kapi_work_schedule(&inode.promotions_, delay);
 }
