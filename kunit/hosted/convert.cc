@@ -391,7 +391,13 @@ void without_blocks_pages_convert_and_are_promoted()
 	fake::set_no_blocks(false);
 	EXPECT(g.file.user_write(5, 55));
 	EXPECT_EQ(g.file.convert(100, 200, true), 0);
+	/* Of two kinds it would not be mapped as one. */
 	EXPECT(fake::run_work());
+	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 0);
+	EXPECT_EQ(g.file.convert(100, 200, false), 0);
+	EXPECT_EQ(g.access(5), 0);
+	EXPECT(fake::run_work());
+	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 1);
 	/* User mappings show the new pages. */
 	EXPECT_EQ(g.file.user_read(5), 55u);
 	for (unsigned i = 0; i < 512; i++) {
