@@ -51,8 +51,7 @@ bool MemslotBinding::shows_private(IndexRange block) const
 {
 	const GfnRange gfns = map_.gfns_of(block);
 
-	return !gfns.empty() && gfns.size() == block.size() &&
-	       gfns.start.value % gfns.size() == 0 &&
+	return gfns.size() == block.size() && (gfns.start.value & (block.size() - 1)) == 0 &&
 	       kapi_kvm_range_private(kvm_, gfns.start.value, gfns.end.value);
 }
 
