@@ -155,7 +155,8 @@ class FileAccess : public Access {
 class UserAccess final : public FileAccess {
     public:
 	/* Of the file with the pages @all, which is one that can be mapped. */
-	UserAccess(const KillableSharedInodeLock &, Platform &platform, IndexRange all, PageIndex index)
+	UserAccess(const KillableSharedInodeLock &, Platform &platform, IndexRange all,
+		   PageIndex index)
 		: FileAccess(platform, all, index, Share::kShared)
 	{
 	}
