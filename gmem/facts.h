@@ -14,7 +14,7 @@ namespace gmem
 enum class Fact : unsigned {
 	kPresent, /* the page cache has a page here */
 	kPrepared, /* ... that is zeroed or populated, and the platform's if it is private */
-	kShown, /* ... that guests asked for by itself: has content if one has run */
+	kShown, /* ... that guests asked for by itself, as private: has content if one has run */
 	kClaimed, /* ... that has content */
 	kLost, /* no mapping of its whole run takes it in */
 	kUnsafe, /* ... and somebody may still use it: given to nobody, never freed */
@@ -55,7 +55,7 @@ using enum Fact;
 inline constexpr Event kFilled{ {}, { kPresent }, { kPresent }, {} };
 /* Zeroed, and made the platform's if it is private. */
 inline constexpr Event kReady{ { kPresent }, { kPrepared, kUnsafe }, { kPrepared }, {} };
-/* Handed to a guest; to anybody else. */
+/* Handed to a guest, as private; to anybody else, or as shared. */
 inline constexpr Event kSeen{ { kPrepared }, { kUnsafe }, { kShown }, {} };
 inline constexpr Event kGiven{ { kPrepared }, { kUnsafe }, { kClaimed }, {} };
 /* It got its first content. */

@@ -30,7 +30,7 @@ constinit Pace pace;
 
 } /* namespace */
 
-/* All of @run may have come to be there, and could be mapped huge if it were one block. */
+/* @run has changed, or is asked for where it fits: it may have come to want promotion. */
 void PageStore::want_promotion(Run &run)
 {
 	if (kind_.huge && run.wants_promotion()) {

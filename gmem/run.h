@@ -134,7 +134,7 @@ class Run {
 	}
 
 	Mutex lock;
-	std::uint8_t promotion_tries = 0; /* so often at the most */
+	std::uint8_t promotion_tries = 0; /* how often it may still be tried; 0: it is not to be */
 	/* Of a record that is nobody's yet: another one. */
 	Run *next = nullptr;
 

@@ -321,7 +321,7 @@ void kapi_nap(void);
 int kapi_user_read(void *to, const void *from, size_t size);
 int kapi_user_write(void *to, const void *from, size_t size);
 
-/* Of the list of modelled VMs. Inside a run's lock, outside a model's. Sleeps. */
+/* Of the list of modelled VMs. Outside a model's lock, and with no run's held. Sleeps. */
 void kapi_platforms_lock(void);
 void kapi_platforms_unlock(void);
 
@@ -344,18 +344,18 @@ bool kapi_poison_expose(unsigned long pfn);
 
 /* ---- statistics (kapi/stats.c) ----------------------------------------------------------- */
 
-/* Kept per inode and in total; the names in kapi/stats.c have the same order. */
+/* Kept per inode and in total; docs/architecture.md has the names and explains each. */
 enum kapi_stat {
 	KAPI_STAT_PAGES, /* present now */
 	KAPI_STAT_RUNS, /* runs in one block now */
 	KAPI_STAT_GIANTS, /* 1 GiB in one block now */
-	KAPI_STAT_FALLBACK_MEMORY, /* small page: no free block */
-	KAPI_STAT_FALLBACK_PLACE, /* small page: slot's edge, or gfn and offset not congruent */
+	KAPI_STAT_FALLBACK_MEMORY, /* small page: no block to be had and paid for */
+	KAPI_STAT_FALLBACK_PLACE, /* small page: no place of a whole run, or not all asked for */
 	KAPI_STAT_FALLBACK_SHARED, /* small page: part of the run is shared */
 	KAPI_STAT_FALLBACK_PARTIAL, /* small page: the run had others already */
 	KAPI_STAT_PROMOTIONS, /* runs that became one block again */
-	KAPI_STAT_PROMOTION_NS, /* nanoseconds of a CPU that this took */
-	KAPI_STAT_LEAKED, /* pages that the platform did not give back */
+	KAPI_STAT_PROMOTION_NS, /* nanoseconds of a CPU that trying took */
+	KAPI_STAT_LEAKED, /* pages never freed: the platform's still, or somebody's */
 	KAPI_STATS_OF_FILES,
 	/* Of the platforms, in total only. */
 	KAPI_STAT_REPORTS = KAPI_STATS_OF_FILES, /* rules broken, each a report in the log */
@@ -377,7 +377,7 @@ enum kapi_huge {
 enum kapi_huge kapi_setting_huge(void);
 /* Whether guest_memfd is left to the stock backend. */
 bool kapi_setting_backend_stock(void);
-/* How much is copied to make runs huge again, of all files: MiB a second, 0 for none. */
+/* How much may be copied to make runs huge again, of all files: MiB a second, 0 for none. */
 unsigned int kapi_setting_promotion_mib(void);
 
 /* ---- reports ------------------------------------------------------------------------------ */

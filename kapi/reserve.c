@@ -59,7 +59,7 @@ static bool task_may_have(int node)
 	       !(mpol && mpol->mode == MPOL_BIND && !node_isset(node, mpol->nodes));
 }
 
-/* The nearest one that the task may have; NULL: there is none. */
+/* One of the task's own node, else any that it may have; NULL: there is none. */
 static struct page *take(void)
 {
 	struct page *block, *found = NULL;

@@ -54,6 +54,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 #define GMEM_HOSTED_SUITES(X) \
 	X(fake_rules)         \
 	X(guest)              \
+	X(promotion)          \
 	X(wraps)              \
 	X(facts)              \
 	X(giants)             \

@@ -115,10 +115,10 @@ void gmem_consumer_unbind(struct gmem_consumer *consumer);
  * Allocates it if need be, with as much around it as a guest's fault would. On
  * success *@page has a reference for the caller, and the naturally aligned block of
  * 2^*@order pages around it is contiguous, in the same state, and inside of what is
- * bound. The page is the file's until the next
- * begin() of a range with @index: whoever maps it looks, under a lock that its
- * begin() takes as well, whether there was one. The reference is dropped soon: a
- * page that somebody holds cannot be made private.
+ * bound. The page is the file's until the next begin() of a range with @index:
+ * whoever maps it looks, under a lock that its begin() takes as well, whether there
+ * was one. The reference is dropped soon: a page that somebody holds cannot be made
+ * private.
  *
  * -EBADF: not bound; -ESTALE: the file is gone; -EINVAL: outside of what is bound;
  * -EAGAIN: not in that state; -EOPNOTSUPP: private, and the platform gives such

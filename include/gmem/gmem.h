@@ -43,8 +43,9 @@ int gmem_create(struct kvm *kvm, struct kvm_create_guest_memfd *args);
  *
  * Caller holds kvm->slots_lock; the slot is not visible to vCPUs yet. Offset in
  * bytes. -EBADF: no such descriptor; -EINVAL: not a guest_memfd of this VM, or
- * the range is misaligned, past the end or overlaps a bound one (the running
- * kernel's own error for that); -ENOMEM, nothing bound. Sleeps.
+ * the range is misaligned, past the end, of gfns that KVM cannot map, or overlaps a
+ * bound one (the running kernel's own error for that); -ESTALE: the file's memory has
+ * been linked to another VM; -EINTR: killed; -ENOMEM. Nothing is bound then. Sleeps.
  */
 int gmem_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int fd, long long offset);
 

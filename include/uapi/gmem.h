@@ -77,9 +77,9 @@
 
 /*
  * This file wants 2 MiB runs. Known only where it makes a difference, with
- * huge=advise; else it is -EINVAL, as any flag on a kernel that knows none. The
- * highest bit that the capability's int can carry, so as not to meet a flag of a
- * later kernel soon.
+ * huge=advise and extensions=y; else it is -EINVAL, as any flag on a kernel that knows
+ * none. The highest bit that the capability's int can carry, so as not to meet a flag
+ * of a later kernel soon.
  */
 #define GMEM_FLAG_HUGE (1ULL << 30)
 
@@ -87,9 +87,10 @@
 
 /*
  * Makes [offset, offset + size) of the file private or shared, all of it or
- * nothing. KVM's attributes of every memslot that shows the range follow. In a
- * software-protected VM on no model pages keep their content, both ways; on a
- * model they are zero, both ways; elsewhere, they are zero when made shared.
+ * nothing; if a signal kills the caller, a front part. KVM's attributes of every
+ * memslot that shows the range follow. In a software-protected VM on no model pages
+ * keep their content, both ways; on a model they are zero, both ways; elsewhere, they
+ * are zero when made shared.
  *
  * KVM_SET_MEMORY_ATTRIBUTES of the VM does the same to memslots of such files.
  *
