@@ -20,18 +20,54 @@ using gmem::Run;
 
 /* ---- the table ----------------------------------------------------------------------- */
 
-/* Every event, done to slot 7 of a run of which nothing else is known. */
+/* An event, done to slot 7 of a run of which nothing else is known. */
 template <Event kEvent> void happen(Run &run)
 {
 	run.happens<kEvent>(7);
 }
-using Happens = void (*)(Run &run);
-constexpr Happens kAll[] = {
-	happen<event::kFilled>,	   happen<event::kReady>,      happen<event::kSeen>,
-	happen<event::kGiven>,	   happen<event::kPopulated>,  happen<event::kStranded>,
-	happen<event::kTakenBack>, happen<event::kGivenBack>,  happen<event::kStruck>,
-	happen<event::kOutOfHand>, happen<event::kMadeShared>, happen<event::kMadePrivate>,
-	happen<event::kRemoved>,
+
+using Set = std::vector<Fact>;
+struct Row {
+	void (*happens)(Run &run);
+	Set has, lacks, sets, clears;
+};
+
+using enum Fact;
+/* The table of docs/pages.md, once more: a slip in the one of gmem/facts.h is found by it. */
+const Row kAll[] = {
+	{ happen<event::kFilled>, {}, { kPresent }, { kPresent }, {} },
+	{ happen<event::kReady>, { kPresent }, { kPrepared, kUnsafe }, { kPrepared }, {} },
+	{ happen<event::kSeen>, { kPrepared }, { kUnsafe }, { kShown }, {} },
+	{ happen<event::kGiven>, { kPrepared }, { kUnsafe }, { kClaimed }, {} },
+	{ happen<event::kPopulated>,
+	  { kPresent },
+	  { kPrepared, kUnsafe, kShared },
+	  { kPrepared, kClaimed },
+	  {} },
+	{ happen<event::kStranded>,
+	  { kPresent },
+	  { kPrepared, kUnsafe, kShared },
+	  { kPrepared, kClaimed },
+	  {} },
+	{ happen<event::kTakenBack>,
+	  { kPrepared },
+	  { kClaimed, kUnsafe, kShared },
+	  {},
+	  { kPrepared, kShown } },
+	{ happen<event::kGivenBack>,
+	  { kPrepared },
+	  { kUnsafe },
+	  {},
+	  { kPrepared, kShown, kClaimed } },
+	{ happen<event::kStruck>, { kPresent }, {}, { kLost }, {} },
+	{ happen<event::kOutOfHand>, { kPresent }, {}, { kLost, kUnsafe }, {} },
+	{ happen<event::kMadeShared>, {}, { kShared }, { kShared }, {} },
+	{ happen<event::kMadePrivate>, { kShared }, {}, {}, { kShared } },
+	{ happen<event::kRemoved>,
+	  { kPresent },
+	  {},
+	  {},
+	  { kPresent, kPrepared, kShown, kClaimed, kLost, kUnsafe } },
 };
 
 unsigned state_of(const Run &run)
@@ -63,15 +99,24 @@ bool is_sound(unsigned state)
 	       implies(Fact::kUnsafe, Fact::kLost);
 }
 
+unsigned mask_of(const Set &facts)
+{
+	unsigned mask = 0;
+
+	for (const Fact fact : facts)
+		mask |= 1u << static_cast<unsigned>(fact);
+	return mask;
+}
+
 /* How a state is come by, from an absent private page. */
-using Path = std::vector<Happens>;
+using Path = std::vector<const Row *>;
 
 std::unique_ptr<Run> walk(const Path &path)
 {
 	auto run = std::make_unique<Run>(false);
 
-	for (const Happens step : path)
-		step(*run);
+	for (const Row *const step : path)
+		step->happens(*run);
 	return run;
 }
 
@@ -79,40 +124,74 @@ void every_event_in_every_state()
 {
 	std::map<unsigned, Path> reached{ { 0, {} } };
 	std::vector<unsigned> todo{ 0 };
-	unsigned possible = 0, impossible = 0;
 
 	while (!todo.empty()) {
-		const Path path = reached[todo.back()];
+		const unsigned before = todo.back();
+		const Path path = reached[before];
 
 		todo.pop_back();
-		for (const Happens event : kAll) {
+		for (const Row &row : kAll) {
+			const unsigned has = mask_of(row.has), lacks = mask_of(row.lacks);
+			const bool possible = (before & has) == has && !(before & lacks);
 			const std::unique_ptr<Run> run = walk(path);
+
 			fake::expect_warnings(true);
-			event(*run);
-
-			const bool refused = fake::warnings() != 0;
-
+			row.happens(*run);
+			EXPECT_EQ(fake::warnings() == 0, possible);
 			fake::expect_warnings(false);
-			if (refused) {
-				impossible++;
+			if (!possible)
 				continue;
-			}
-			possible++;
 
 			const unsigned state = state_of(*run);
 
+			EXPECT_EQ(state, (before | mask_of(row.sets)) & ~mask_of(row.clears));
 			EXPECT(is_sound(state));
 			if (reached.count(state))
 				continue;
 			reached[state] = path;
-			reached[state].push_back(event);
+			reached[state].push_back(&row);
 			todo.push_back(state);
 		}
 	}
 	/* Absent; present and prepared, or not, and seen and given; sound, lost or unsafe. */
 	EXPECT_EQ(reached.size(), 2u * (1 + 5 * 3));
-	EXPECT_EQ(possible + impossible, static_cast<unsigned>(reached.size() * std::size(kAll)));
-	EXPECT(possible > 100 && impossible > 100);
+}
+
+/* Of several pages each is asked, and each changes; those around them do not. */
+void an_event_of_several_pages()
+{
+	constexpr unsigned kFrom = 60, kTo = 200;
+	/* Beside one that is not, whichever it is. */
+	for (const unsigned other : { kFrom, 100u, kTo - 1, kTo, kFrom - 1 }) {
+		const bool among = other >= kFrom && other < kTo;
+		Run run{ false }, absent{ false };
+
+		run.happens<event::kFilled>(other);
+		fake::expect_warnings(true);
+		run.happens<event::kFilled>(kFrom, kTo);
+		EXPECT_EQ(fake::warnings() != 0, among);
+		fake::expect_warnings(false);
+
+		absent.happens<event::kFilled>(kFrom, kTo);
+		absent.happens<event::kReady>(kFrom, kTo);
+		if (among)
+			absent.happens<event::kRemoved>(other);
+		fake::expect_warnings(true);
+		absent.happens<event::kSeen>(kFrom, kTo);
+		EXPECT_EQ(fake::warnings() != 0, among);
+		fake::expect_warnings(false);
+	}
+
+	Run run{ false };
+
+	run.happens<event::kFilled>(0, kRunPages);
+	run.happens<event::kReady>(kFrom, kTo);
+	EXPECT_EQ(run.prepared().next_set(0), kFrom);
+	EXPECT_EQ(run.prepared().next_clear(kFrom), kTo);
+	run.happens<event::kRemoved>(kFrom, kTo);
+	EXPECT(run.prepared().none());
+	EXPECT_EQ(run.present().next_clear(0), kFrom);
+	EXPECT_EQ(run.present().next_set(kFrom), kTo);
 }
 
 /* ---- marks that nobody tells of ------------------------------------------------------- */
@@ -250,6 +329,7 @@ void promotion_of_preallocated_memory()
 
 } /* namespace */
 
-GMEM_SUITE(facts, CASE(every_event_in_every_state), CASE(a_mark_beside_the_page_faulted_on),
-	   CASE(a_mark_in_a_giant), CASE(poison_leaves_the_neighbours_mapped),
-	   CASE(populate_that_could_not_be_undone), CASE(promotion_of_preallocated_memory));
+GMEM_SUITE(facts, CASE(every_event_in_every_state), CASE(an_event_of_several_pages),
+	   CASE(a_mark_beside_the_page_faulted_on), CASE(a_mark_in_a_giant),
+	   CASE(poison_leaves_the_neighbours_mapped), CASE(populate_that_could_not_be_undone),
+	   CASE(promotion_of_preallocated_memory));
