@@ -306,6 +306,28 @@ void populate_that_could_not_be_undone()
 	kapi_page_put(page);
 }
 
+/* Memory failure marks the page while it is written to. */
+int fill_and_mark(struct kvm *, gmem_u64, gmem_u64 pfn, void *, int, void *)
+{
+	struct page *const page = fake::page_of_pfn(pfn);
+
+	page->content = 88;
+	page->poisoned = true;
+	return -EIO;
+}
+
+void populate_of_a_page_that_is_marked_meanwhile()
+{
+	Guest g{ 512, fake::kSnpVm };
+
+	EXPECT_EQ(fake::populate(g.vm, 5, world_user_memory(), 1, fill_and_mark, nullptr), -EIO);
+	/* The host does not touch it any more, not even to clear it. */
+	EXPECT_EQ(g.file.cached(5)->content.load(), 88u);
+	EXPECT_EQ(fake::fault(g.vm, 5), -EHWPOISON);
+	EXPECT_EQ(fake::fault(g.vm, 6), 0);
+	EXPECT_EQ(g.order(6), 0);
+}
+
 /* ---- promotion is wanted ---------------------------------------------------------------- */
 
 /* Preallocated in small pages, then used. */
@@ -332,4 +354,5 @@ void promotion_of_preallocated_memory()
 GMEM_SUITE(facts, CASE(every_event_in_every_state), CASE(an_event_of_several_pages),
 	   CASE(a_mark_beside_the_page_faulted_on), CASE(a_mark_in_a_giant),
 	   CASE(poison_leaves_the_neighbours_mapped), CASE(populate_that_could_not_be_undone),
+	   CASE(populate_of_a_page_that_is_marked_meanwhile),
 	   CASE(promotion_of_preallocated_memory));
