@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What is known of pages (docs/pages.md): the table of events, gone through in every
- * state that there is; and marks of the hardware, poison and callbacks that come when
- * nobody looks.
+ * state that there is; a run as a block; and marks of the hardware, poison and callbacks
+ * that come when nobody looks.
  */
 #include <map>
 #include <memory>
@@ -194,6 +194,117 @@ void an_event_of_several_pages()
 	EXPECT_EQ(run.present().next_set(kFrom), kTo);
 }
 
+/* ---- a run as a block ---------------------------------------------------------------- */
+
+void a_run_and_its_block()
+{
+	Guest g{ 1024 };
+
+	EXPECT_EQ(g.allocate(0, 1024), 0);
+	struct page *const block = g.file.cached(0), *const elsewhere = g.file.cached(512);
+	Run run{ false };
+
+	EXPECT(!run.block() && !run.whole());
+	run.fill(block);
+	EXPECT(run.block() == block && run.whole());
+	run.happens<event::kRemoved>(5);
+	EXPECT(run.block() == block && !run.whole());
+	run.fill(5, kapi_page_nth(block, 5));
+	EXPECT(run.block() == block && run.whole());
+	run.happens<event::kRemoved>(5);
+	run.fill(5, elsewhere);
+	EXPECT(!run.block() && !run.whole());
+	run.happens<event::kRemoved>(0, kRunPages);
+
+	/* As one until it is split, or nothing of it is left. */
+	run.fill(block);
+	EXPECT(!run.as_one());
+	run.taken_as_one();
+	run.happens<event::kRemoved>(0, kRunPages - 1);
+	EXPECT(run.block() == block && run.as_one());
+	run.happens<event::kRemoved>(kRunPages - 1);
+	EXPECT(!run.block() && !run.as_one());
+	run.fill(block);
+	run.taken_as_one();
+	run.split();
+	EXPECT(run.block() == block && !run.as_one());
+}
+
+/* What was handed out huge, when @kEvent has happened to one of its pages. */
+template <Event kEvent> void expect_then(bool huge, bool joined, bool shared = false)
+{
+	Guest g{ 512 };
+
+	EXPECT_EQ(g.allocate(0, 512), 0);
+	Run run{ shared };
+
+	EXPECT_EQ(run.shared().all(), shared);
+	run.fill(g.file.cached(0));
+	run.happens<event::kReady>(0, kRunPages);
+	EXPECT(!run.huge() && !run.joined());
+	run.handed_out_huge();
+	EXPECT(run.huge() && run.joined());
+	run.happens<kEvent>(7);
+	EXPECT_EQ(run.huge(), huge);
+	EXPECT_EQ(run.joined(), joined);
+}
+
+void what_ends_huge_and_joined()
+{
+	expect_then<event::kSeen>(true, true);
+	expect_then<event::kGiven>(true, true);
+	/* The neighbours stay mapped, and are split when one of them is unmapped. */
+	expect_then<event::kStruck>(false, true);
+	expect_then<event::kOutOfHand>(false, true);
+	expect_then<event::kTakenBack>(false, false);
+	expect_then<event::kGivenBack>(false, false);
+	expect_then<event::kMadeShared>(false, false);
+	expect_then<event::kMadePrivate>(false, false, true);
+	expect_then<event::kRemoved>(false, false);
+}
+
+void when_a_run_wants_promotion()
+{
+	Guest g{ 1024 };
+
+	EXPECT_EQ(g.allocate(0, 1024), 0);
+	struct page *const block = g.file.cached(0), *const elsewhere = g.file.cached(512);
+	Run run{ false };
+
+	for (unsigned i = 0; i < kRunPages; i++)
+		run.fill(i, kapi_page_nth(i % 2 ? block : elsewhere, i));
+	run.seen_where_it_fits();
+	EXPECT(!run.promotable() && !run.wants_promotion());
+	run.happens<event::kReady>(0, kRunPages);
+	EXPECT(run.promotable() && run.wants_promotion());
+	/* It is said once, and again when it has changed meanwhile. */
+	EXPECT(!run.wants_promotion());
+	run.happens<event::kMadeShared>(7);
+	EXPECT(!run.promotable() && !run.wants_promotion());
+	EXPECT(!run.uniform() && !run.owns(7) && run.owns(8) && !run.owned().test(7));
+	run.happens<event::kMadePrivate>(7);
+	EXPECT(run.promotable() && run.wants_promotion());
+	run.happens<event::kTakenBack>(7);
+	run.happens<event::kReady>(7);
+	EXPECT(run.promotable() && run.wants_promotion());
+	run.move_to(block);
+	EXPECT(run.block() == block && !run.promotable() && !run.wants_promotion());
+	run.happens<event::kRemoved>(7);
+	run.fill(7, elsewhere);
+	run.happens<event::kReady>(7);
+	EXPECT(run.promotable() && run.wants_promotion());
+	run.happens<event::kStruck>(7);
+	EXPECT(!run.promotable() && !run.wants_promotion());
+
+	/* Not where it could not be mapped huge, however ready it is. */
+	Run unseen{ false };
+
+	for (unsigned i = 0; i < kRunPages; i++)
+		unseen.fill(i, kapi_page_nth(i % 2 ? block : elsewhere, i));
+	unseen.happens<event::kReady>(0, kRunPages);
+	EXPECT(unseen.promotable() && !unseen.wants_promotion());
+}
+
 /* ---- marks that nobody tells of ------------------------------------------------------- */
 
 /* The neighbours are mapped without it. */
@@ -349,10 +460,36 @@ void promotion_of_preallocated_memory()
 	EXPECT_EQ(g.order(5), 9);
 }
 
+/* What it has seen holds when the mark has gone again. */
+void a_mark_that_promotion_has_seen()
+{
+	Guest g{ 512 };
+
+	fake::set_no_blocks(true);
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT_EQ(fake::fault(g.vm, i), 0);
+	fake::set_no_blocks(false);
+	g.file.cached(7)->poisoned = true;
+	EXPECT(fake::run_work());
+	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 0);
+	g.file.cached(7)->poisoned = false;
+	EXPECT_EQ(g.punch(5, 6), 0);
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	EXPECT(!fake::run_work());
+	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 0);
+	/* Unlike that of a page that has gone. */
+	EXPECT_EQ(g.punch(7, 8), 0);
+	EXPECT_EQ(fake::fault(g.vm, 7), 0);
+	EXPECT(fake::run_work());
+	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 1);
+}
+
 } /* namespace */
 
 GMEM_SUITE(facts, CASE(every_event_in_every_state), CASE(an_event_of_several_pages),
-	   CASE(a_mark_beside_the_page_faulted_on), CASE(a_mark_in_a_giant),
-	   CASE(poison_leaves_the_neighbours_mapped), CASE(populate_that_could_not_be_undone),
+	   CASE(a_run_and_its_block), CASE(what_ends_huge_and_joined),
+	   CASE(when_a_run_wants_promotion), CASE(a_mark_beside_the_page_faulted_on),
+	   CASE(a_mark_in_a_giant), CASE(poison_leaves_the_neighbours_mapped),
+	   CASE(populate_that_could_not_be_undone),
 	   CASE(populate_of_a_page_that_is_marked_meanwhile),
-	   CASE(promotion_of_preallocated_memory));
+	   CASE(promotion_of_preallocated_memory), CASE(a_mark_that_promotion_has_seen));
