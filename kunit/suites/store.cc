@@ -115,6 +115,10 @@ void small_by_policy()
 	EXPECT_EQ(file.cached_pages(0, 1024), 1u);
 	EXPECT_EQ(file->allocate(pages(512, 1024)).code(), 0);
 	EXPECT_EQ(file.cached_pages(0, 1024), 513u);
+	/* Nor is it promoted when all of it is there. */
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT_EQ(get(file, i).order, 0u);
+	EXPECT(!file.store().next_promotion(PageIndex{ 0 }).ok());
 }
 
 void small_where_a_part_is_shared()
