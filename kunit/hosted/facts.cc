@@ -334,6 +334,31 @@ void a_mark_beside_the_page_faulted_on()
 	EXPECT_EQ(g.order(601), 0);
 }
 
+/* All that are there when somebody looks, not the first alone; they may have gone later. */
+void two_marks_in_a_run()
+{
+	Guest g{ 512 };
+
+	EXPECT_EQ(g.allocate(0, 512), 0);
+	g.file.cached(9)->poisoned = true;
+	g.file.cached(300)->poisoned = true;
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	EXPECT_EQ(g.order(5), 0);
+	g.file.cached(9)->poisoned = false;
+	g.file.cached(300)->poisoned = false;
+	/* Each is lost until another page, which here comes to lie in its place, is there. */
+	EXPECT_EQ(g.punch(9, 10), 0);
+	EXPECT_EQ(fake::fault(g.vm, 9), 0);
+	g.vm->tables.zap(0, 512);
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	EXPECT_EQ(g.order(5), 0);
+	EXPECT_EQ(g.punch(300, 301), 0);
+	EXPECT_EQ(fake::fault(g.vm, 300), 0);
+	g.vm->tables.zap(0, 512);
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	EXPECT_EQ(g.order(5), 9);
+}
+
 void a_mark_in_a_giant()
 {
 	fake::set_reserve(1);
@@ -489,7 +514,7 @@ void a_mark_that_promotion_has_seen()
 GMEM_SUITE(facts, CASE(every_event_in_every_state), CASE(an_event_of_several_pages),
 	   CASE(a_run_and_its_block), CASE(what_ends_huge_and_joined),
 	   CASE(when_a_run_wants_promotion), CASE(a_mark_beside_the_page_faulted_on),
-	   CASE(a_mark_in_a_giant), CASE(poison_leaves_the_neighbours_mapped),
-	   CASE(populate_that_could_not_be_undone),
+	   CASE(two_marks_in_a_run), CASE(a_mark_in_a_giant),
+	   CASE(poison_leaves_the_neighbours_mapped), CASE(populate_that_could_not_be_undone),
 	   CASE(populate_of_a_page_that_is_marked_meanwhile),
 	   CASE(promotion_of_preallocated_memory), CASE(a_mark_that_promotion_has_seen));
