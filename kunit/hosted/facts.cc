@@ -359,6 +359,21 @@ void two_marks_in_a_run()
 	EXPECT_EQ(g.order(5), 9);
 }
 
+/* It was noted when somebody asked for the page, and holds when it has gone. */
+void a_mark_that_a_fault_has_seen()
+{
+	Guest g{ 512 };
+
+	EXPECT_EQ(g.allocate(0, 512), 0);
+	g.file.cached(9)->poisoned = true;
+	EXPECT_EQ(fake::fault(g.vm, 9), -EHWPOISON);
+	g.file.cached(9)->poisoned = false;
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	EXPECT_EQ(g.order(5), 0);
+	EXPECT_EQ(fake::fault(g.vm, 9), 0);
+	EXPECT_EQ(g.order(9), 0);
+}
+
 void a_mark_in_a_giant()
 {
 	fake::set_reserve(1);
@@ -514,7 +529,7 @@ void a_mark_that_promotion_has_seen()
 GMEM_SUITE(facts, CASE(every_event_in_every_state), CASE(an_event_of_several_pages),
 	   CASE(a_run_and_its_block), CASE(what_ends_huge_and_joined),
 	   CASE(when_a_run_wants_promotion), CASE(a_mark_beside_the_page_faulted_on),
-	   CASE(two_marks_in_a_run), CASE(a_mark_in_a_giant),
+	   CASE(two_marks_in_a_run), CASE(a_mark_that_a_fault_has_seen), CASE(a_mark_in_a_giant),
 	   CASE(poison_leaves_the_neighbours_mapped), CASE(populate_that_could_not_be_undone),
 	   CASE(populate_of_a_page_that_is_marked_meanwhile),
 	   CASE(promotion_of_preallocated_memory), CASE(a_mark_that_promotion_has_seen));
