@@ -10,6 +10,7 @@
 
 #include <gmem/consumer.h>
 
+#include "kunit/fakes/holds.h"
 #include "kunit/hosted/share.h"
 
 using namespace gmem_test;
@@ -341,6 +342,7 @@ void consumers_come_before_a_conversion_or_after()
 		if (asleep++)
 			return;
 		EXPECT_EQ(gmem_consumer_get_page(had, 5, false, &page, &order), -EAGAIN);
+		EXPECT(fake::KernelHold(g.vm, 6).error() != 0);
 		binder = std::thread([&] {
 			EXPECT_EQ(gmem_consumer_bind(g.file.handle, 0, 16, &kQuiet, &second,
 						     GMEM_CONSUMER_SHARED, &late),
