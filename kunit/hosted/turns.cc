@@ -10,6 +10,7 @@
 
 #include <gmem/consumer.h>
 
+#include "kunit/fakes/holds.h"
 #include "kunit/hosted/share.h"
 
 using namespace gmem_test;
@@ -341,6 +342,7 @@ void consumers_come_before_a_conversion_or_after()
 		if (asleep++)
 			return;
 		EXPECT_EQ(gmem_consumer_get_page(had, 5, false, &page, &order), -EAGAIN);
+		EXPECT(fake::KernelHold(g.vm, 6).error() != 0);
 		binder = std::thread([&] {
 			EXPECT_EQ(gmem_consumer_bind(g.file.handle, 0, 16, &kQuiet, &second,
 						     GMEM_CONSUMER_SHARED, &late),
@@ -358,6 +360,37 @@ void consumers_come_before_a_conversion_or_after()
 	gmem_consumer_unbind(had);
 }
 
+/* What is private already may be had beside what becomes it. */
+void private_pages_do_not_wait_for_a_conversion()
+{
+	const ShareGuest g{ 512 };
+	Quiet quiet;
+	struct gmem_consumer *consumer = nullptr;
+	unsigned asleep = 0;
+
+	EXPECT_EQ(g.file.convert(12, 13, true), 0);
+	EXPECT_EQ(gmem_consumer_bind(g.file.handle, 0, 512, &kQuiet, &quiet, GMEM_CONSUMER_SHARED,
+				     &consumer),
+		  0);
+	EXPECT(g.file.user_write(5, 5));
+	fake::hold_until_sleep(g.file.cached(5), 2);
+	while_asleep([&] {
+		struct page *page;
+		unsigned order;
+
+		if (asleep++)
+			return;
+		EXPECT_EQ(gmem_consumer_get_page(consumer, 5, false, &page, &order), -EAGAIN);
+		REQUIRE(gmem_consumer_get_page(consumer, 12, true, &page, &order) == 0);
+		EXPECT(page == g.file.cached(12));
+		gmem_consumer_put_page(page);
+	});
+	EXPECT_EQ(g.file.convert(0, 512, true), 0);
+	fake::set_on_sleep(nullptr);
+	EXPECT(asleep > 0);
+	gmem_consumer_unbind(consumer);
+}
+
 } /* namespace */
 
 GMEM_SUITE(turns, CASE(allocation_and_punch_take_turns), CASE(a_long_conversion_takes_turns),
@@ -368,4 +401,5 @@ GMEM_SUITE(turns, CASE(allocation_and_punch_take_turns), CASE(a_long_conversion_
 	   CASE(a_failed_conversion_lets_everybody_in), CASE(conversions_in_the_smallest_turns),
 	   CASE(parts_of_one_file_are_kept_together),
 	   CASE(whoever_waits_for_the_lock_can_be_killed),
-	   CASE(consumers_come_before_a_conversion_or_after));
+	   CASE(consumers_come_before_a_conversion_or_after),
+	   CASE(private_pages_do_not_wait_for_a_conversion));

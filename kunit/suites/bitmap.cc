@@ -83,6 +83,10 @@ void ranges()
 			to = std::min(to, from + 64);
 		if (step % 5 == 0)
 			from -= from % 64;
+		if (from < to) {
+			EXPECT_EQ(pair.bitmap.has_all(from, to), pair.next(from, false) >= to);
+			EXPECT_EQ(pair.bitmap.has_none(from, to), pair.next(from, true) >= to);
+		}
 		if (value)
 			pair.bitmap.set_range(from, to);
 		else
@@ -94,6 +98,11 @@ void ranges()
 	pair.check();
 	pair.bitmap.set_range(0, 512);
 	EXPECT(pair.bitmap.all());
+	pair.bitmap.reset(100);
+	EXPECT(pair.bitmap.has_all(3, 100) && !pair.bitmap.has_all(3, 101));
+	pair.bitmap.reset_range(0, 512);
+	pair.bitmap.set(100);
+	EXPECT(pair.bitmap.has_none(3, 100) && !pair.bitmap.has_none(3, 101));
 	pair.bitmap.reset_range(0, 512);
 	EXPECT(pair.bitmap.none());
 	pair.bitmap.set_range(0, 0);

@@ -27,12 +27,12 @@ Got get(const TestFile &file, std::uint64_t index, unsigned fit = kRunOrder)
 }
 
 int populate(const TestFile &file, std::uint64_t index, int answer, std::uint64_t content,
-	     unsigned fit = kRunOrder)
+	     unsigned fit = kRunOrder, bool sure = true)
 {
 	std::uint64_t done;
 
 	return file.store()
-		.populate(pages(index, index + 1), file.access(index, fit), true, true, done,
+		.populate(pages(index, index + 1), file.access(index, fit), true, sure, done,
 			  [&](Gfn, Pfn pfn) {
 				  world_page_write(world_page(pfn.value), content);
 				  return Status{ answer };
@@ -115,6 +115,10 @@ void small_by_policy()
 	EXPECT_EQ(file.cached_pages(0, 1024), 1u);
 	EXPECT_EQ(file->allocate(pages(512, 1024)).code(), 0);
 	EXPECT_EQ(file.cached_pages(0, 1024), 513u);
+	/* Nor is it promoted when all of it is there. */
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT_EQ(get(file, i).order, 0u);
+	EXPECT(!file.store().next_promotion(PageIndex{ 0 }).ok());
 }
 
 void small_where_a_part_is_shared()
@@ -242,6 +246,21 @@ void failed_prepare_can_be_repeated()
 	EXPECT_EQ(platform.prepared_pages, 513u);
 }
 
+/* What a neighbour's mapping may show stays as it is until the content is at hand. */
+void not_taken_back_for_content_that_may_be_missing()
+{
+	NotedPlatform platform{ kRunOrder, true };
+	const TestFile file{ 512, platform };
+	REQUIRE(file);
+
+	EXPECT_EQ(get(file, 9).order, kRunOrder);
+	world_page_write(file.cached(4), 41);
+	EXPECT_EQ(populate(file, 4, 0, 42, kRunOrder, false), -EFAULT);
+	EXPECT_EQ(world_page_read(file.cached(4)), 41u);
+	EXPECT_EQ(get(file, 4).order, kRunOrder);
+	EXPECT_EQ(platform.prepares, 1u);
+}
+
 void content_comes_once()
 {
 	NotedPlatform platform{ kRunOrder, true };
@@ -305,5 +324,5 @@ GMEM_SUITE(store, CASE(shared_pages_are_not_populated), CASE(a_run_comes_as_one_
 	   CASE(allocated_is_not_prepared), CASE(allocation_of_a_part_is_a_part),
 	   CASE(neighbours_are_prepared_one_by_one), CASE(unjoined_pages_stay_small),
 	   CASE(prepared_one_by_one_is_not_as_one), CASE(failed_prepare_can_be_repeated),
-	   CASE(content_comes_once), CASE(failed_content_leaves_a_new_page),
-	   CASE(poison_where_nothing_is));
+	   CASE(not_taken_back_for_content_that_may_be_missing), CASE(content_comes_once),
+	   CASE(failed_content_leaves_a_new_page), CASE(poison_where_nothing_is));
