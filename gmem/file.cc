@@ -75,6 +75,9 @@ Result<PageRef> File::user_page(PageIndex index)
 
 		if (backing.status() == error(EAGAIN))
 			return error(EFAULT);
+		/* The platform's; a conversion's is one that ends. */
+		if (backing.status() == error(EBUSY))
+			return error(EIO);
 		GMEM_CHECK(backing);
 
 		PageRef &page = backing.value().page;

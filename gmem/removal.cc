@@ -121,6 +121,9 @@ PageRef PageStore::remove_from(Run &run, IndexRange range, Platform &platform)
 	if (run.empty())
 		return PageRef{};
 	break_giant(range.start);
+	/* The allocator does not look for marks in a block. */
+	if (run.whole())
+		strike_marked(run);
 	if (range.size() == kRunPages && run.whole() && run.lost().none() &&
 	    remove_whole(run, range.start, platform))
 		return PageRef{};

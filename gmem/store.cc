@@ -145,7 +145,14 @@ void PageStore::strike_marked(Run &run)
 {
 	for (unsigned slot = 0;
 	     (slot = kapi_pages_next_poisoned(run.block(), slot, kRunPages)) < kRunPages; slot++)
-		run.happens<event::kStruck>(slot);
+		strike(run, slot, kapi_page_nth(run.block(), slot));
+}
+
+/* @page is lost, be it that the hardware alone has said so. */
+void PageStore::strike(Run &run, unsigned slot, struct page *page)
+{
+	break_giant(PageIndex{ kapi_cache_index(page) });
+	run.happens<event::kStruck>(slot);
 }
 
 Status PageStore::prepare_page(Run &run, unsigned slot, struct page *page, const Access &access,
@@ -259,7 +266,7 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 bool PageStore::is_lost(Run &run, unsigned slot, struct page *page)
 {
 	if (kapi_page_poisoned(page) && !run.lost().test(slot))
-		run.happens<event::kStruck>(slot);
+		strike(run, slot, page);
 	return kapi_page_poisoned(page) || run.unsafe().test(slot);
 }
 

@@ -250,6 +250,7 @@ class PageStore {
 	}
 	Status split_block(Run &run, Platform &platform);
 	void strike_marked(Run &run);
+	void strike(Run &run, unsigned slot, struct page *page);
 	bool is_lost(Run &run, unsigned slot, struct page *page);
 	bool can_be_huge(Run &run, unsigned fit);
 	void want_promotion(Run &run);
