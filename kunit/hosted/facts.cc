@@ -160,6 +160,26 @@ void a_mark_in_a_giant()
 	EXPECT_EQ(g.file.store().stats().get(KAPI_STAT_GIANTS), 0);
 }
 
+/* The mark may go; the page stays out of mappings of more than itself (docs/pages.md). */
+void a_mark_in_a_giant_that_goes_again()
+{
+	fake::set_reserve(1);
+	Guest g{ 1ull << kGiantOrder };
+
+	EXPECT_EQ(fake::fault(g.vm, 1000), 0);
+	EXPECT_EQ(g.order(1000), 18);
+	g.file.cached(5000)->poisoned = true;
+	g.vm->tables.zap(0, 1ull << kGiantOrder);
+	/* Only who looks at its own run sees it. */
+	EXPECT_EQ(fake::fault(g.vm, 5001), 0);
+	EXPECT_EQ(g.order(5001), 0);
+	g.file.cached(5000)->poisoned = false;
+	EXPECT_EQ(fake::fault(g.vm, 1000), 0);
+	EXPECT_EQ(g.order(1000), 9);
+	EXPECT_EQ(g.order(5000), -1);
+	EXPECT_EQ(g.file.store().stats().get(KAPI_STAT_GIANTS), 0);
+}
+
 /* ---- poison -------------------------------------------------------------------------- */
 
 void poison_leaves_the_neighbours_mapped()
@@ -251,5 +271,6 @@ void promotion_of_preallocated_memory()
 } /* namespace */
 
 GMEM_SUITE(facts, CASE(every_event_in_every_state), CASE(a_mark_beside_the_page_faulted_on),
-	   CASE(a_mark_in_a_giant), CASE(poison_leaves_the_neighbours_mapped),
-	   CASE(populate_that_could_not_be_undone), CASE(promotion_of_preallocated_memory));
+	   CASE(a_mark_in_a_giant), CASE(a_mark_in_a_giant_that_goes_again),
+	   CASE(poison_leaves_the_neighbours_mapped), CASE(populate_that_could_not_be_undone),
+	   CASE(promotion_of_preallocated_memory));
