@@ -110,6 +110,7 @@ void PageStore::become_giant(Giant &giant, PageIndex index, struct page *first,
 
 	/* From here on whoever takes a page out breaks it; nobody maps it yet. */
 	stats_.add(KAPI_STAT_GIANTS);
+	giant.first = first;
 	giant.intact.store(true);
 	for (std::uint64_t i = 0; i < 1ull << kGiantOrder; i += kRunPages) {
 		Run &run = *runs_.load(run_number(start + i));
@@ -133,8 +134,8 @@ bool PageStore::is_giant(const Giant &giant, PageIndex index)
 
 	if (!giant.intact.load())
 		return false;
-	if (kapi_pages_next_poisoned(kapi_cache_peek(inode_, index.round_down(kGiantOrder).value),
-				     0, kPages) == kPages)
+	/* Not by way of the page cache: others' runs are not locked, and may go meanwhile. */
+	if (kapi_pages_next_poisoned(giant.first, 0, kPages) == kPages)
 		return true;
 	break_giant(index);
 	return false;

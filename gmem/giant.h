@@ -30,6 +30,8 @@ struct Giant {
 	 * giant, so a fault that still saw it set is dropped by its holder.
 	 */
 	std::atomic<bool> intact{ false };
+	/* Of that block; set before intact. Others' by now, perhaps, once it is not. */
+	struct page *first = nullptr;
 };
 
 } /* namespace gmem */

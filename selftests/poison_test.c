@@ -3,9 +3,13 @@
  * Hardware poison in guest memory: the guest's touch of the page is an exit
  * with EHWPOISON, its neighbours are unharmed, and the page is lost, not reused.
  */
+#include <fcntl.h>
+#include <linux/kernel-page-flags.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "guest.h"
+#include "kmod/gmem_test_abi.h"
 #include "poison.h"
 
 #define FILE_SIZE	(2 * SZ_2M)
@@ -119,12 +123,61 @@ static void test_close(void)
 	vm_free(vm);
 }
 
+/* A mark on a page that nobody has told of: memory failure did not find the page ours. */
+static void mark_untold(int fd, u64 index)
+{
+	struct gmem_test_fail fail = { .symbol = "kapi_poison_expose", .calls = 1 };
+	const int tester = open(GMEM_TEST_PATH, O_RDWR | O_CLOEXEC);
+
+	CHECK_OK(tester);
+	CHECK_OK(ioctl(tester, GMEM_TEST_FAIL, &fail));
+	CHECK_EQ(poison_try(fd, index, false), -EBUSY);
+	fail.calls = 0;
+	CHECK_OK(ioctl(tester, GMEM_TEST_FAIL, &fail));
+	CHECK_EQ(fail.left, 0);
+	close(tester);
+}
+
+static u64 flags_of(u64 pfn)
+{
+	const int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	u64 flags;
+
+	CHECK_EQ(pread(fd, &flags, sizeof(flags), pfn * sizeof(flags)), sizeof(flags));
+	close(fd);
+	return flags;
+}
+
+/* A whole run goes back to the allocator in one piece, but not with a marked page in it. */
+static void test_a_marked_page_is_not_freed(void)
+{
+	struct gmem_test_pfn page = { .index = 77 };
+	const u64 size = 64 * SZ_1M;
+	struct vm *vm;
+	int tester;
+
+	poison_require();
+	tester = open(GMEM_TEST_PATH, O_RDWR | O_CLOEXEC);
+	vm = vm_create_private(1);
+	page.fd = vm_add_private(vm, size);
+	MUST(guest_fill(&vm->vcpus[0], TEST_GPA, size, 0x600));
+	CHECK_OK(ioctl(tester, GMEM_TEST_PFN, &page));
+	mark_untold(page.fd, page.index);
+	CHECK(flags_of(page.pfn) & 1ull << KPF_HWPOISON, "no mark");
+	/* More than a processor keeps for itself. */
+	MUST(gmem_punch(page.fd, 0, size));
+	CHECK(flags_of(page.pfn) & 1ull << KPF_HWPOISON, "no mark");
+	CHECK(!(flags_of(page.pfn) & 1ull << KPF_BUDDY), "the allocator has a marked page");
+	close(tester);
+}
+
 static const struct tap_test tests[] = {
 	TAP_TEST(test_touch),
 	TAP_TEST(test_unmapped_page),
 	TAP_TEST(test_pre_fault),
 	TAP_TEST(test_punch_replaces_the_page),
 	TAP_TEST(test_close),
+	TAP_TEST(test_a_marked_page_is_not_freed),
 };
 
 int main(void)

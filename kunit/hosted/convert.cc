@@ -4,6 +4,7 @@
  * becomes of pages, of their content and of what maps them. What refuses it is in
  * convert_refused.cc; the VM's ioctl in convert_vm.cc.
  */
+#include "arch/x86/snp_platform.h"
 #include "kunit/fakes/platform.h"
 #include "kunit/hosted/share.h"
 
@@ -347,6 +348,39 @@ void content_goes_on_models()
 	}
 }
 
+/*
+ * A page that there is no place for in a block that the platform does not split: user space
+ * would touch it again and again, as it does beside a conversion, which ends.
+ */
+void user_space_does_not_wait_for_a_split()
+{
+	fake::set_platform(KAPI_PLATFORM_SNP_MODEL);
+	{
+		const ShareGuest g{ 512, kMmap };
+		Rmp &rmp = SnpPlatform::machine()->rmp;
+		unsigned order = 99;
+
+		fake::set_platform(KAPI_PLATFORM_NONE);
+		EXPECT_EQ(g.access(3, &order), 0);
+		EXPECT_EQ(order, kRunOrder);
+
+		struct page *const lost = g.file.cached(9);
+		const Pfn pfn{ kapi_page_pfn(lost) };
+
+		rmp.inject_psmash(RmpCode::FailInuse, Injection<RmpCode>::kForever);
+		EXPECT_EQ(g.file.punch(9, 10), 0);
+		EXPECT_EQ(g.file.convert(9, 10, false), 0);
+		EXPECT_EQ(g.file.touch(9), -EIO);
+		rmp.inject_psmash(RmpCode::Ok, 0);
+		EXPECT_EQ(g.file.user_read(9), 0u);
+		EXPECT_EQ(g.file.punch(0, 512), 0);
+		EXPECT(rmp.update(pfn, {}) == RmpCode::Ok);
+		kapi_page_put(lost);
+	}
+	fake::return_to_user();
+	(void)fake::reports();
+}
+
 /* Real SNP: the RMP's entries come and go. */
 void hardware_owns_private_pages_only()
 {
@@ -431,6 +465,7 @@ GMEM_SUITE(convert, CASE(bad_arguments), CASE(a_descriptor_is_not_enough),
 	   CASE(absent_pages_have_a_state_too), CASE(only_what_changes_is_touched),
 	   CASE(alternating_pages), CASE(stretches), CASE(a_page_of_a_huge_run), CASE(whole_runs),
 	   CASE(several_memslots_at_offsets), CASE(binding_tells_kvm_the_state),
-	   CASE(content_goes_on_models), CASE(hardware_owns_private_pages_only),
-	   CASE(a_fault_too_late), CASE(populate_of_a_converting_file),
+	   CASE(content_goes_on_models), CASE(user_space_does_not_wait_for_a_split),
+	   CASE(hardware_owns_private_pages_only), CASE(a_fault_too_late),
+	   CASE(populate_of_a_converting_file),
 	   CASE(without_blocks_pages_convert_and_are_promoted));

@@ -7,6 +7,7 @@
 #include <memory>
 #include <thread>
 
+#include "kunit/fakes/sched.h"
 #include "kunit/fakes/share.h"
 #include "kunit/hosted/guest.h"
 
@@ -183,10 +184,37 @@ void a_fallocate_while_it_is_filled()
 	EXPECT(g.file.cached(2048) == kapi_page_nth(g.file.cached(0), 2048));
 }
 
+/*
+ * Its beginning goes, by whichever steps, while somebody is about to map all of it: what
+ * is looked at is the block that it was.
+ */
+void its_beginning_goes_while_it_is_mapped()
+{
+	static std::unique_ptr<GiantGuest> g;
+
+	fake::sched::explore({ [] {
+				      g = std::make_unique<GiantGuest>();
+				      EXPECT_EQ(g->fault(1000), 18u);
+			      },
+			       { [] {
+					const int ret = fake::fault(g->vm, 1000);
+
+					EXPECT(ret == 0 || ret == -EAGAIN);
+				},
+				 [] { g->punch(0, kRunPages); } },
+			       [] {
+				       EXPECT_EQ(g->giants(), 0);
+				       EXPECT_EQ(g->fault(1000), 9u);
+				       g.reset();
+				       fake::check_clean();
+			       } },
+			     1);
+}
+
 } /* namespace */
 
 GMEM_SUITE(giants, CASE(a_gigabyte_is_mapped_as_one), CASE(only_where_it_fits),
 	   CASE(without_a_reserve_runs_do), CASE(a_run_that_is_there_already_stays),
 	   CASE(the_first_hole_ends_it), CASE(poison_ends_it), CASE(a_failed_populate_ends_it),
 	   CASE(a_hole_while_it_is_filled), CASE(a_hole_where_it_is_not_filled_yet),
-	   CASE(a_fallocate_while_it_is_filled));
+	   CASE(a_fallocate_while_it_is_filled), CASE(its_beginning_goes_while_it_is_mapped));
