@@ -105,11 +105,15 @@ void MemslotBinding::converted(IndexRange range, bool to_private)
 
 void MemslotBinding::end(IndexRange)
 {
-	/* What lies between stretches that have changed was as wanted before. */
-	if (!changed_.empty())
+	/*
+	 * Only a conversion's, which has the inode lock for itself. What lies between
+	 * stretches that have changed was as wanted before.
+	 */
+	if (!changed_.empty()) {
 		kapi_attributes_changed(kvm_, slot_, changed_.start.value, changed_.end.value,
 					changed_to_private_);
-	changed_ = {};
+		changed_ = {};
+	}
 	kapi_mmu_end(kvm_);
 }
 
