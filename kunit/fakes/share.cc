@@ -340,9 +340,12 @@ kapi_u64 kapi_cache_first_used(struct inode *inode, kapi_u64 start, kapi_u64 end
 	if (!inode->invalidate_lock.held_exclusively())
 		bug("references are looked at without the inode lock");
 	for_each_page(inode, start, end, [&](struct page *page) {
-		if (page->refs != 1)
+		/* Read once: a guest's fault may take a reference in the middle. */
+		const bool used = page->refs != 1;
+
+		if (used)
 			end = page->index;
-		return page->refs == 1;
+		return !used;
 	});
 	return end;
 }
@@ -359,9 +362,11 @@ kapi_u64 kapi_cache_first_poisoned(struct inode *inode, kapi_u64 start, kapi_u64
 	if (before_look)
 		before_look(start);
 	for_each_page(inode, start, end, [&](struct page *page) {
-		if (page->poisoned)
+		const bool marked = page->poisoned;
+
+		if (marked)
 			end = page->index;
-		return !page->poisoned;
+		return !marked;
 	});
 	return end;
 }
