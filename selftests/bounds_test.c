@@ -13,10 +13,10 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "clock.h"
 #include "gmem.h"
 #include "guest.h"
 #include "nobody.h"
@@ -50,14 +50,6 @@ struct outcome {
 	double seconds, dying;
 	long slab;		/* bytes that slab grew at the most */
 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
 
 static long slab_bytes(void)
 {

@@ -11,9 +11,9 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gmem.h"
 #include "guest.h"
 #include "kmod/gmem_test_abi.h"
@@ -43,14 +43,6 @@ static struct race {
 	int other_fd;
 	u64 accesses, looks, conversions, busy, punches, lives;
 } race;
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
 
 static bool over(void)
 {

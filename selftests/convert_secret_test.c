@@ -11,9 +11,9 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gmem.h"
 #include "guest.h"
 #include "pins.h"
@@ -40,14 +40,6 @@ static struct {
 	struct vm *vm;
 	u64 cycles[OWNERS], busy[OWNERS];
 } stage;
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
 
 static bool over(void)
 {

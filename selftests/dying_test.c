@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gmem.h"
 #include "guest.h"
 #include "nobody.h"
@@ -52,20 +53,12 @@ struct attempt {
 /* In seconds. The guest looks for some two of them at most. */
 #define LONGEST_LOOK	20
 
-static u64 now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000UL + t.tv_nsec;
-}
-
 /* Shorter than the scheduler can. */
 static void pause_for(u64 ns)
 {
-	const u64 end = now() + ns;
+	const u64 end = now_ns() + ns;
 
-	while (now() < end)
+	while (now_ns() < end)
 		;
 }
 

@@ -5,9 +5,9 @@
  */
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gmem.h"
 #include "guest.h"
 #include "hole.h"
@@ -28,14 +28,6 @@ struct change {
 	/* Of the pre-faulting task. */
 	unsigned long done, interrupted;
 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
 
 /* Pre-faults the whole range, again and again. */
 static void *pre_fault(void *arg)

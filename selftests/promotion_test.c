@@ -12,10 +12,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "clock.h"
 #include "gmem.h"
 #include "guest.h"
 #include "memcg.h"
@@ -252,14 +252,6 @@ static void set_rate(const char *mib)
 
 	CHECK(fd >= 0 && write(fd, mib, strlen(mib)) == (ssize_t)strlen(mib), RATE ": %m");
 	close(fd);
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 /* Seconds until all of a preallocated file is huge, at a rate of @mib. */

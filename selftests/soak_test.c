@@ -9,9 +9,9 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "guest.h"
 #include "kmod/gmem_test_abi.h"
 #include "rng.h"
@@ -23,14 +23,6 @@
 
 static unsigned int seconds = 5;
 static uint64_t seed;
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
 
 /* The model: each page holds one word all over, 0 when it is new. */
 struct file {

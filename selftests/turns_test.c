@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gmem.h"
 #include "guest.h"
 #include "pins.h"
@@ -23,14 +23,6 @@
 #define FRAGMENTED	(128 * SZ_1M)
 #define SPARSE		(128 * SZ_1G)
 #define MEMORY		(1536 * SZ_1M)
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
 
 /* Somebody who uses the two last pages of a file all the time. */
 struct other {

@@ -22,9 +22,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gmem.h"
 #include "guest.h"
 #include "hole.h"
@@ -280,18 +280,10 @@ static void use_made_private_slot(struct scene *s)
 
 /* ---- rounds ------------------------------------------------------------------------- */
 
-static u64 now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000UL + t.tv_nsec;
-}
-
 /* Until the clock shows @time, or something is done that is worth no longer a wait. */
 static void spin_until(u64 time, atomic_bool *done)
 {
-	while (now() < time && !atomic_load(done))
+	while (now_ns() < time && !atomic_load(done))
 		;
 }
 
@@ -339,9 +331,9 @@ static void *make_it(void *arg)
 	while (!(start = atomic_load(&race->start)))
 		;
 	spin_until(start + race->delay, &race->done);
-	start = now();
+	start = now_ns();
 	race->maker->make(race->scene);
-	race->took = now() - start;
+	race->took = now_ns() - start;
 	atomic_store(&race->done, true);
 	return NULL;
 }
@@ -355,7 +347,7 @@ static bool play(struct race *race, u64 lead)
 
 	while (!atomic_load(&race->ready))
 		sched_yield();
-	atomic_store(&race->start, now());
+	atomic_store(&race->start, now_ns());
 	spin_until(atomic_load(&race->start) + lead, &race->done);
 	do {
 		last = atomic_load(&race->done);
@@ -395,12 +387,12 @@ static void free_scene(struct scene *s)
 static bool take_times(const struct maker *maker, bool own_type, u64 *making, u64 *unloading)
 {
 	struct scene s = new_scene();
-	u64 start = now();
+	u64 start = now_ns();
 	bool pins;
 
 	s.own_type = own_type;
 	maker->make(&s);
-	*making = now() - start;
+	*making = now_ns() - start;
 	pins = s.fd >= 0 || maker->pins(&s);
 	if (pins)
 		CHECK_EQ(module_unload("gmem"), -EAGAIN);
@@ -408,9 +400,9 @@ static bool take_times(const struct maker *maker, bool own_type, u64 *making, u6
 	free_scene(&s);
 	/* What goes in the background is gone then. */
 	usleep(200000);
-	start = now();
+	start = now_ns();
 	module_unload_soon("gmem");
-	*unloading = now() - start;
+	*unloading = now_ns() - start;
 	return pins;
 }
 
