@@ -16,24 +16,29 @@
 #include "poison.h"
 #include "symbols.h"
 
-struct page *kapi_pages_alloc(unsigned int order)
+/* Blocks are given up early: small pages do, too. */
+static gfp_t gfp_of(unsigned int order)
 {
-	gfp_t gfp = GFP_HIGHUSER;
-	struct page *page;
+	return order ? GFP_HIGHUSER | __GFP_NORETRY | __GFP_NOWARN : GFP_HIGHUSER;
+}
 
-	if (order)
-		gfp |= __GFP_NORETRY | __GFP_NOWARN;
-	page = alloc_pages(gfp, order);
+/* Each page has a count of its own then. */
+static struct page *split(struct page *page, unsigned int order)
+{
 	if (page && order)
 		split_page(page, order);
 	return page;
+}
+
+struct page *kapi_pages_alloc(unsigned int order)
+{
+	return split(alloc_pages(gfp_of(order), order), order);
 }
 
 struct page *kapi_pages_alloc_at(struct inode *inode, kapi_u64 index, unsigned int order)
 {
 	const pgoff_t start = round_down(index, 1ul << order);
 	struct mempolicy *mpol;
-	gfp_t gfp = GFP_HIGHUSER;
 	struct page *page;
 
 	/* Pages that want to lie in different places cannot be one block. */
@@ -42,29 +47,20 @@ struct page *kapi_pages_alloc_at(struct inode *inode, kapi_u64 index, unsigned i
 	mpol = gmem_inode_policy(inode, index);
 	if (!mpol)
 		return kapi_pages_alloc(order);
-	if (order)
-		gfp |= __GFP_NORETRY | __GFP_NOWARN;
 	/* Interleaving counts blocks of that order. */
-	page = gmem_alloc_pages_mpol(gfp, order, mpol, index >> order);
+	page = gmem_alloc_pages_mpol(gfp_of(order), order, mpol, index >> order);
 	gmem_mpol_put(mpol);
-	if (page && order)
-		split_page(page, order);
-	return page;
+	return split(page, order);
 }
 
 struct page *kapi_pages_alloc_on(struct inode *inode, kapi_u64 index, unsigned int order, int node)
 {
 	const pgoff_t start = round_down(index, 1ul << order);
-	struct page *page;
 
 	if (!gmem_inode_policy_allows(inode, start, 1ul << order, node) ||
 	    !gmem_inode_cpuset_allows(inode, node))
 		return NULL;
-	page = alloc_pages_node(node, GFP_HIGHUSER | __GFP_THISNODE | __GFP_NORETRY | __GFP_NOWARN,
-				order);
-	if (page && order)
-		split_page(page, order);
-	return page;
+	return split(alloc_pages_node(node, gfp_of(order) | __GFP_THISNODE, order), order);
 }
 
 int kapi_page_node(struct page *page)

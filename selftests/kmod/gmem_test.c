@@ -128,6 +128,19 @@ static long get_page_at(struct kvm *kvm, struct gmem_test_get *req)
 	return 0;
 }
 
+/* The VM's file, with a reference; or an error. */
+static struct file *vm_file(unsigned int fd)
+{
+	struct file *const file = fget(fd);
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (file_is_kvm(file))
+		return file;
+	fput(file);
+	return ERR_PTR(-EINVAL);
+}
+
 static long get(void __user *arg)
 {
 	struct gmem_test_get req;
@@ -138,13 +151,9 @@ static long get(void __user *arg)
 
 	if (copy_from_user(&req, arg, sizeof(req)))
 		return -EFAULT;
-	file = fget(req.vm_fd);
-	if (!file)
-		return -EBADF;
-	if (!file_is_kvm(file)) {
-		fput(file);
-		return -EINVAL;
-	}
+	file = vm_file(req.vm_fd);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
 	kvm = file->private_data;
 	idx = srcu_read_lock(&kvm->srcu);
 	ret = get_page_at(kvm, &req);
@@ -181,13 +190,9 @@ static long populate(void __user *arg)
 
 	if (copy_from_user(&req, arg, sizeof(req)))
 		return -EFAULT;
-	file = fget(req.vm_fd);
-	if (!file)
-		return -EBADF;
-	if (!file_is_kvm(file)) {
-		fput(file);
-		return -EINVAL;
-	}
+	file = vm_file(req.vm_fd);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
 	kvm = file->private_data;
 	mutex_lock(&kvm->slots_lock);
 	ret = kvm_gmem_populate(kvm, req.gfn, u64_to_user_ptr(req.source), req.npages,
