@@ -11,17 +11,6 @@ using namespace gmem_test;
 namespace
 {
 
-constexpr gmem_consumer_ops kOps = {
-	.owner = nullptr,
-	.prepare = nullptr,
-	.failed = nullptr,
-	.begin = [](void *, gmem_u64, gmem_u64) {},
-	.unmap = [](void *, gmem_u64, gmem_u64) {},
-	.end = [](void *, gmem_u64, gmem_u64) {},
-	.converted = nullptr,
-	.release = [](void *) {},
-};
-
 /* A part of it has become another kind since: it could not be mapped huge. */
 void no_promotion_of_two_kinds()
 {
@@ -48,9 +37,9 @@ void a_refused_request_takes_no_giant()
 	unsigned order;
 
 	EXPECT_EQ(gmem_file_get(static_cast<unsigned>(g.file.fd), &handle), 0);
-	EXPECT_EQ(
-		gmem_consumer_bind(handle, 0, 512, &kOps, nullptr, GMEM_CONSUMER_SHARED, &consumer),
-		0);
+	EXPECT_EQ(gmem_consumer_bind(handle, 0, 512, &kQuietOps, nullptr, GMEM_CONSUMER_SHARED,
+				     &consumer),
+		  0);
 	gmem_file_put(handle);
 	EXPECT_EQ(gmem_consumer_get_page(consumer, 5, false, &page, &order), -EAGAIN);
 	fake::return_to_user();

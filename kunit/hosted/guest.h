@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include <gmem/consumer.h>
 #include <gmem/gmem.h>
 
 #include "kunit/fakes/files.h"
@@ -19,6 +20,18 @@
 
 namespace gmem_test
 {
+
+/* Of a consumer that has nothing mapped, ever. */
+inline constexpr gmem_consumer_ops kQuietOps = {
+	.owner = nullptr,
+	.prepare = nullptr,
+	.failed = nullptr,
+	.begin = [](void *, gmem_u64, gmem_u64) {},
+	.unmap = [](void *, gmem_u64, gmem_u64) {},
+	.end = [](void *, gmem_u64, gmem_u64) {},
+	.converted = nullptr,
+	.release = [](void *) {},
+};
 
 class Guest {
     public:

@@ -328,8 +328,8 @@ class Reader {
 		struct file *file;
 
 		EXPECT_EQ(gmem_file_get(static_cast<unsigned>(fd), &file), 0);
-		EXPECT_EQ(gmem_consumer_bind(file, start, end, &kOps, nullptr, GMEM_CONSUMER_SHARED,
-					     &handle_),
+		EXPECT_EQ(gmem_consumer_bind(file, start, end, &kQuietOps, nullptr,
+					     GMEM_CONSUMER_SHARED, &handle_),
 			  0);
 		gmem_file_put(file);
 	}
@@ -349,17 +349,6 @@ class Reader {
 	}
 
     private:
-	static constexpr gmem_consumer_ops kOps = {
-		.owner = nullptr,
-		.prepare = nullptr,
-		.failed = nullptr,
-		.begin = [](void *, gmem_u64, gmem_u64) {},
-		.unmap = [](void *, gmem_u64, gmem_u64) {},
-		.end = [](void *, gmem_u64, gmem_u64) {},
-		.converted = nullptr,
-		.release = [](void *) {},
-	};
-
 	struct gmem_consumer *handle_ = nullptr;
 };
 

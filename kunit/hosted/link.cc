@@ -100,16 +100,6 @@ void the_first_view_is_closed()
 	struct kvm_memory_slot *again;
 	struct file *handle;
 	struct gmem_consumer *consumer;
-	const gmem_consumer_ops ops = {
-		.owner = nullptr,
-		.prepare = nullptr,
-		.failed = nullptr,
-		.begin = [](void *, gmem_u64, gmem_u64) {},
-		.unmap = [](void *, gmem_u64, gmem_u64) {},
-		.end = [](void *, gmem_u64, gmem_u64) {},
-		.converted = nullptr,
-		.release = [](void *) {},
-	};
 
 	EXPECT(write(g, 3, 33));
 	heir.take(g.file.fd);
@@ -122,7 +112,7 @@ void the_first_view_is_closed()
 	EXPECT_EQ(fake::slot_add(g.vm, 4096, 512, g.file.fd, 0, &again), -ESTALE);
 	EXPECT_EQ(fake::link(third.vm, g.file.fd), -ESTALE);
 	EXPECT_EQ(gmem_file_get(static_cast<unsigned>(g.file.fd), &handle), 0);
-	EXPECT_EQ(gmem_consumer_bind(handle, 0, 1, &ops, nullptr, 0, &consumer), -ESTALE);
+	EXPECT_EQ(gmem_consumer_bind(handle, 0, 1, &kQuietOps, nullptr, 0, &consumer), -ESTALE);
 	gmem_file_put(handle);
 	EXPECT_EQ(heir.read(3), 33u);
 	/* It does not take the memory with it. */

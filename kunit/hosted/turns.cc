@@ -301,15 +301,15 @@ void whoever_waits_for_the_lock_can_be_killed()
 	EXPECT_EQ(g.file.touch(3), 0);
 }
 
-struct Quiet {
+struct Counts {
 	std::atomic<unsigned> prepared{ 0 }, converted{ 0 };
 };
 
-const gmem_consumer_ops kQuiet = {
+const gmem_consumer_ops kCounting = {
 	.owner = nullptr,
 	.prepare =
 		[](void *data, gmem_u64, gmem_u64, bool) {
-			static_cast<Quiet *>(data)->prepared++;
+			static_cast<Counts *>(data)->prepared++;
 			return 0;
 		},
 	.failed = nullptr,
@@ -317,7 +317,7 @@ const gmem_consumer_ops kQuiet = {
 	.unmap = [](void *, gmem_u64, gmem_u64) {},
 	.end = [](void *, gmem_u64, gmem_u64) {},
 	.converted = [](void *data, gmem_u64, gmem_u64,
-			bool) { static_cast<Quiet *>(data)->converted++; },
+			bool) { static_cast<Counts *>(data)->converted++; },
 	.release = [](void *) {},
 };
 
@@ -325,12 +325,12 @@ const gmem_consumer_ops kQuiet = {
 void consumers_come_before_a_conversion_or_after()
 {
 	const ShareGuest g{ 1024 };
-	Quiet first, second;
+	Counts first, second;
 	struct gmem_consumer *had = nullptr, *late = nullptr;
 	std::thread binder;
 	std::atomic<unsigned> asleep{ 0 };
 
-	EXPECT_EQ(gmem_consumer_bind(g.file.handle, 0, 16, &kQuiet, &first, GMEM_CONSUMER_SHARED,
+	EXPECT_EQ(gmem_consumer_bind(g.file.handle, 0, 16, &kCounting, &first, GMEM_CONSUMER_SHARED,
 				     &had),
 		  0);
 	EXPECT(g.file.user_write(5, 5));
@@ -344,7 +344,7 @@ void consumers_come_before_a_conversion_or_after()
 		EXPECT_EQ(gmem_consumer_get_page(had, 5, false, &page, &order), -EAGAIN);
 		EXPECT(fake::KernelHold(g.vm, 6).error() != 0);
 		binder = std::thread([&] {
-			EXPECT_EQ(gmem_consumer_bind(g.file.handle, 0, 16, &kQuiet, &second,
+			EXPECT_EQ(gmem_consumer_bind(g.file.handle, 0, 16, &kCounting, &second,
 						     GMEM_CONSUMER_SHARED, &late),
 				  0);
 		});
@@ -364,13 +364,13 @@ void consumers_come_before_a_conversion_or_after()
 void private_pages_do_not_wait_for_a_conversion()
 {
 	const ShareGuest g{ 512 };
-	Quiet quiet;
+	Counts quiet;
 	struct gmem_consumer *consumer = nullptr;
 	unsigned asleep = 0;
 
 	EXPECT_EQ(g.file.convert(12, 13, true), 0);
-	EXPECT_EQ(gmem_consumer_bind(g.file.handle, 0, 512, &kQuiet, &quiet, GMEM_CONSUMER_SHARED,
-				     &consumer),
+	EXPECT_EQ(gmem_consumer_bind(g.file.handle, 0, 512, &kCounting, &quiet,
+				     GMEM_CONSUMER_SHARED, &consumer),
 		  0);
 	EXPECT(g.file.user_write(5, 5));
 	fake::hold_until_sleep(g.file.cached(5), 2);
