@@ -43,7 +43,7 @@ Status PageStore::refusal(Run &run, PageIndex index, bool ran)
 		return error(EINVAL);
 	if (!run.present().test(slot))
 		return Status{};
-	if (is_lost(run, slot, page_at(run, index)))
+	if (is_lost(run, index, page_at(run, index)))
 		return error(EHWPOISON);
 	if (run.claimed().test(slot) || (ran && run.shown().test(slot)))
 		return error(EEXIST);
@@ -72,7 +72,7 @@ void PageStore::settle_failed(Run &run, PageIndex index, struct page *page, Stat
 	} else if (!platform.is_hosts(Pfn{ kapi_page_pfn(page) })) {
 		/* KVM's own callback does not say that it could not undo what it did. */
 		run.happens<event::kOutOfHand>(slot);
-	} else if (!is_lost(run, slot, page)) {
+	} else if (!is_lost(run, index, page)) {
 		/* Half-filled; where pages come zeroed nobody clears it later. */
 		kapi_pages_clear(page, 1);
 	}

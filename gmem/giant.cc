@@ -40,21 +40,21 @@ Giant *PageStore::giant_for(PageIndex index, const Access &access)
 }
 
 /*
- * Waits for who fills the giant around @index. Its pages must be one block, so nobody
- * else may put a page into a run of it meanwhile.
+ * Waits for who fills the giant around @index, without the lock of @run meanwhile. Its
+ * pages must be one block, so nobody else may put a page into a run of it.
  */
-void PageStore::lock_to_fill(Run &run, PageIndex index)
+void PageStore::let_giant_be_filled(Run &run, PageIndex index)
 {
 	for (;;) {
-		run.lock.lock();
-
-		Giant *const giant = giants_possible_ ? giants_.load(index.value >> kGiantOrder)
-						      : nullptr;
+		Giant *const giant = giants_.load(index.value >> kGiantOrder);
 
 		if (!giant || !giant->filling.load())
 			return;
 		run.lock.unlock();
-		MutexGuard wait{ giant->lock };
+		{
+			MutexGuard wait{ giant->lock };
+		}
+		run.lock.lock();
 	}
 }
 
@@ -118,7 +118,8 @@ void PageStore::become_giant(Giant &giant, PageIndex index, struct page *first,
 
 		become_block(run, kapi_page_nth(first, i));
 		/* Memory failure knew no record to tell, and a conversion has come before. */
-		if (lose_marked(run, start + i) || !run.shared().none() ||
+		strike_marked(run, start + i);
+		if (!run.lost().none() || !run.shared().none() ||
 		    !prepare_block(run, access, static_cast<std::int64_t>(start + i - index)).ok())
 			break_giant(start);
 	}

@@ -38,6 +38,13 @@ enum class Share {
 	kEither,
 };
 
+/* What becomes of the page in its hands. */
+enum class Use {
+	kGuests, /* nobody but a guest will use it */
+	kPasses, /* it is let go once it is mapped, or filled */
+	kKeeps, /* it is kept for as long as the holder likes; the inode lock is held */
+};
+
 /* What the store asks of whoever it is. Distances are in pages from the page asked for. */
 class Access {
     public:
@@ -48,10 +55,7 @@ class Access {
 	Share share() const { return share_; }
 	/* Blocks up to this order around the page would lie in one piece where it is used. */
 	unsigned fit() const { return fit_; }
-	/* Nobody but a guest will use it. */
-	bool guest() const { return guest_; }
-	/* Whoever it is keeps the page for as long as it likes. The inode lock is held. */
-	virtual bool keeps() const = 0;
+	Use use() const { return use_; }
 
 	/* Whether all of the block of @order around the page would be used as private. */
 	virtual bool takes_all(unsigned order) const = 0;
@@ -61,8 +65,8 @@ class Access {
 	virtual Status admit(Pfn pfn, unsigned order) const = 0;
 
     protected:
-	Access(Platform &platform, Share share, unsigned fit, bool guest)
-		: platform_(platform), share_(share), fit_(fit), guest_(guest)
+	Access(Platform &platform, Share share, unsigned fit, Use use)
+		: platform_(platform), share_(share), fit_(fit), use_(use)
 	{
 	}
 	~Access() = default;
@@ -71,7 +75,7 @@ class Access {
 	Platform &platform_;
 	const Share share_;
 	const unsigned fit_;
-	const bool guest_;
+	const Use use_;
 };
 
 /* By way of a memslot of @vm, which shows the page at a gfn. */
@@ -85,8 +89,8 @@ class MemslotAccess : public Access {
 
     protected:
 	MemslotAccess(Platform &platform, struct kvm *vm, Gfn gfn, unsigned fit, Share share,
-		      bool guest)
-		: Access(platform, share, fit, guest), vm_(vm), gfn_(gfn)
+		      Use use)
+		: Access(platform, share, fit, use), vm_(vm), gfn_(gfn)
 	{
 	}
 	~MemslotAccess() = default;
@@ -100,35 +104,31 @@ class FaultAccess final : public MemslotAccess {
     public:
 	/* KVM itself does not write to private pages while a guest faults on them. */
 	FaultAccess(Platform &platform, struct kvm *vm, Gfn gfn, unsigned fit, Share share)
-		: MemslotAccess(platform, vm, gfn, fit, share, share == Share::kPrivate)
+		: MemslotAccess(platform, vm, gfn, fit, share,
+				share == Share::kPrivate ? Use::kGuests : Use::kPasses)
 	{
 	}
-
-	bool keeps() const override { return false; }
 };
 
 class KernelAccess final : public MemslotAccess {
     public:
 	KernelAccess(const SharedInodeLock &, Platform &platform, struct kvm *vm, Gfn gfn,
 		     unsigned fit, Share share)
-		: MemslotAccess(platform, vm, gfn, fit, share, false)
+		: MemslotAccess(platform, vm, gfn, fit, share, Use::kKeeps)
 	{
 	}
-
-	bool keeps() const override { return true; }
 };
 
 class LaunchAccess final : public MemslotAccess {
     public:
 	/* @all_private: KVM has been asked already about all of the run. */
 	LaunchAccess(Platform &platform, struct kvm *vm, Gfn gfn, unsigned fit, bool all_private)
-		: MemslotAccess(platform, vm, gfn, fit, Share::kPrivate, false),
+		: MemslotAccess(platform, vm, gfn, fit, Share::kPrivate, Use::kPasses),
 		  all_private_(all_private)
 	{
 	}
 
 	bool takes_all(unsigned order) const override;
-	bool keeps() const override { return false; }
 
     private:
 	const bool all_private_;
@@ -142,11 +142,10 @@ class FileAccess : public Access {
     public:
 	Status prepare(std::int64_t ahead, Pfn pfn, unsigned order) const final;
 	Status admit(Pfn pfn, unsigned order) const final;
-	bool keeps() const final { return true; }
 
     protected:
 	FileAccess(Platform &platform, IndexRange all, PageIndex index, Share share)
-		: Access(platform, share, order_within(all, index), false)
+		: Access(platform, share, order_within(all, index), Use::kKeeps)
 	{
 	}
 	~FileAccess() = default;

@@ -53,29 +53,14 @@ Result<PageIndex> PageStore::next_promotion(PageIndex from)
 	return error(ENOENT);
 }
 
-/* Pages of the run that memory failure has marked are lost; whether there are any. */
-bool PageStore::lose_marked(Run &run, PageIndex start)
-{
-	const PageIndex end = start + kRunPages;
-	bool any = false;
-
-	for (PageIndex index = start; index < end; index = index + 1) {
-		index = PageIndex{ kapi_cache_first_poisoned(inode_, index.value, end.value) };
-		if (index == end)
-			break;
-		run.happens<event::kStruck>(Run::slot_of(index));
-		any = true;
-	}
-	return any;
-}
-
 Result<int> PageStore::promotable(Run &run, PageIndex start)
 {
 	const std::uint8_t tries = std::exchange(run.promotion_tries, 0);
 
 	if (!tries || !run.promotable())
 		return error(EBUSY);
-	if (lose_marked(run, start))
+	strike_marked(run, start);
+	if (!run.lost().none())
 		return error(EHWPOISON);
 
 	const int node = kapi_cache_node(inode_, start.value, start.value + kRunPages);
@@ -133,7 +118,8 @@ Inode::Inode(Platform &platform, FileKind kind) : platform_(platform), store_(ki
 Result<Backing> Inode::page(PageIndex index, const Access &access)
 {
 	/* A conversion has seen that nobody has it, or is about to look. */
-	if (access.keeps() && access.share() != Share::kPrivate && becomes_private(index))
+	if (access.use() == Use::kKeeps && access.share() != Share::kPrivate &&
+	    becomes_private(index))
 		return error(EAGAIN);
 
 	Result<Backing> backing = store_.get(index, access);

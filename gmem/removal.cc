@@ -123,7 +123,7 @@ PageRef PageStore::remove_from(Run &run, IndexRange range, Platform &platform)
 	break_giant(range.start);
 	/* The allocator does not look for marks in a block. */
 	if (run.whole())
-		strike_marked(run);
+		strike_marked(run, range.start.round_down(kRunOrder));
 	if (range.size() == kRunPages && run.whole() && run.lost().none() &&
 	    remove_whole(run, range.start, platform))
 		return PageRef{};

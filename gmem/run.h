@@ -82,11 +82,7 @@ class Run {
 		happens<event::kFilled>(slot);
 	}
 	/* All its pages have been copied to @block, and are those of it now. */
-	void move_to(struct page *block)
-	{
-		block_ = block;
-		wanted_promotion_ = false;
-	}
+	void move_to(struct page *block) { block_ = block; }
 
 	/* ---- the run as a block ---- */
 

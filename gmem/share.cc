@@ -158,7 +158,7 @@ void PageStore::give_back(Run &run, IndexRange part, bool split, Platform &platf
 			run.happens<event::kOutOfHand>(slot);
 			continue;
 		}
-		if (!is_lost(run, slot, page))
+		if (!is_lost(run, index, page))
 			kapi_pages_clear(page, 1);
 		run.happens<event::kGivenBack>(slot);
 	}

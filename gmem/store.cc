@@ -140,19 +140,24 @@ Status PageStore::split_block(Run &run, Platform &platform)
 	return Status{};
 }
 
-/* What the hardware has marked of @run, which is whole, is lost, told or not. */
-void PageStore::strike_marked(Run &run)
+/* Pages of @run, which begins at @start, that the hardware has marked are lost, told or not. */
+void PageStore::strike_marked(Run &run, PageIndex start)
 {
-	for (unsigned slot = 0;
-	     (slot = kapi_pages_next_poisoned(run.block(), slot, kRunPages)) < kRunPages; slot++)
-		strike(run, slot, kapi_page_nth(run.block(), slot));
+	const PageIndex end = start + kRunPages;
+
+	for (PageIndex index = start;; index = index + 1) {
+		index = PageIndex{ kapi_cache_first_poisoned(inode_, index.value, end.value) };
+		if (index == end)
+			return;
+		strike(run, index);
+	}
 }
 
-/* @page is lost, be it that the hardware alone has said so. */
-void PageStore::strike(Run &run, unsigned slot, struct page *page)
+/* The page is lost, be it that the hardware alone has said so. */
+void PageStore::strike(Run &run, PageIndex index)
 {
-	break_giant(PageIndex{ kapi_cache_index(page) });
-	run.happens<event::kStruck>(slot);
+	break_giant(index);
+	run.happens<event::kStruck>(Run::slot_of(index));
 }
 
 Status PageStore::prepare_page(Run &run, unsigned slot, struct page *page, const Access &access,
@@ -186,15 +191,15 @@ Status PageStore::prepare_block(Run &run, const Access &access, std::int64_t ahe
 	return Status{};
 }
 
-/* Whether a mapping of all of @run, from a place of order @fit, is not ruled out. */
-bool PageStore::can_be_huge(Run &run, unsigned fit)
+/* Whether a mapping of all of @run, from the place of @index of order @fit, is not ruled out. */
+bool PageStore::can_be_huge(Run &run, PageIndex index, unsigned fit)
 {
 	if (fit < kRunOrder)
 		return false;
 	run.seen_where_it_fits();
 	if (!run.whole() || !run.uniform())
 		return false;
-	strike_marked(run);
+	strike_marked(run, index.round_down(kRunOrder));
 	return run.lost().none();
 }
 
@@ -235,10 +240,10 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 		return error(EAGAIN);
 	GMEM_TRY(page, page_for(*run, index, access));
 
-	if (is_lost(*run, slot, page))
+	if (is_lost(*run, index, page))
 		return error(EHWPOISON);
 
-	const bool all = can_be_huge(*run, access.fit());
+	const bool all = can_be_huge(*run, index, access.fit());
 
 	if (!run->prepared().test(slot))
 		GMEM_CHECK(prepare(*run, index, page, access, all));
@@ -248,7 +253,7 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 
 	if (!shared)
 		GMEM_CHECK(access.admit(Pfn{ kapi_page_pfn(page) }, huge ? kRunOrder : 0));
-	if (access.guest())
+	if (access.use() == Use::kGuests)
 		run->happens<event::kSeen>(slot);
 	else
 		run->happens<event::kGiven>(slot);
@@ -263,11 +268,15 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 }
 
 /* Whether the page must not be used, be it that the hardware alone has said so. */
-bool PageStore::is_lost(Run &run, unsigned slot, struct page *page)
+bool PageStore::is_lost(Run &run, PageIndex index, struct page *page)
 {
-	if (kapi_page_poisoned(page) && !run.lost().test(slot))
-		strike(run, slot, page);
-	return kapi_page_poisoned(page) || run.unsafe().test(slot);
+	const unsigned slot = Run::slot_of(index);
+
+	if (!kapi_page_poisoned(page))
+		return run.unsafe().test(slot);
+	if (!run.lost().test(slot))
+		strike(run, index);
+	return true;
 }
 
 Status PageStore::allocate(IndexRange &range, const Turn &turn)

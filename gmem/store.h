@@ -224,7 +224,9 @@ class PageStore {
 	    public:
 		FillGuard(PageStore &store, Run &run, PageIndex index) : run_(run)
 		{
-			store.lock_to_fill(run, index);
+			run_.lock.lock();
+			if (store.giants_possible_)
+				store.let_giant_be_filled(run_, index);
 		}
 		~FillGuard() { run_.lock.unlock(); }
 		FillGuard(const FillGuard &) = delete;
@@ -249,10 +251,10 @@ class PageStore {
 		return run.as_one() ? split_block(run, platform) : Status{};
 	}
 	Status split_block(Run &run, Platform &platform);
-	void strike_marked(Run &run);
-	void strike(Run &run, unsigned slot, struct page *page);
-	bool is_lost(Run &run, unsigned slot, struct page *page);
-	bool can_be_huge(Run &run, unsigned fit);
+	void strike_marked(Run &run, PageIndex start);
+	void strike(Run &run, PageIndex index);
+	bool is_lost(Run &run, PageIndex index, struct page *page);
+	bool can_be_huge(Run &run, PageIndex index, unsigned fit);
 	void want_promotion(Run &run);
 	Status prepare(Run &run, PageIndex index, struct page *page, const Access &access,
 		       bool all);
@@ -270,7 +272,6 @@ class PageStore {
 	unsigned reclaim_batch(Run &run, struct page **pages, unsigned count, bool split,
 			       Platform &platform);
 	Result<int> promotable(Run &run, PageIndex start);
-	bool lose_marked(Run &run, PageIndex start);
 	void forget(Run &run, unsigned slot);
 	template <Event kEvent> void lose(PageIndex index);
 	void give_back(Run &run, IndexRange part, bool split, Platform &platform);
@@ -291,7 +292,7 @@ class PageStore {
 	bool fill_giant(Giant &giant, PageIndex index, const Access &access);
 	Result<bool> all_new(PageIndex start);
 	void become_giant(Giant &giant, PageIndex index, struct page *first, const Access &access);
-	void lock_to_fill(Run &run, PageIndex index);
+	void let_giant_be_filled(Run &run, PageIndex index);
 	void break_giant(PageIndex index);
 	bool is_giant(const Giant &giant, PageIndex index);
 
