@@ -49,6 +49,7 @@ struct Arena {
 std::atomic<bool> come_zeroed;
 std::atomic<void (*)(std::uint64_t)> free_check;
 std::atomic<unsigned long> requests;
+std::atomic<unsigned> marks_in_blocks;
 constexpr unsigned kAllNodes = ~0u;
 std::atomic<unsigned> task_nodes{ kAllNodes }, policy_nodes{ kAllNodes }, cpuset_nodes{ kAllNodes };
 Arena arena;
@@ -550,6 +551,11 @@ void kapi_pages_put_array(struct page **pages, unsigned int count)
 		kapi_page_put(pages[i]);
 }
 
+unsigned fake::marks_in_freed_blocks()
+{
+	return marks_in_blocks.exchange(0);
+}
+
 void kapi_pages_free_frozen(struct page *first, kapi_u64 count)
 {
 	fake::might_sleep("kapi_pages_free_frozen");
@@ -558,6 +564,9 @@ void kapi_pages_free_frozen(struct page *first, kapi_u64 count)
 
 		if (!page->frozen.exchange(false) || page->refs)
 			bug("page %u is freed as frozen, and is not", frame_of(page));
+		/* The allocator looks for marks of single pages only. */
+		if (count > 1 && page->poisoned)
+			fake::marks_in_blocks++;
 		fake::release(page);
 	}
 }

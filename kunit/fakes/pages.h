@@ -52,6 +52,8 @@ void page_check_idle(struct page *page, const char *what);
 long pages_used();
 /* Blocks of order 9 that the allocator could hand out. */
 long free_blocks();
+/* Marked pages that were freed as parts of blocks since this was last asked. */
+unsigned marks_in_freed_blocks();
 /* Makes blocks of order 9 scarce: the allocator has none. */
 void set_no_blocks(bool none);
 /* The module's reserve of giants: two at the most. */

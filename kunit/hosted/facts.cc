@@ -334,6 +334,17 @@ void a_mark_beside_the_page_faulted_on()
 	EXPECT_EQ(g.order(601), 0);
 }
 
+void a_mark_in_a_run_that_goes()
+{
+	Guest g{ 512 };
+
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	g.file.cached(9)->poisoned = true;
+	EXPECT_EQ(g.punch(0, 512), 0);
+	EXPECT_EQ(g.file.cached_pages(0, 512), 0u);
+	EXPECT_EQ(fake::marks_in_freed_blocks(), 0u);
+}
+
 /* All that are there when somebody looks, not the first alone; they may have gone later. */
 void two_marks_in_a_run()
 {
@@ -549,7 +560,8 @@ void a_mark_that_promotion_has_seen()
 GMEM_SUITE(facts, CASE(every_event_in_every_state), CASE(an_event_of_several_pages),
 	   CASE(a_run_and_its_block), CASE(what_ends_huge_and_joined),
 	   CASE(when_a_run_wants_promotion), CASE(a_mark_beside_the_page_faulted_on),
-	   CASE(two_marks_in_a_run), CASE(a_mark_that_a_fault_has_seen), CASE(a_mark_in_a_giant),
+	   CASE(a_mark_in_a_run_that_goes), CASE(two_marks_in_a_run),
+	   CASE(a_mark_that_a_fault_has_seen), CASE(a_mark_in_a_giant),
 	   CASE(a_mark_in_a_giant_that_goes_again), CASE(poison_leaves_the_neighbours_mapped),
 	   CASE(populate_that_could_not_be_undone),
 	   CASE(populate_of_a_page_that_is_marked_meanwhile),
