@@ -16,6 +16,7 @@ struct PopulateRequest {
 	Gfn gfn;
 	void *src; /* user address, page-aligned by its user's contract, or NULL */
 	long npages;
+	bool writeback; /* the callback may write to the source */
 	kapi_populate_cb callback;
 	void *opaque;
 	/* What is asked of our platform; NULL: KVM has asked its own. */
