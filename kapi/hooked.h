@@ -114,6 +114,16 @@
 	HOOKED_SHARED_SLOTS(X)                                                            \
 	HOOKED_POPULATE(X)                                                                \
 	HOOKED_PRE_FAULT(X)
+
+/*
+ * What a stable update has made of a prototype without a version that tells: to whoever
+ * calls, and to what the call lands in, it is the same. For scripts/check-kvm alone.
+ */
+#define HOOKED_ALSO(X)                                                                    \
+	X(KAPI_ENTRY_BIND, kvm_gmem_bind, int,                                            \
+	  (struct kvm *, struct kvm_memory_slot *, unsigned int, u64))                    \
+	X(KAPI_ENTRY_PREPARE_BIND, kvm_gmem_prepare_memory_region, int,                   \
+	  (struct kvm *, struct kvm_memory_slot *, unsigned int, uoff_t))
 /* clang-format on */
 
 #endif /* GMEM_KAPI_HOOKED_H */

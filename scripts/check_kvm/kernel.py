@@ -103,6 +103,19 @@ class Kernel:
                     (self.vmlinux and self.vmlinux.functions(name)) or
                     (self.kernel_btf and self.kernel_btf.prototypes(name)))
 
+    @property
+    def functions(self):
+        """Names of all functions of KVM."""
+        return {s.name for s in self.main.symbols if s.defined and s.kind == STT_FUNC}
+
+    def place(self, name):
+        """Where a function is, and whether it can be traced: "kvm, traced"; empty if it is
+        nowhere, "kernel" if only the kernel's types have it."""
+        for elf, label in ((self.main, self.main_label), (self.vmlinux, "vmlinux")):
+            if elf and elf.functions(name):
+                return label + (", traced" if elf.is_traced(elf.functions(name)[0]) else "")
+        return "kernel" if self.kernel_btf and self.kernel_btf.prototypes(name) else ""
+
     def _read_kernel(self, path, use_btf):
         if path is None:
             if use_btf:

@@ -86,6 +86,12 @@ class Faults(unittest.TestCase):
                    "found int kvm_gmem_bind(struct kvm *, struct kvm_memory_slot *, "
                    "unsigned int, struct kvm *)")
 
+    def test_argument_has_a_type_as_good(self):
+        self.kvm.change_argument("kvm_gmem_bind", 3, "kvm_flush_remote_tlbs_range", 2)
+        answer = self.kvm.table()
+        self.assertEqual((answer.status, answer.errors), (0, []), answer.output)
+        self.assertRegex(answer.output, r"(?m)^kvm_gmem_bind .* as good as expected ")
+
     def test_argument_is_const_no_more(self):
         self.kvm.change_argument("__gfn_to_pfn_memslot", 0, "kvm_gmem_unbind", 0)
         self.finds("found kvm_pfn_t __gfn_to_pfn_memslot(struct kvm_memory_slot *,")
