@@ -88,8 +88,10 @@ Status populate_batch(File &file, const PopulateRequest &request, const SlotMap 
 	invalidation.unmap(fresh);
 	const bool ran = inode.guests_ran();
 
+	const Source source = !src ? Source::kInPlace : pinned ? Source::kSure : Source::kUnsure;
+
 	return inode.store().populate(
-		fresh, access, ran, pinned || !src, done, [&](Gfn to, Pfn pfn) {
+		fresh, access, ran, source, done, [&](Gfn to, Pfn pfn) {
 			std::byte *const from = src ? src + (to - gfn) * kPageSize : nullptr;
 
 			/* TDX's callback maps the page by a fault of its own, which must not wait. */

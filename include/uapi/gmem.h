@@ -20,13 +20,27 @@
 #endif
 
 /*
- * On a VM: 1 if its files made with GUEST_MEMFD_FLAG_MMAP are converted in place.
- * The published series has had 245, 246 and 249 for it; this is the last one, and
- * 6.12 has no other use for it.
+ * The attributes that KVM_SET_MEMORY_ATTRIBUTES2 knows for files made with
+ * GUEST_MEMFD_FLAG_MMAP: KVM_MEMORY_ATTRIBUTE_PRIVATE on a VM with private memory, 0 on
+ * another. /dev/kvm has no VM to ask about: there it is what some VM can have.
+ *
+ * The number that the kernel will have for it is not known yet. The published series has
+ * had 245 to 251, and in Linux 7.3 all of them are others'. So this is one of ours, as
+ * those below. Gmem.ko answers it on every kernel, also on those to come. A program that is built
+ * with a later <linux/kvm.h> has that header's number under the name of the kernel's, and
+ * asks for both (docs/conversion.md).
  */
+#define GMEM_CAP_MEMORY_ATTRIBUTES 0x676d0003
 #ifndef KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES
-#define KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES 249
+#define KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES GMEM_CAP_MEMORY_ATTRIBUTES
 #endif
+
+/*
+ * What this header had before. Programs built with it are answered as they were, with 1
+ * where the one above has KVM_MEMORY_ATTRIBUTE_PRIVATE, on kernels that have no
+ * capability of that number (6.12). On others the answer is that capability's.
+ */
+#define GMEM_CAP_MEMORY_ATTRIBUTES_OLD 249
 
 /*
  * Whether KVM_MEM_PCI_HOLE is known, on a VM: for it. The number last published, 187,

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "kunit/fakes/locks.h"
+#include "kunit/fakes/pages.h"
 #include "kunit/fakes/platform.h"
 
 namespace fake
@@ -78,6 +79,12 @@ void *kapi_frame(kapi_u64 pfn)
 			frame = made.release();
 	}
 	return frame->data();
+}
+
+void fake::clear_frame(std::uint64_t pfn)
+{
+	if (fake::Frame *const frame = fake::frames[pfn])
+		frame->fill({});
 }
 
 void kapi_nap(void)

@@ -46,7 +46,7 @@ class SnpFile {
 		PageContent content{ .type = type, .pages = 1, .measure = false };
 		std::uint64_t done;
 		const Status status = file.store().populate(
-			pages(index, index + 1), file.access(kGfn + index), true, true, done,
+			pages(index, index + 1), file.access(kGfn + index), true, Source::kSure, done,
 			[&](Gfn, Pfn at) {
 				std::copy(bytes.begin(), bytes.end(),
 					  static_cast<std::uint8_t *>(kapi_frame(at.value)));
