@@ -90,15 +90,14 @@ Status populate_batch(File &file, const PopulateRequest &request, const SlotMap 
 
 	const Source source = !src ? Source::kInPlace : pinned ? Source::kSure : Source::kUnsure;
 
-	return inode.store().populate(
-		fresh, access, ran, source, done, [&](Gfn to, Pfn pfn) {
-			std::byte *const from = src ? src + (to - gfn) * kPageSize : nullptr;
+	return inode.store().populate(fresh, access, ran, source, done, [&](Gfn to, Pfn pfn) {
+		std::byte *const from = src ? src + (to - gfn) * kPageSize : nullptr;
 
-			/* TDX's callback maps the page by a fault of its own, which must not wait. */
-			invalidation.finish();
-			return Status{ kapi_populate_call(request.callback, request.kvm, to.value,
-							  pfn.value, from, request.opaque) };
-		});
+		/* TDX's callback maps the page by a fault of its own, which must not wait. */
+		invalidation.finish();
+		return Status{ kapi_populate_call(request.callback, request.kvm, to.value,
+						  pfn.value, from, request.opaque) };
+	});
 }
 
 } /* namespace */

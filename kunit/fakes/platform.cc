@@ -83,7 +83,10 @@ void *kapi_frame(kapi_u64 pfn)
 
 void fake::clear_frame(std::uint64_t pfn)
 {
-	if (fake::Frame *const frame = fake::frames[pfn])
+	/* Those behind have none. */
+	fake::Frame *const frame = pfn < fake::kFrames ? fake::frames[pfn].load() : nullptr;
+
+	if (frame)
 		frame->fill({});
 }
 

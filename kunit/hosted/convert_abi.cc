@@ -238,7 +238,6 @@ void the_capability_has_a_number_of_its_own()
 
 GMEM_SUITE(convert_abi, CASE(a_file_that_does_not_convert_reads_nothing),
 	   CASE(arguments_come_before_rights_and_views),
-	   CASE(success_is_told_by_nothing_but_the_result),
-	   CASE(an_error_about_a_page_says_which), CASE(missing_memory_is_of_the_whole_range),
-	   CASE(nothing_is_asked_of_what_is_as_wanted), CASE(signals_are_no_error),
-	   CASE(the_capability_has_a_number_of_its_own));
+	   CASE(success_is_told_by_nothing_but_the_result), CASE(an_error_about_a_page_says_which),
+	   CASE(missing_memory_is_of_the_whole_range), CASE(nothing_is_asked_of_what_is_as_wanted),
+	   CASE(signals_are_no_error), CASE(the_capability_has_a_number_of_its_own));

@@ -37,8 +37,8 @@ class InPlace {
 					   .flags = GMEM_POPULATE_MEASURE,
 					   .done = 0,
 					   .firmware_error = 0 };
-		const long ret = gmem_file_populate(guest.file.handle,
-						    File::of(guest.file.handle), &args);
+		const long ret = gmem_file_populate(guest.file.handle, File::of(guest.file.handle),
+						    &args);
 
 		fake::return_to_user();
 		return ret;

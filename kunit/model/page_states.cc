@@ -40,7 +40,7 @@ bool PageState::consistent(unsigned facts)
 {
 	static constexpr unsigned kOnlyIf[][2] = {
 		{ kPrepared, kPresent }, { kShown, kPrepared }, { kClaimed, kPrepared },
-		{ kLost, kPresent },	 { kUnsafe, kLost },   { kStaged, kPresent },
+		{ kLost, kPresent },	 { kUnsafe, kLost },	{ kStaged, kPresent },
 	};
 
 	if (facts & kStaged && facts & kPrepared)
