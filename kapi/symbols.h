@@ -50,6 +50,9 @@ void gmem_tdp_mmu_try_split_huge_pages(struct kvm *kvm, const struct kvm_memory_
 				       gfn_t start, gfn_t end, int level);
 /* Drops the page tables of a vCPU, which is loaded, that have become obsolete. Sleeps. */
 void gmem_mmu_free_obsolete_roots(struct kvm_vcpu *vcpu);
+/* KVM's own answer to a request for a memslot; slots_lock held. Sleeps. */
+int gmem_set_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_region2 *region);
+struct kvm_memory_slot *gmem_gfn_to_memslot(struct kvm *kvm, gfn_t gfn); /* slots_lock or SRCU */
 int gmem_arch_prepare(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn, int max_order);
 void gmem_arch_invalidate(kvm_pfn_t start, kvm_pfn_t end);
 /* Counts @nr_pages as used by the cgroup; 0 or -ENOMEM. Sleeps. */

@@ -98,7 +98,7 @@ long gmem_file_populate(struct file *handle, void *core_file, struct gmem_launch
 			return -EINVAL;
 		ret = populate_memslot(file,
 				       PopulateRequest{ file.vm(), slot, gfn, source,
-							static_cast<long>(args->npages),
+							static_cast<long>(args->npages), false,
 							launch_page, &launch, &launch.content });
 	}
 	args->firmware_error = launch.content.firmware_error;

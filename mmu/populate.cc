@@ -26,11 +26,11 @@ class Pins {
     public:
 	~Pins() { kapi_pins_drop(&pins_); }
 
-	/* Exchanges what is pinned for up to @count pages from @src on; how many. */
-	Result<unsigned> take(void *src, std::uint64_t count)
+	/* Exchanges what is pinned for up to @count pages from @src on, @write for writing; how many. */
+	Result<unsigned> take(void *src, std::uint64_t count, bool write)
 	{
 		kapi_pins_drop(&pins_);
-		const int taken = kapi_pins_take(&pins_, src, count);
+		const int taken = kapi_pins_take(&pins_, src, count, write);
 
 		if (taken < 0)
 			return Status{ taken };
@@ -120,7 +120,7 @@ long populate_memslot(File &file, const PopulateRequest &request)
 		std::uint64_t count = npages - done, came = 0;
 
 		if (pin) {
-			const Result<unsigned> taken = pins.take(from, count);
+			const Result<unsigned> taken = pins.take(from, count, request.writeback);
 
 			status = taken.status();
 			if (!status.ok())

@@ -17,6 +17,7 @@ struct PopulateRequest {
 	/* User address, page-aligned by its user's contract; NULL: what is in the pages. */
 	void *src;
 	long npages;
+	bool writeback; /* the callback may write to the source */
 	kapi_populate_cb callback;
 	void *opaque;
 	/* What is asked of our platform; NULL: KVM has asked its own. */

@@ -67,7 +67,8 @@ long serve_region(struct kvm *kvm, unsigned int ioctl, unsigned long arg,
 
 	if (region.flags & KVM_MEM_PCI_HOLE && kapi_feature(KAPI_FEATURE_HOLES))
 		return set_hole(kvm, region).code();
-	if (!files_can_be_mappable() || !wants_shared_slot(kvm, ioctl, region))
+	if (kapi_kvm_has_shared_slots() || !files_can_be_mappable() ||
+	    !wants_shared_slot(kvm, ioctl, region))
 		return -ENOTTY;
 	if (kapi_region_read_gmem(&gmem, arg) != 0)
 		return -EFAULT;
@@ -105,9 +106,6 @@ long serve_attributes(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 long serve_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 {
 	switch (ioctl) {
-	case KAPI_IOCTL_CHECK_EXTENSION:
-		/* Which KVM answers by itself: there is a file for every VM now. */
-		return arg == KAPI_CAP_GUEST_MEMFD && files_can_be_mappable() ? 1 : -ENOTTY;
 	case KVM_LINK_GUEST_MEMFD:
 		return files_can_be_mappable() ? serve_link(kvm, arg) : -ENOTTY;
 	case KAPI_IOCTL_SET_ATTRIBUTES:
@@ -166,6 +164,11 @@ int gmem_kvm_check_extension(struct kvm *kvm, long extension)
 		if (!kapi_feature(KAPI_FEATURE_SW_PROTECTED) || !kapi_kvm_tdp_mmu())
 			break;
 		return ret | kSwProtectedBit;
+	case KAPI_CAP_GUEST_MEMFD:
+		/* There is a file for every VM now. */
+		if (!files_can_be_mappable())
+			break;
+		return 1;
 	case KVM_CAP_GUEST_MEMFD_FLAGS:
 		if (!kapi_feature(KAPI_FEATURE_BACKEND))
 			break;
