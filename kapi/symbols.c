@@ -14,6 +14,8 @@
 
 #include "compat/ibt.h"
 #include "compat/kvm.h"
+#include "compat/memcg.h"
+#include "compat/mpol.h"
 #include "poison.h"
 #include "symbols.h"
 
@@ -137,9 +139,6 @@ void *gmem_symbol_variable(const char *name)
 #endif
 
 #define SYMBOLS_MEMORY(X)                                                                 \
-	X(try_charge_memcg, int, (struct mem_cgroup *, gfp_t, unsigned int))              \
-	X(mem_cgroup_commit_charge, void, (struct folio *, struct mem_cgroup *))          \
-	X(mem_cgroup_cancel_charge, void, (struct mem_cgroup *, unsigned int))            \
 	X(__mem_cgroup_uncharge_folios, void, (struct folio_batch *))                     \
 	X(alloc_contig_pages_noprof, struct page *,                                       \
 	  (unsigned long, gfp_t, int, nodemask_t *))                                      \
@@ -150,9 +149,26 @@ void *gmem_symbol_variable(const char *name)
 	X(mpol_set_shared_policy, int,                                                    \
 	  (struct shared_policy *, struct vm_area_struct *, struct mempolicy *))          \
 	X(mpol_free_shared_policy, void, (struct shared_policy *))                        \
-	X(__mpol_put, void, (struct mempolicy *))                                         \
+	X(__mpol_put, void, (struct mempolicy *))
+
+#if GMEM_MEMCG_CHARGES_FOLIOS
+#define SYMBOLS_CHARGE(X)                                                                 \
+	X(__mem_cgroup_charge, int, (struct folio *, struct mm_struct *, gfp_t))
+#else
+#define SYMBOLS_CHARGE(X)                                                                 \
+	X(try_charge_memcg, int, (struct mem_cgroup *, gfp_t, unsigned int))              \
+	X(mem_cgroup_commit_charge, void, (struct folio *, struct mem_cgroup *))
+#endif
+
+#if GMEM_MPOL_GIVES_FROZEN
+#define SYMBOLS_MPOL(X)                                                                   \
+	X(alloc_pages_mpol, struct page *,                                                \
+	  (gfp_t, unsigned int, struct mempolicy *, pgoff_t, int))
+#else
+#define SYMBOLS_MPOL(X)                                                                   \
 	X(alloc_pages_mpol_noprof, struct page *,                                         \
 	  (gfp_t, unsigned int, struct mempolicy *, pgoff_t, int))
+#endif
 
 #define SYMBOLS_KERNEL(X)                                                                 \
 	X(task_sched_runtime, unsigned long long, (struct task_struct *))                 \
@@ -168,6 +184,8 @@ void *gmem_symbol_variable(const char *name)
 	SYMBOLS_KVM_EXPORTS(X)                                                            \
 	SYMBOLS_KVM_ROOTS(X)                                                              \
 	SYMBOLS_MEMORY(X)                                                                 \
+	SYMBOLS_CHARGE(X)                                                                 \
+	SYMBOLS_MPOL(X)                                                                   \
 	SYMBOLS_KERNEL(X)
 /* clang-format on */
 
@@ -330,6 +348,12 @@ struct kvm_memory_slot *gmem_gfn_to_memslot(struct kvm *kvm, gfn_t gfn)
 #endif
 }
 
+#if GMEM_MEMCG_CHARGES_FOLIOS
+int gmem_mem_cgroup_charge(struct folio *folio, gfp_t gfp)
+{
+	return CALL(__mem_cgroup_charge)(folio, NULL, gfp);
+}
+#else
 int gmem_mem_cgroup_try_charge(struct mem_cgroup *memcg, gfp_t gfp, unsigned int nr_pages)
 {
 	/* The root, whose pages are not counted. */
@@ -342,11 +366,7 @@ void gmem_mem_cgroup_commit_charge(struct folio *folio, struct mem_cgroup *memcg
 {
 	CALL(mem_cgroup_commit_charge)(folio, memcg);
 }
-
-void gmem_mem_cgroup_cancel_charge(struct mem_cgroup *memcg, unsigned int nr_pages)
-{
-	CALL(mem_cgroup_cancel_charge)(memcg, nr_pages);
-}
+#endif
 
 void gmem_mem_cgroup_uncharge_folios(struct folio_batch *folios)
 {
@@ -404,7 +424,15 @@ void gmem_mpol_put(struct mempolicy *mpol)
 struct page *gmem_alloc_pages_mpol(gfp_t gfp, unsigned int order, struct mempolicy *mpol,
 				   pgoff_t ilx)
 {
+#if GMEM_MPOL_GIVES_FROZEN
+	struct page *const page = CALL(alloc_pages_mpol)(gfp, order, mpol, ilx, numa_node_id());
+
+	if (page)
+		set_page_count(page, 1);
+	return page;
+#else
 	return CALL(alloc_pages_mpol_noprof)(gfp, order, mpol, ilx, numa_node_id());
+#endif
 }
 
 struct page *gmem_alloc_contig_pages(unsigned long nr_pages, gfp_t gfp)

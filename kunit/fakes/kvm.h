@@ -217,8 +217,8 @@ Vendor *vendor();
 bool map_from_vendor(struct kvm *kvm, std::uint64_t gfn, std::uint64_t pfn);
 
 /*
- * Which interface KVM has, by default that of 6.12.95; GMEM_KVM=7 in the environment has
- * all suites run on that of 7.3.
+ * Which interface KVM has: that of 6.12.95, or of what GMEM_KVM in the environment says,
+ * 6.12.118 or 7.3.
  */
 struct Generation {
 	bool binds_in_steps; /* prepares and commits a memslot */

@@ -35,8 +35,8 @@ Generation &generation()
 	static const bool read = [] {
 		const char *const kvm = std::getenv("GMEM_KVM");
 
-		if (kvm && std::string_view{ kvm } == "7")
-			the_generation = { .binds_in_steps = true, .shared_slots = true };
+		the_generation.binds_in_steps = kvm && std::string_view{ kvm } != "6.12.95";
+		the_generation.shared_slots = kvm && std::string_view{ kvm } == "7.3";
 		return true;
 	}();
 

@@ -244,7 +244,7 @@ void pages_for_kvm_itself()
 	fake::set_private(other.vm, 5, 6, false);
 	EXPECT_EQ(gmem_kvm_vcpu_map(&vcpu, 5, &map, true), 0);
 	EXPECT_EQ(gmem_kvm_vcpu_map(&vcpu, 5000, &map, true), 0);
-	EXPECT_EQ(gmem_kvm_vcpu_map(&vcpu, 6, nullptr), 0);
+	EXPECT_EQ(gmem_kvm_vcpu_map(&vcpu, 6, nullptr, true), 0);
 	EXPECT_EQ(fake::stock().vcpu_map, before + 3);
 }
 

@@ -335,8 +335,7 @@ void without_kvms_functions_nothing_is_mappable()
 	constexpr long kFlags = KVM_CAP_GUEST_MEMFD_FLAGS, kConverts = GMEM_CAP_MEMORY_ATTRIBUTES;
 	constexpr int kPrivate = fake::kPrivateAttribute;
 	const auto has_files = [](struct kvm *of) {
-		return gmem_kvm_vm_ioctl(reinterpret_cast<struct file *>(of),
-					 KAPI_IOCTL_CHECK_EXTENSION, KAPI_CAP_GUEST_MEMFD);
+		return gmem_kvm_check_extension(of, KAPI_CAP_GUEST_MEMFD);
 	};
 
 	fake::stock().answer = 0;

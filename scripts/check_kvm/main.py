@@ -6,10 +6,11 @@ import os
 import sys
 
 from . import report
-from .checks import Checker, unseen_files
+from .checks import Checker, chosen, unseen_files
 from .image import BadInput
 from .kernel import Kernel, vendors_beside, vmlinux_of
 from .prototypes import read_list
+from .sources import Refused, Source
 from .tables import read_calls, read_readers
 
 DESCRIPTION = """\
@@ -53,11 +54,12 @@ def _rows(options, kernel):
     calls = read_calls(os.path.join(lists, "callers.txt"))
     readers = read_readers(os.path.join(lists, "readers.txt"))
     checker = Checker(kernel, calls, readers)
-    hooked = os.path.join(lists, "hooked.h")
-    rows = [checker.hooked(function) for function in read_list(hooked, "HOOKED")]
+    hooked = Source(os.path.join(lists, "hooked.h"), kernel.version)
+    called = Source(os.path.join(lists, "symbols.c"), kernel.version)
+    functions, rows = chosen(kernel, read_list(hooked, "HOOKED"))
+    rows = [checker.hooked(function) for function in functions] + rows
     rows += [checker.callback(function) for function in read_list(hooked, "CALLBACKS")]
-    rows += [checker.called(function)
-             for function in read_list(os.path.join(lists, "symbols.c"), "SYMBOLS")]
+    rows += [checker.called(function) for function in read_list(called, "SYMBOLS")]
     rows += [checker.watched(name) for name in dict.fromkeys(r.function for r in readers)]
     return rows, unseen_files(kernel, calls, readers)
 
@@ -96,6 +98,9 @@ def main(arguments):
     options = _parse(arguments)
     try:
         return _run(options)
+    except Refused as refusal:
+        print(f"error: {refusal}")
+        return 1
     except BadInput as error:
         print(f"check-kvm: {error}", file=sys.stderr)
         return 2
