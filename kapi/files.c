@@ -82,23 +82,19 @@ static long gmem_fop_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		struct gmem_launch_populate populate;
 		struct gmem_launch_finish finish;
 		struct gmem_launch_measurement measurement;
-		struct kvm_memory_attributes2 attributes;
 	} args;
 	long ret;
 
+	/* It reads and writes its argument itself, as the published one does. */
+	if (cmd == KVM_SET_MEMORY_ATTRIBUTES2)
+		return gmem_file_convert(file->private_data, (void *)arg);
 	if (_IOC_SIZE(cmd) > sizeof(args))
 		return -ENOTTY;
 	memset(&args, 0, sizeof(args));
 	if (_IOC_DIR(cmd) & _IOC_WRITE && copy_from_user(&args, user, _IOC_SIZE(cmd)))
 		return -EFAULT;
-	/* Nothing is done that could not be told. */
-	if (cmd == KVM_SET_MEMORY_ATTRIBUTES2 && copy_to_user(user, &args, _IOC_SIZE(cmd)))
-		return -EFAULT;
 
 	switch (cmd) {
-	case KVM_SET_MEMORY_ATTRIBUTES2:
-		ret = gmem_file_convert(file->private_data, &args.attributes);
-		break;
 	case GMEM_POPULATE:
 		ret = gmem_file_populate(file, file->private_data, &args.populate);
 		break;

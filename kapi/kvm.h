@@ -108,6 +108,8 @@ int kapi_attributes_read(struct kvm *kvm, kapi_u64 *start, kapi_u64 *end, bool *
 			 unsigned int ioctl, unsigned long arg);
 /* The end of the gfns that KVM can map on this host. */
 kapi_u64 kapi_kvm_end_gfn(void);
+/* Whether the kernel's own headers have a capability of KVM's of that number. */
+bool kapi_capability_taken(long number);
 /*
  * What kapi_attributes_set() of [start, end) to private needs, charged to the caller's
  * cgroup. -ENOMEM; -EINTR: killed; either has set nothing aside. Sleeps.

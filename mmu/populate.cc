@@ -88,15 +88,16 @@ Status populate_batch(File &file, const PopulateRequest &request, const SlotMap 
 	invalidation.unmap(fresh);
 	const bool ran = inode.guests_ran();
 
-	return inode.store().populate(
-		fresh, access, ran, pinned || !src, done, [&](Gfn to, Pfn pfn) {
-			std::byte *const from = src ? src + (to - gfn) * kPageSize : nullptr;
+	const Source source = !src ? Source::kInPlace : pinned ? Source::kSure : Source::kUnsure;
 
-			/* TDX's callback maps the page by a fault of its own, which must not wait. */
-			invalidation.finish();
-			return Status{ kapi_populate_call(request.callback, request.kvm, to.value,
-							  pfn.value, from, request.opaque) };
-		});
+	return inode.store().populate(fresh, access, ran, source, done, [&](Gfn to, Pfn pfn) {
+		std::byte *const from = src ? src + (to - gfn) * kPageSize : nullptr;
+
+		/* TDX's callback maps the page by a fault of its own, which must not wait. */
+		invalidation.finish();
+		return Status{ kapi_populate_call(request.callback, request.kvm, to.value,
+						  pfn.value, from, request.opaque) };
+	});
 }
 
 } /* namespace */

@@ -23,12 +23,8 @@ std::uint64_t known_flags(struct kvm *kvm)
 	/* A flag that no kernel has. */
 	if (kapi_setting_huge() == KAPI_HUGE_ADVISE && kapi_feature(KAPI_FEATURE_HOLES))
 		flags |= GMEM_FLAG_HUGE;
-	if (files_can_be_mappable()) {
-		flags |= GUEST_MEMFD_FLAG_MMAP;
-		/* What the hardware has encrypted for a guest cannot have begun as shared. */
-		if (!kvm || kapi_kvm_type(kvm) <= KAPI_VM_SW_PROTECTED)
-			flags |= GUEST_MEMFD_FLAG_INIT_SHARED;
-	}
+	if (files_can_be_mappable())
+		flags |= GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED;
 	return flags;
 }
 
@@ -55,6 +51,12 @@ class Deletion {
 bool attributes_are_ours(struct kvm *kvm)
 {
 	return files_can_be_mappable() || kapi_kvm_type(kvm) == KAPI_VM_SW_PROTECTED;
+}
+
+/* Whether mappable files of @kvm, or of some VM without one, are converted in place. */
+bool converts(struct kvm *kvm)
+{
+	return !kvm || kapi_kvm_has_private_mem(kvm);
 }
 
 /* What a request for a memslot ended in; -ENOTTY: it is KVM's own. */
@@ -171,10 +173,14 @@ int gmem_kvm_check_extension(struct kvm *kvm, long extension)
 		if (!kapi_feature(KAPI_FEATURE_BACKEND))
 			break;
 		return static_cast<int>(known_flags(kvm));
-	case KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES:
+	case GMEM_CAP_MEMORY_ATTRIBUTES:
 		if (!files_can_be_mappable())
 			break;
-		return !kvm || kapi_kvm_has_private_mem(kvm);
+		return converts(kvm) ? KAPI_ATTRIBUTE_PRIVATE : 0;
+	case GMEM_CAP_MEMORY_ATTRIBUTES_OLD:
+		if (!files_can_be_mappable() || kapi_capability_taken(extension))
+			break;
+		return converts(kvm);
 	case KVM_CAP_PCI_HOLE_MEM:
 		return holes_possible(kvm);
 	case KVM_CAP_GUEST_MEMFD_LINK:
