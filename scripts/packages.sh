@@ -94,7 +94,7 @@ unpack_packages()
 }
 
 # Install packages of suite $1, whose sources this machine need not have, with what they
-# depend on.
+# depend on; of what is installed only what they need newer is touched.
 install_from()
 {
 	local suite=$1 archives apt_options
@@ -106,7 +106,7 @@ install_from()
 	apt_options_of "${suite%-backports}" "$cache/apt-${suite%-backports}"
 	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y "${apt_options[@]}" \
 		-o "Dir::Cache=$archives" -o "Dir::Cache::archives=$archives" \
-		-o Dpkg::Use-Pty=0 --no-install-recommends install "${@/%//$suite}" >&2
+		-o Dpkg::Use-Pty=0 --no-install-recommends -t "$suite" install "$@" >&2
 	"${as_root[@]}" rm -rf "$archives"
 }
 
