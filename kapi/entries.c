@@ -177,13 +177,11 @@ static int land___kvm_mmu_max_mapping_level(struct kvm *kvm, const struct kvm_me
 
 #endif
 
-#if !GMEM_KVM_PRE_FAULT_ENDS
 static long land_kvm_arch_vcpu_pre_fault_memory(struct kvm_vcpu *vcpu,
 						struct kvm_pre_fault_memory *range)
 {
 	return gmem_kvm_pre_fault(vcpu, range);
 }
-#endif
 
 /* ---- populate ---- */
 
