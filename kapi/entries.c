@@ -191,7 +191,7 @@ static long land_kvm_gmem_populate(struct kvm *kvm, gfn_t gfn, void *src, long n
 {
 	struct gmem_callback_by_page by_page = { callback, opaque, writeback };
 
-	if (WARN_ON_ONCE(npages <= 0 || !PAGE_ALIGNED(src)))
+	if (npages <= 0 || !PAGE_ALIGNED(src))
 		return -EINVAL;
 	return gmem_kvm_populate(kvm, gfn, src, npages, writeback, gmem_call_by_page, &by_page);
 }
