@@ -13,6 +13,23 @@
 
 #include "tap.h"
 
+/*
+ * Debian 13's libelf.a (elfutils 0.192) calls these and is without them. Of libbpf nothing
+ * is used that reads ELF files.
+ */
+void eu_search_tree_init(void *tree);
+void eu_search_tree_fini(void *tree, void (*free_node)(void *node));
+
+__attribute__((weak)) void eu_search_tree_init(void *tree)
+{
+	CHECK(!tree, "libelf is used");
+}
+
+__attribute__((weak)) void eu_search_tree_fini(void *tree, void (*free_node)(void *node))
+{
+	CHECK(!tree && !free_node, "libelf is used");
+}
+
 /* A function's description: @btf_fd is 0 for the kernel's own BTF, else a module's. */
 struct target {
 	int btf_fd;
