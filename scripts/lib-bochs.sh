@@ -29,7 +29,7 @@ choose_machine()
 	}
 	# CPUID says 2.4 GHz, which Linux would take for the clock's rate. A reset, which would
 	# boot the kernel again, is a triple fault, which ends Bochs.
-	append+=" console=ttyS0,115200 tsc=reliable tsc_early_khz=$((instructions / 1000)) reboot=triple"
+	append+=" tsc=reliable tsc_early_khz=$((instructions / 1000)) reboot=triple"
 }
 
 # Bochs boots what its BIOS does: a CD with a boot loader.

@@ -10,6 +10,8 @@
 #   source-VERSION/          Debian's linux-source, unpacked
 #   debug-VERSION-HASH/      the debug kernel: boot/, lib/modules/, build/
 #   selftests-VERSION-HASH/  the kernel's KVM selftests, static
+#   bochs-source-VERSION/    Bochs's source and firmware, as Debian has them
+#   bochs-VERSION-HASH/      Bochs, which emulates an Intel host
 #   initramfs/               base of the test VM's initramfs, one per kernel
 
 tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
