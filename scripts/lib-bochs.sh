@@ -5,8 +5,8 @@
 # posted interrupts). One processor, whose clock goes by its instructions.
 # shellcheck disable=SC2034,SC2154 # variables of scripts/vm
 
-# Instructions in a second of the guest. Bochs does some 60 to 100 million in one of ours;
-# many keep delays and time-outs of tests as long as they are elsewhere.
+# Instructions in a second of the guest: about as many as an idle machine emulates, and
+# enough for time-outs of tests to mean what they do elsewhere.
 instructions=200000000
 
 choose_machine()

@@ -138,7 +138,7 @@ static void write_marked(struct vcpu *vcpu, const bool *marked, u64 value)
 /* The log, which is emptied by this, has exactly the marked pages. */
 static void check_log(struct vm *vm, const bool *marked)
 {
-	unsigned long bitmap[FILE_PAGES / 64];
+	unsigned long bitmap[FILE_PAGES / 64] = { 0 };
 	struct kvm_dirty_log log = { .slot = LOG_SLOT, .dirty_bitmap = bitmap };
 
 	CHECK_OK(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log));
