@@ -1,25 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# gmem. `make` builds gmem.ko for the running kernel, or for KDIR=<headers>; `make
-# help` lists the rest. What needs packages, kernels or a test VM calls
-# scripts/deps first, which does nothing when nothing is missing.
+# gmem. `make` builds gmem.ko for the running kernel, for KDIR=<headers>, or for one of
+# Debian's kernels by its name, KREL=trixie-7.3 (scripts/lib.sh lists the names); `make
+# help` lists the rest. What needs packages, kernels or a test VM calls scripts/deps
+# first, which does nothing when nothing is missing.
 
+KREL =
 KDIR ?= /lib/modules/$(shell uname -r)/build
-KREL = $(shell cat $(KDIR)/include/config/kernel.release)
-BUILD = $(CURDIR)/build/$(KREL)
+RELEASE = $(shell cat $(KDIR)/include/config/kernel.release)
+BUILD = $(CURDIR)/build/$(RELEASE)
 ROOMS := gmem mmu arch kapi include kunit view selftests/kmod
 # kvm.ko of the kernel, where it is not among this machine's modules; or none.
 KVM_KO =
 
-module: ## gmem.ko for KDIR, as build/<kernel release>/gmem.ko
+module: ## gmem.ko for KDIR or KREL, as build/<kernel release>/gmem.ko
+ifneq ($(KREL),)
+	@scripts/deps $(KREL)
+	@kdir=$$(scripts/kernel-dir $(KREL)) && $(MAKE) --no-print-directory module KREL= KDIR=$$kdir
+else
 	@test -e $(KDIR)/include/config/kernel.release || { \
 		echo "$(KDIR): no kernel headers there, set KDIR=<headers>" >&2; exit 1; }
 	@mkdir -p $(BUILD)
-	@scripts/check-build $(KDIR) $(KREL) $(BUILD) $(KVM_KO)
+	@scripts/check-build $(KDIR) $(RELEASE) $(BUILD) $(KVM_KO)
 	@cp -rsf $(addprefix $(CURDIR)/,$(ROOMS)) $(CURDIR)/Kbuild $(BUILD)/
 	@find $(BUILD) -xtype l -delete
 	@sed -n '/^```c$$/,/^```$$/{/^```/!p}' docs/consumers.md >$(BUILD)/kmod/gmem_example.new
 	@cd $(BUILD)/kmod && { cmp -s gmem_example.new gmem_example.c || cp gmem_example.new gmem_example.c; }
-	$(MAKE) -C $(KDIR) M=$(BUILD) modules
+	scripts/in-chroot $(KDIR) $(MAKE) -C $(KDIR) M=$(BUILD) modules
+endif
 
 load: module ## insmod gmem.ko on this host (ARGS="backend=stock huge=never ...")
 	modprobe kvm
@@ -31,8 +38,9 @@ unload: ## rmmod it
 selftests: ## our own test programs, as build/selftests/*
 	@$(MAKE) --no-print-directory -C selftests
 
-demo: deps selftests ## boot a stock kernel, load gmem.ko, run a VM on it
-	scripts/vm --module --add build/selftests/demo -- /add/demo
+demo: deps selftests ## boot a stock kernel, or KREL, load gmem.ko, run a VM on it
+	scripts/vm $(if $(filter intel,$(KREL)),--cpu intel,--kernel $(or $(KREL),stock)) \
+		--module --add build/selftests/demo -- /add/demo
 
 test: deps ## everything that takes minutes; ends in "N passed, N failed"
 	@scripts/test
@@ -46,8 +54,11 @@ bench: deps ## ours against the stock backend, on one kernel in one boot
 lint: deps ## formatters, analysers and style checkers over the tree
 	@scripts/lint
 
+kernels: ## what has changed in Debian's newest kernels since docs/kernels/ was written
+	@scripts/kernels
+
 deps:
-	@scripts/deps
+	@scripts/deps $(KREL)
 
 clean: ## drop build/
 	rm -rf build
@@ -57,4 +68,4 @@ help: ## this list
 
 -include kunit/Makefile tools/Makefile
 
-.PHONY: module load unload selftests demo test test-long bench lint deps clean help
+.PHONY: module load unload selftests demo test test-long bench lint kernels deps clean help

@@ -60,9 +60,9 @@ Status PageStore::take_back(Run &run, PageIndex index, struct page *page, Platfo
 	return Status{};
 }
 
-/* What becomes of a page that could not be populated. */
+/* What becomes of a page that could not be populated; @staged: from what was in it. */
 void PageStore::settle_failed(Run &run, PageIndex index, struct page *page, Status status,
-			      Platform &platform)
+			      Platform &platform, bool staged)
 {
 	const unsigned slot = Run::slot_of(index);
 
@@ -72,7 +72,7 @@ void PageStore::settle_failed(Run &run, PageIndex index, struct page *page, Stat
 	} else if (!platform.is_hosts(Pfn{ kapi_page_pfn(page) })) {
 		/* KVM's own callback does not say that it could not undo what it did. */
 		run.happens<event::kOutOfHand>(slot);
-	} else if (!is_lost(run, index, page)) {
+	} else if (!staged && !is_lost(run, index, page)) {
 		/* Half-filled; where pages come zeroed nobody clears it later. */
 		kapi_pages_clear(page, 1);
 	}

@@ -100,10 +100,11 @@ Status Conversion::wait_until_unused(IndexRange change, PageIndex &at)
 		if (used == change.end)
 			return Status{};
 		at = used;
-		if (tries == kTries)
-			return error(EAGAIN);
-		if (kapi_signal_pending())
+		if (kapi_fatal_signal_pending())
 			return error(EINTR);
+		/* Who has a signal to see to need not wait: nothing has changed. */
+		if (tries == kTries || kapi_signal_pending())
+			return error(EAGAIN);
 		lock_.drop();
 		if (tries == kDrainAt)
 			kapi_drain_batches();

@@ -19,9 +19,10 @@ enum class Fact : unsigned {
 	kLost, /* no mapping of its whole run takes it in */
 	kUnsafe, /* ... and somebody may still use it: given to nobody, never freed */
 	kShared, /* user space may see it; pages that are absent have a state, too */
+	kStaged, /* not prepared, and has what user space left in it: to be populated in place */
 };
 
-inline constexpr unsigned kFacts = 7;
+inline constexpr unsigned kFacts = 8;
 
 /* A set of them. */
 class Facts {
@@ -54,19 +55,23 @@ using enum Fact;
 
 inline constexpr Event kFilled{ {}, { kPresent }, { kPresent }, {} };
 /* Zeroed, and made the platform's if it is private. */
-inline constexpr Event kReady{ { kPresent }, { kPrepared, kUnsafe }, { kPrepared }, {} };
+inline constexpr Event kReady{ { kPresent }, { kPrepared, kUnsafe }, { kPrepared }, { kStaged } };
 /* Handed to a guest, as private; to anybody else, or as shared. */
 inline constexpr Event kSeen{ { kPrepared }, { kUnsafe }, { kShown }, {} };
 inline constexpr Event kGiven{ { kPrepared }, { kUnsafe }, { kClaimed }, {} };
 /* It got its first content. */
 inline constexpr Event kPopulated{
-	{ kPresent }, { kPrepared, kUnsafe, kShared }, { kPrepared, kClaimed }, {}
+	{ kPresent }, { kPrepared, kUnsafe, kShared }, { kPrepared, kClaimed }, { kStaged }
 };
 /* The platform failed half way: it is nobody's. */
 inline constexpr Event kStranded = kPopulated;
 /* It is the host's again, to be populated. */
 inline constexpr Event kTakenBack{
 	{ kPrepared }, { kClaimed, kUnsafe, kShared }, {}, { kPrepared, kShown }
+};
+/* It is about to be private, and its content is still in it. */
+inline constexpr Event kLeft{
+	{ kPrepared, kShared }, { kUnsafe }, { kStaged }, { kPrepared, kShown, kClaimed }
 };
 /* Its content is gone, and it is the host's. */
 inline constexpr Event kGivenBack{
@@ -80,7 +85,7 @@ inline constexpr Event kMadeShared{ {}, { kShared }, { kShared }, {} };
 inline constexpr Event kMadePrivate{ { kShared }, {}, {}, { kShared } };
 /* It left the page cache. */
 inline constexpr Event kRemoved{
-	{ kPresent }, {}, {}, { kPresent, kPrepared, kShown, kClaimed, kLost, kUnsafe }
+	{ kPresent }, {}, {}, { kPresent, kPrepared, kShown, kClaimed, kLost, kUnsafe, kStaged }
 };
 
 } /* namespace event */

@@ -41,6 +41,7 @@ class Run {
 	const RunBitmap &lost() const { return of(Fact::kLost); }
 	const RunBitmap &unsafe() const { return of(Fact::kUnsafe); }
 	const RunBitmap &shared() const { return of(Fact::kShared); }
+	const RunBitmap &staged() const { return of(Fact::kStaged); }
 
 	bool empty() const { return present().none(); }
 	bool uniform() const { return shared().none() || shared().all(); }

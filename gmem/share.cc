@@ -84,7 +84,7 @@ Status PageStore::prepare_convert(IndexRange range, PageIndex &at)
 		const IndexRange part = range.intersect(block_around(index, kRunOrder));
 
 		at = index;
-		if (kapi_signal_pending())
+		if (kapi_fatal_signal_pending())
 			return error(EINTR);
 		if (Run *const run = runs_.load(run_number(index))) {
 			MutexGuard guard{ run->lock };
@@ -138,6 +138,20 @@ Run &PageStore::known(std::uint64_t number)
 	return *present;
 }
 
+/* Pages of @part, in @run, are to be private: no guest sees what is in them. */
+void PageStore::leave_content(Run &run, IndexRange part)
+{
+	const unsigned start = Run::slot_of(part.start), end = start + part.size();
+
+	for (unsigned slot = run.prepared().next_set(start); slot < end;
+	     slot = run.prepared().next_set(slot)) {
+		if (run.unsafe().test(slot))
+			slot++;
+		else
+			run.happens<event::kLeft>(slot);
+	}
+}
+
 /*
  * Makes the pages of @part, in @run, the host's where the platform does not leave
  * their content alone, and the content nobody's. One that the platform keeps is lost.
@@ -153,8 +167,7 @@ void PageStore::give_back(Run &run, IndexRange part, bool split, Platform &platf
 		struct page *const page = page_at(run, index);
 		const Pfn pfn{ kapi_page_pfn(page) };
 
-		if (run.owns(slot) && !(split && platform.reclaim(pfn, 1).ok()) &&
-		    !platform.is_hosts(pfn)) {
+		if (!(split && platform.reclaim(pfn, 1).ok()) && !platform.is_hosts(pfn)) {
 			run.happens<event::kOutOfHand>(slot);
 			continue;
 		}
@@ -176,7 +189,9 @@ PageIndex PageStore::convert(IndexRange range, bool to_private, Platform &platfo
 		MutexGuard guard{ run->lock };
 		const bool split = this->split(*run, platform).ok();
 
-		if (!platform.keeps_content())
+		if (!platform.keeps_content() && to_private)
+			leave_content(*run, part);
+		else if (!platform.keeps_content())
 			give_back(*run, part, split, platform);
 		if (to_private)
 			run->happens<event::kMadePrivate>(from, to);

@@ -163,7 +163,7 @@ void PageStore::strike(Run &run, PageIndex index)
 Status PageStore::prepare_page(Run &run, unsigned slot, struct page *page, const Access &access,
 			       std::int64_t ahead)
 {
-	if (!kapi_pages_come_zeroed())
+	if (run.staged().test(slot) || !kapi_pages_come_zeroed())
 		kapi_pages_clear(page, 1);
 	if (!run.shared().test(slot))
 		GMEM_CHECK(access.prepare(ahead, Pfn{ kapi_page_pfn(page) }, 0));
@@ -173,7 +173,7 @@ Status PageStore::prepare_page(Run &run, unsigned slot, struct page *page, const
 
 Status PageStore::prepare_block(Run &run, const Access &access, std::int64_t ahead)
 {
-	if (!kapi_pages_come_zeroed())
+	if (!run.staged().none() || !kapi_pages_come_zeroed())
 		kapi_pages_clear(run.block(), kRunPages);
 	if (run.shared().all()) {
 		run.happens<event::kReady>(0, kRunPages);

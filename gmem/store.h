@@ -38,6 +38,13 @@ struct FileKind {
 	bool shared = false; /* all pages are, at first; else private */
 };
 
+/* Where the first content of a page is that is populated. */
+enum class Source {
+	kInPlace, /* in the page: what user space left there (Fact::kStaged), or zeros */
+	kSure, /* elsewhere, to be had under locks */
+	kUnsure,
+};
+
 class PageStore {
     public:
 	explicit PageStore(FileKind kind)
@@ -80,11 +87,11 @@ class PageStore {
 	 * any more. Stops, @done pages later, before a page but the first that
 	 * populatable() refuses, and where one fails: -EEXIST, it has content; -EINVAL,
 	 * it is shared; -EHWPOISON, -ENOMEM, -EINTR; -EFAULT, a guest may see it and it
-	 * is not @sure that @fill finds the content; or what @fill said, the page is
-	 * then as new. No guest comes by a page of the run meanwhile.
+	 * is not sure that @fill finds the content; or what @fill said, the page is
+	 * then as new, or as user space left it. No guest comes by a page of the run meanwhile.
 	 */
 	template <class Fill>
-	Status populate(IndexRange range, const MemslotAccess &access, bool ran, bool sure,
+	Status populate(IndexRange range, const MemslotAccess &access, bool ran, Source source,
 			std::uint64_t &done, Fill fill)
 	{
 		done = 0;
@@ -100,15 +107,21 @@ class PageStore {
 			GMEM_TRY(page, page_for(*run, index, access));
 			if (run->prepared().test(Run::slot_of(index))) {
 				/* Something may be in it, by way of a neighbour's huge mapping. */
-				if (!sure)
+				if (source == Source::kUnsure)
 					return error(EFAULT);
 				GMEM_CHECK(take_back(*run, index, page, access.platform()));
 			}
 
+			const bool staged = source == Source::kInPlace &&
+					    run->staged().test(Run::slot_of(index));
+
+			if (source == Source::kInPlace && !staged)
+				kapi_pages_clear(page, 1);
+
 			const Status status = fill(access.gfn() + done, Pfn{ kapi_page_pfn(page) });
 
 			if (!status.ok()) {
-				settle_failed(*run, index, page, status, access.platform());
+				settle_failed(*run, index, page, status, access.platform(), staged);
 				return status;
 			}
 			run->happens<event::kPopulated>(Run::slot_of(index));
@@ -265,7 +278,7 @@ class PageStore {
 	Status refusal(Run &run, PageIndex index, bool ran);
 	Status take_back(Run &run, PageIndex index, struct page *page, Platform &platform);
 	void settle_failed(Run &run, PageIndex index, struct page *page, Status status,
-			   Platform &platform);
+			   Platform &platform, bool staged);
 	bool remove_whole(Run &run, PageIndex start, Platform &platform);
 	PageRef remove_from(Run &run, IndexRange range, Platform &platform);
 	void free_returned(struct page *first, unsigned count, Platform &platform);
@@ -274,6 +287,7 @@ class PageStore {
 	Result<int> promotable(Run &run, PageIndex start);
 	void forget(Run &run, unsigned slot);
 	template <Event kEvent> void lose(PageIndex index);
+	void leave_content(Run &run, IndexRange part);
 	void give_back(Run &run, IndexRange part, bool split, Platform &platform);
 
 	/* gmem/share.cc */

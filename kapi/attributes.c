@@ -7,6 +7,7 @@
 #include <linux/kvm_host.h>
 #include <linux/uaccess.h>
 
+#include "compat/cpuid.h"
 #include "kapi.h"
 #include "leaves.h"
 #include "symbols.h"

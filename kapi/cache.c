@@ -14,6 +14,7 @@
 #include <linux/pagemap.h>
 #include <linux/rcupdate_wait.h>
 
+#include "compat/pages.h"
 #include "charge.h"
 #include "files.h"
 #include "kapi.h"
@@ -33,7 +34,7 @@
 static void account(struct page *first, unsigned int count, int sign)
 {
 	if (count)
-		__lruvec_stat_mod_folio(gmem_folio_of(first), NR_FILE_PAGES, sign * (int)count);
+		lruvec_stat_mod_folio(gmem_folio_of(first), NR_FILE_PAGES, sign * (int)count);
 }
 
 static void enter(struct address_space *mapping, struct folio *folio, kapi_u64 index)
@@ -57,7 +58,7 @@ static unsigned int store_neighbours(struct xa_state *xas, struct page *first, u
 	if (!node || node->shift)
 		return 0;
 	for (unsigned int at = xas->xa_offset + 1; at < XA_CHUNK_SIZE && done < max; at++) {
-		struct folio *const folio = gmem_folio_of(nth_page(first, done));
+		struct folio *const folio = gmem_folio_of(gmem_nth_page(first, done));
 
 		if (xa_entry_locked(xas->xa, node, at))
 			break;
@@ -84,7 +85,7 @@ static unsigned int store(struct address_space *mapping, kapi_u64 index, struct 
 
 		xas_lock_irq(&xas);
 		while (done < limit) {
-			struct folio *const folio = gmem_folio_of(nth_page(first, done));
+			struct folio *const folio = gmem_folio_of(gmem_nth_page(first, done));
 
 			xas_set(&xas, index + done);
 			if (xas_load(&xas)) {
@@ -96,10 +97,10 @@ static unsigned int store(struct address_space *mapping, kapi_u64 index, struct 
 				break;
 			enter(mapping, folio, index + done);
 			done++;
-			done += store_neighbours(&xas, nth_page(first, done), limit - done);
+			done += store_neighbours(&xas, gmem_nth_page(first, done), limit - done);
 		}
 		mapping->nrpages += done - before;
-		account(nth_page(first, before), done - before, 1);
+		account(gmem_nth_page(first, before), done - before, 1);
 		xas_unlock_irq(&xas);
 		cond_resched();
 	} while (xas_nomem(&xas, GFP_KERNEL) || (done < count && !xas_error(&xas)));
@@ -121,10 +122,10 @@ static void unstore(struct address_space *mapping, kapi_u64 index, struct page *
 		for (; done < limit; done++) {
 			xas_set(&xas, index + done);
 			xas_store(&xas, NULL);
-			nth_page(first, done)->mapping = NULL;
+			gmem_folio_of(gmem_nth_page(first, done))->mapping = NULL;
 		}
 		mapping->nrpages -= done - before;
-		account(nth_page(first, before), done - before, -1);
+		account(gmem_nth_page(first, before), done - before, -1);
 		xas_unlock_irq(&xas);
 		cond_resched();
 	}
@@ -181,7 +182,7 @@ unsigned int kapi_cache_take(struct inode *inode, kapi_u64 *index, kapi_u64 end,
 		}
 		xas_store(&xas, NULL);
 		folio->mapping = NULL;
-		__lruvec_stat_mod_folio(folio, NR_FILE_PAGES, -1);
+		lruvec_stat_mod_folio(folio, NR_FILE_PAGES, -1);
 		pages[taken++] = folio_page(folio, 0);
 	}
 	mapping->nrpages -= taken;
@@ -202,14 +203,14 @@ bool kapi_cache_take_run(struct inode *inode, kapi_u64 index, struct page *first
 	unsigned int frozen;
 
 	for (frozen = 0; frozen < count; frozen++) {
-		struct folio *const folio = page_folio(nth_page(first, frozen));
+		struct folio *const folio = page_folio(gmem_nth_page(first, frozen));
 
 		if (folio_test_lru(folio) || !folio_ref_freeze(folio, 1))
 			break;
 	}
 	if (frozen < count) {
 		while (frozen--)
-			folio_ref_unfreeze(page_folio(nth_page(first, frozen)), 1);
+			folio_ref_unfreeze(page_folio(gmem_nth_page(first, frozen)), 1);
 		return false;
 	}
 
@@ -221,7 +222,7 @@ bool kapi_cache_take_run(struct inode *inode, kapi_u64 index, struct page *first
 	xas_unlock_irq(&xas);
 
 	for (unsigned int i = 0; i < count; i++)
-		nth_page(first, i)->mapping = NULL;
+		gmem_folio_of(gmem_nth_page(first, i))->mapping = NULL;
 	inode_sub_bytes(inode, (loff_t)count << PAGE_SHIFT);
 	return true;
 }
@@ -261,7 +262,7 @@ static int copy_all(struct page *block, struct page **pages, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++) {
 		/* Whoever cannot read it has told memory failure, which comes later. */
-		if (PageHWPoison(pages[i]) || copy_mc_highpage(nth_page(block, i), pages[i]))
+		if (PageHWPoison(pages[i]) || copy_mc_highpage(gmem_nth_page(block, i), pages[i]))
 			return -EHWPOISON;
 	}
 	return 0;
@@ -291,17 +292,17 @@ int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *blo
 
 	xas_lock_irq(&xas);
 	xas_for_each(&xas, old, index + count - 1) {
-		folio = gmem_folio_of(nth_page(block, xas.xa_index - index));
+		folio = gmem_folio_of(gmem_nth_page(block, xas.xa_index - index));
 		enter(mapping, folio, xas.xa_index);
 		xas_store(&xas, folio); /* over an entry: cannot fail */
 		/* Each may be of another node than its neighbour. */
-		__lruvec_stat_mod_folio(old, NR_FILE_PAGES, -1);
+		lruvec_stat_mod_folio(old, NR_FILE_PAGES, -1);
 	}
 	account(block, count, 1);
 	xas_unlock_irq(&xas);
 
 	for (unsigned int i = 0; i < count; i++) {
-		pages[i]->mapping = NULL;
+		gmem_folio_of(pages[i])->mapping = NULL;
 		set_page_count(pages[i], 1);
 	}
 	release_pages(pages, count);

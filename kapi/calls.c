@@ -46,13 +46,16 @@ static int calls_show(struct seq_file *m, void *v)
 	int entry, cpu;
 
 	for (entry = 0; entry < KAPI_ENTRIES; entry++) {
+		const char *const name = gmem_entry_name(entry);
 		u64 served = 0, stock = 0;
 
+		if (!name)
+			continue;
 		for_each_possible_cpu(cpu) {
 			served += per_cpu(calls.served[entry], cpu);
 			stock += per_cpu(calls.stock[entry], cpu);
 		}
-		seq_printf(m, "%s served %llu stock %llu\n", gmem_entry_name(entry), served, stock);
+		seq_printf(m, "%s served %llu stock %llu\n", name, served, stock);
 	}
 	return 0;
 }

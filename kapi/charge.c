@@ -5,10 +5,11 @@
  */
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
-#include <linux/pagevec.h>
 #include <linux/sched.h>
 
 #include "charge.h"
+#include "compat/memcg.h"
+#include "compat/pages.h"
 #include "files.h"
 #include "kapi.h"
 #include "reserve.h"
@@ -25,39 +26,11 @@ static gfp_t charge_gfp(unsigned int count)
 	return count > 1 ? GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN : GFP_KERNEL;
 }
 
-int gmem_charge_begin(struct inode *inode, unsigned int count)
+int kapi_pages_charge(struct inode *inode, struct page *first, unsigned int count)
 {
 	if (mem_cgroup_disabled())
 		return 0;
-	return gmem_mem_cgroup_try_charge(gmem_inode_memcg(inode), charge_gfp(count), count);
-}
-
-void gmem_charge_commit(struct inode *inode, struct page *first, unsigned int count)
-{
-	struct mem_cgroup *const memcg = gmem_inode_memcg(inode);
-
-	if (mem_cgroup_disabled())
-		return;
-	for (unsigned int i = 0; i < count; i++) {
-		gmem_mem_cgroup_commit_charge(gmem_folio_of(nth_page(first, i)), memcg);
-		if (i % MAX_ORDER_NR_PAGES == MAX_ORDER_NR_PAGES - 1)
-			cond_resched();
-	}
-}
-
-void gmem_charge_cancel(struct inode *inode, unsigned int count)
-{
-	if (!mem_cgroup_disabled())
-		gmem_mem_cgroup_cancel_charge(gmem_inode_memcg(inode), count);
-}
-
-int kapi_pages_charge(struct inode *inode, struct page *first, unsigned int count)
-{
-	const int ret = gmem_charge_begin(inode, count);
-
-	if (!ret)
-		gmem_charge_commit(inode, first, count);
-	return ret;
+	return gmem_memcg_charge(gmem_inode_memcg(inode), first, count, charge_gfp(count));
 }
 
 void gmem_uncharge(struct page *first, kapi_u64 count)
@@ -66,7 +39,7 @@ void gmem_uncharge(struct page *first, kapi_u64 count)
 
 	folio_batch_init(&batch);
 	for (kapi_u64 i = 0; i < count; i++) {
-		if (folio_batch_add(&batch, gmem_folio_of(nth_page(first, i))) && i < count - 1)
+		if (folio_batch_add(&batch, gmem_folio_of(gmem_nth_page(first, i))) && i < count - 1)
 			continue;
 		gmem_mem_cgroup_uncharge_folios(&batch);
 		folio_batch_reinit(&batch);

@@ -32,7 +32,6 @@ enum kapi_vm_type {
 
 /* Ioctls of VMs, <linux/kvm.h>. */
 enum kapi_vm_ioctl {
-	KAPI_IOCTL_CHECK_EXTENSION = 0xae03,
 	KAPI_IOCTL_SET_REGION = 0x4020ae46,
 	KAPI_IOCTL_SET_REGION2 = 0x40a0ae49,
 	KAPI_IOCTL_SET_ATTRIBUTES = 0x4020aed2,

@@ -8,14 +8,11 @@
 
 #include <gmem/gmem.h>
 
+#include "compat/populate.h"
 #include "hooks.h"
 
-#define DECLARE_LANDING(fn, ret, args) static fn##_proto land_##fn;
+#define DECLARE_LANDING(entry, fn, ret, args) static fn##_proto land_##fn;
 HOOKED(DECLARE_LANDING)
-
-/* Another one for those that are called for faults and for other things. */
-static kvm_gmem_get_pfn_proto fault_land_kvm_gmem_get_pfn;
-static __gfn_to_pfn_memslot_proto fault_land___gfn_to_pfn_memslot;
 
 static int land_kvm_mmu_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error, void *insn,
 				   int insn_len)
@@ -23,34 +20,20 @@ static int land_kvm_mmu_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error, 
 	return gmem_kvm_page_fault(vcpu, gpa, error, insn, insn_len);
 }
 
-static int land_kvm_gmem_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t gfn,
-				 kvm_pfn_t *pfn, int *max_order)
-{
-	return gmem_get_pfn(kvm, slot, gfn, pfn, max_order);
-}
-
-/* By the function of KVM's that finds the page for a fault (takeover.c). */
-static int fault_land_kvm_gmem_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t gfn,
-				       kvm_pfn_t *pfn, int *max_order)
-{
-	return gmem_kvm_fault_pfn(kvm, slot, gfn, pfn, max_order);
-}
-
 static void land_kvm_gmem_unbind(struct kvm_memory_slot *slot)
 {
 	gmem_unbind(slot);
 }
 
+#if GMEM_KVM_UNSIGNED_OFFSET
+static int land_kvm_gmem_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int fd,
+			      uoff_t offset)
+#else
 static int land_kvm_gmem_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int fd,
 			      loff_t offset)
+#endif
 {
 	return gmem_bind(kvm, slot, fd, offset);
-}
-
-static long land_kvm_gmem_populate(struct kvm *kvm, gfn_t gfn, void *src, long npages,
-				   kvm_gmem_populate_cb callback, void *opaque)
-{
-	return gmem_populate(kvm, gfn, src, npages, callback, opaque);
 }
 
 static int land_kvm_gmem_create(struct kvm *kvm, struct kvm_create_guest_memfd *args)
@@ -58,12 +41,23 @@ static int land_kvm_gmem_create(struct kvm *kvm, struct kvm_create_guest_memfd *
 	return gmem_create(kvm, args);
 }
 
+static int land_kvm_gmem_prepare_memory_region(struct kvm *kvm, struct kvm_memory_slot *slot,
+					       unsigned int fd, u64 offset)
+{
+	return gmem_kvm_prepare_bind(kvm, slot, fd, offset);
+}
+
+static int land_kvm_gmem_commit_memory_region(struct kvm *kvm, struct kvm_memory_slot *slot)
+{
+	return gmem_kvm_commit_bind(kvm, slot);
+}
+
 static int land_memory_failure(unsigned long pfn, int flags)
 {
 	return gmem_memory_failure(pfn, flags);
 }
 
-static int land_kvm_vm_ioctl_check_extension(struct kvm *kvm, long extension)
+static int land_kvm_vm_ioctl_check_extension_generic(struct kvm *kvm, long extension)
 {
 	return gmem_kvm_check_extension(kvm, extension);
 }
@@ -90,19 +84,54 @@ static int land_kvm_arch_prepare_memory_region(struct kvm *kvm, const struct kvm
 	return gmem_kvm_prepare_slot(kvm, old, slot, change);
 }
 
-static kvm_pfn_t land___gfn_to_pfn_memslot(const struct kvm_memory_slot *slot, gfn_t gfn,
-					   bool atomic, bool interruptible, bool *async, bool write,
-					   bool *writable, hva_t *hva)
+/* ---- by the function that faults pages in (takeover.c), and by anybody else ---- */
+
+#if GMEM_KVM_FINDS_PAGES
+
+static int land_kvm_gmem_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t gfn,
+				 kvm_pfn_t *pfn, struct page **page, int *max_order)
 {
-	return gmem_kvm_slot_pfn(slot, gfn, atomic, interruptible, async, write, writable, hva);
+	const int ret = gmem_kvm_get_pfn(kvm, slot, gfn, pfn, max_order);
+
+	if (!ret)
+		*page = pfn_to_page(*pfn);
+	return ret;
 }
 
-static kvm_pfn_t fault_land___gfn_to_pfn_memslot(const struct kvm_memory_slot *slot, gfn_t gfn,
-						 bool atomic, bool interruptible, bool *async,
-						 bool write, bool *writable, hva_t *hva)
+static int fault_land_kvm_gmem_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t gfn,
+				       kvm_pfn_t *pfn, struct page **page, int *max_order)
 {
-	return gmem_kvm_fault_slot_pfn(slot, gfn, atomic, interruptible, async, write, writable,
-				       hva);
+	const int ret = gmem_kvm_fault_pfn(kvm, slot, gfn, pfn, max_order);
+
+	if (!ret)
+		*page = pfn_to_page(*pfn);
+	return ret;
+}
+
+static int land_kvm_prefetch_pages(struct kvm_memory_slot *slot, gfn_t gfn, struct page **pages,
+				   int count)
+{
+	return gmem_kvm_prefetch_pages(slot, gfn, pages, count);
+}
+
+static int land___kvm_vcpu_map(struct kvm_vcpu *vcpu, gfn_t gfn, struct kvm_host_map *map,
+			       bool writable)
+{
+	return gmem_kvm_vcpu_map(vcpu, gfn, map, writable);
+}
+
+#else
+
+static int land_kvm_gmem_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t gfn,
+				 kvm_pfn_t *pfn, int *max_order)
+{
+	return gmem_kvm_get_pfn(kvm, slot, gfn, pfn, max_order);
+}
+
+static int fault_land_kvm_gmem_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t gfn,
+				       kvm_pfn_t *pfn, int *max_order)
+{
+	return gmem_kvm_fault_pfn(kvm, slot, gfn, pfn, max_order);
 }
 
 static kvm_pfn_t land_gfn_to_pfn_memslot_atomic(const struct kvm_memory_slot *slot, gfn_t gfn)
@@ -118,7 +147,26 @@ static int land_gfn_to_page_many_atomic(struct kvm_memory_slot *slot, gfn_t gfn,
 
 static int land_kvm_vcpu_map(struct kvm_vcpu *vcpu, gfn_t gfn, struct kvm_host_map *map)
 {
-	return gmem_kvm_vcpu_map(vcpu, gfn, map);
+	return gmem_kvm_vcpu_map(vcpu, gfn, map, true);
+}
+
+#endif
+
+#if !GMEM_KVM_SHARED_SLOTS
+
+static kvm_pfn_t land___gfn_to_pfn_memslot(const struct kvm_memory_slot *slot, gfn_t gfn,
+					   bool atomic, bool interruptible, bool *async, bool write,
+					   bool *writable, hva_t *hva)
+{
+	return gmem_kvm_slot_pfn(slot, gfn, atomic, interruptible, async, write, writable, hva);
+}
+
+static kvm_pfn_t fault_land___gfn_to_pfn_memslot(const struct kvm_memory_slot *slot, gfn_t gfn,
+						 bool atomic, bool interruptible, bool *async,
+						 bool write, bool *writable, hva_t *hva)
+{
+	return gmem_kvm_fault_slot_pfn(slot, gfn, atomic, interruptible, async, write, writable,
+				       hva);
 }
 
 static int land___kvm_mmu_max_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot,
@@ -127,15 +175,39 @@ static int land___kvm_mmu_max_mapping_level(struct kvm *kvm, const struct kvm_me
 	return gmem_kvm_mapping_level(kvm, slot, gfn, max_level, is_private);
 }
 
+#endif
+
+#if !GMEM_KVM_PRE_FAULT_ENDS
 static long land_kvm_arch_vcpu_pre_fault_memory(struct kvm_vcpu *vcpu,
 						struct kvm_pre_fault_memory *range)
 {
 	return gmem_kvm_pre_fault(vcpu, range);
 }
+#endif
 
-#define LANDING(entry, fn)	[entry] = (unsigned long)land_##fn,
+/* ---- populate ---- */
 
-static const unsigned long landings[KAPI_ENTRIES] = { ENTRIES(LANDING) };
+#if GMEM_KVM_POPULATE_PAGES
+static long land_kvm_gmem_populate(struct kvm *kvm, gfn_t gfn, void *src, long npages,
+				   bool writeback, kvm_gmem_populate_cb callback, void *opaque)
+{
+	struct gmem_callback_by_page by_page = { callback, opaque, writeback };
+
+	if (WARN_ON_ONCE(npages <= 0 || !PAGE_ALIGNED(src)))
+		return -EINVAL;
+	return gmem_kvm_populate(kvm, gfn, src, npages, writeback, gmem_call_by_page, &by_page);
+}
+#else
+static long land_kvm_gmem_populate(struct kvm *kvm, gfn_t gfn, void *src, long npages,
+				   kvm_gmem_populate_cb callback, void *opaque)
+{
+	return gmem_kvm_populate(kvm, gfn, src, npages, false, callback, opaque);
+}
+#endif
+
+#define LANDING(entry, fn, ret, args) [entry] = (unsigned long)land_##fn,
+
+static const unsigned long landings[KAPI_ENTRIES] = { HOOKED(LANDING) };
 
 unsigned long gmem_landing(enum kapi_entry entry)
 {
@@ -147,8 +219,10 @@ unsigned long gmem_fault_landing(enum kapi_entry entry)
 	switch (entry) {
 	case KAPI_ENTRY_GET_PFN:
 		return (unsigned long)fault_land_kvm_gmem_get_pfn;
+#if !GMEM_KVM_SHARED_SLOTS
 	case KAPI_ENTRY_SLOT_PFN:
 		return (unsigned long)fault_land___gfn_to_pfn_memslot;
+#endif
 	default:
 		return 0;
 	}

@@ -2,7 +2,7 @@
 /*
  * The file type: a pseudo file system of its own, the file, inode and address
  * space operations, and descriptors. What they do is the core's; a file's
- * private_data and an inode's i_private are the core's objects.
+ * private_data is the core's object, an inode's i_private has another one.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -25,12 +25,18 @@
 #include "stats.h"
 #include "symbols.h"
 
-/* What the boundary keeps of an inode, as its mapping's private data. */
-struct gmem_mapping {
+/* An inode's i_private. */
+struct gmem_private {
+	void *core; /* the core's object; NULL while the inode is made */
 	struct mem_cgroup *memcg; /* the creator's pays, whoever touches first (kapi/charge.c) */
 	struct mm_struct *maker; /* the creator's memory, without its users; or NULL */
 	struct shared_policy *policies; /* NULL if it cannot be mapped */
 };
+
+static struct gmem_private *private_of(struct inode *inode)
+{
+	return inode->i_private;
+}
 
 /* As guest_memfd's own file system of later kernels ("GMEM"). */
 #define GUEST_MEMFD_MAGIC 0x474d454d
@@ -76,23 +82,19 @@ static long gmem_fop_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		struct gmem_launch_populate populate;
 		struct gmem_launch_finish finish;
 		struct gmem_launch_measurement measurement;
-		struct kvm_memory_attributes2 attributes;
 	} args;
 	long ret;
 
+	/* It reads and writes its argument itself, as the published one does. */
+	if (cmd == KVM_SET_MEMORY_ATTRIBUTES2)
+		return gmem_file_convert(file->private_data, (void *)arg);
 	if (_IOC_SIZE(cmd) > sizeof(args))
 		return -ENOTTY;
 	memset(&args, 0, sizeof(args));
 	if (_IOC_DIR(cmd) & _IOC_WRITE && copy_from_user(&args, user, _IOC_SIZE(cmd)))
 		return -EFAULT;
-	/* Nothing is done that could not be told. */
-	if (cmd == KVM_SET_MEMORY_ATTRIBUTES2 && copy_to_user(user, &args, _IOC_SIZE(cmd)))
-		return -EFAULT;
 
 	switch (cmd) {
-	case KVM_SET_MEMORY_ATTRIBUTES2:
-		ret = gmem_file_convert(file->private_data, &args.attributes);
-		break;
 	case GMEM_POPULATE:
 		ret = gmem_file_populate(file, file->private_data, &args.populate);
 		break;
@@ -151,7 +153,7 @@ static int gmem_aop_migrate_folio(struct address_space *mapping, struct folio *d
 
 static int gmem_aop_error_remove_folio(struct address_space *mapping, struct folio *folio)
 {
-	gmem_inode_poisoned(mapping->host->i_private, folio_page(folio, 0));
+	gmem_inode_poisoned(private_of(mapping->host)->core, folio_page(folio, 0));
 	return MF_DELAYED;
 }
 
@@ -184,23 +186,23 @@ bool gmem_mapping_looks_ours(const struct address_space *mapping)
 
 struct mem_cgroup *gmem_inode_memcg(struct inode *inode)
 {
-	return ((struct gmem_mapping *)inode->i_mapping->i_private_data)->memcg;
+	return private_of(inode)->memcg;
 }
 
 struct shared_policy *gmem_inode_policies(struct inode *inode)
 {
-	return ((struct gmem_mapping *)inode->i_mapping->i_private_data)->policies;
+	return private_of(inode)->policies;
 }
 
 bool gmem_inode_cpuset_allows(struct inode *inode, int node)
 {
 	bool allows = true;
 #ifdef CONFIG_CPUSETS
-	struct gmem_mapping *const mapping = inode->i_mapping->i_private_data;
+	struct mm_struct *const maker = private_of(inode)->maker;
 	struct task_struct *owner;
 
 	rcu_read_lock();
-	owner = mapping->maker ? rcu_dereference(mapping->maker->owner) : NULL;
+	owner = maker ? rcu_dereference(maker->owner) : NULL;
 	if (owner)
 		allows = node_isset(node, owner->mems_allowed);
 	rcu_read_unlock();
@@ -208,43 +210,45 @@ bool gmem_inode_cpuset_allows(struct inode *inode, int node)
 	return allows;
 }
 
-static struct gmem_mapping *mapping_new(bool mappable)
+static struct gmem_private *private_new(bool mappable)
 {
-	struct gmem_mapping *const mapping = kzalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT);
+	struct gmem_private *const private = kzalloc(sizeof(*private), GFP_KERNEL_ACCOUNT);
 
-	if (!mapping)
+	if (!private)
 		return NULL;
 	if (mappable) {
-		mapping->policies = gmem_policies_new();
-		if (!mapping->policies) {
-			kfree(mapping);
+		private->policies = gmem_policies_new();
+		if (!private->policies) {
+			kfree(private);
 			return NULL;
 		}
 	}
-	mapping->memcg = get_mem_cgroup_from_mm(current->mm);
-	mapping->maker = current->mm;
-	if (mapping->maker)
-		mmgrab(mapping->maker);
-	return mapping;
+	private->memcg = get_mem_cgroup_from_mm(current->mm);
+	private->maker = current->mm;
+	if (private->maker)
+		mmgrab(private->maker);
+	return private;
 }
 
-static void mapping_free(struct gmem_mapping *mapping)
+static void private_free(struct gmem_private *private)
 {
-	mem_cgroup_put(mapping->memcg);
-	if (mapping->maker)
-		mmdrop(mapping->maker);
-	gmem_policies_free(mapping->policies);
-	kfree(mapping);
+	mem_cgroup_put(private->memcg);
+	if (private->maker)
+		mmdrop(private->maker);
+	gmem_policies_free(private->policies);
+	kfree(private);
 }
 
 static void gmem_sop_evict_inode(struct inode *inode)
 {
-	if (inode->i_private)
-		gmem_inode_evict(inode->i_private);
+	struct gmem_private *const private = private_of(inode);
+
+	if (private && private->core)
+		gmem_inode_evict(private->core);
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
-	if (inode->i_mapping->i_private_data)
-		mapping_free(inode->i_mapping->i_private_data);
+	if (private)
+		private_free(private);
 }
 
 static const struct super_operations gmem_sops = {
@@ -300,8 +304,8 @@ int kapi_file_create(kapi_u64 size, bool mappable, void *core_inode, void *core_
 		ret = PTR_ERR(inode);
 		goto err_fs;
 	}
-	inode->i_mapping->i_private_data = mapping_new(mappable);
-	if (!inode->i_mapping->i_private_data) {
+	inode->i_private = private_new(mappable);
+	if (!inode->i_private) {
 		ret = -ENOMEM;
 		iput(inode);
 		goto err_fs;
@@ -324,7 +328,7 @@ int kapi_file_create(kapi_u64 size, bool mappable, void *core_inode, void *core_
 		iput(inode);
 		goto err_fs;
 	}
-	inode->i_private = core_inode;
+	private_of(inode)->core = core_inode;
 	*inode_out = inode;
 	return 0;
 

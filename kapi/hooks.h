@@ -15,29 +15,8 @@
 struct dentry;
 
 /* The kernel's own type of each function that is taken over. */
-#define HOOKED_TYPE(fn, ret, args) typedef ret fn##_proto args;
+#define HOOKED_TYPE(entry, fn, ret, args) typedef ret fn##_proto args;
 HOOKED(HOOKED_TYPE)
-
-/* Which function each entry is of. */
-#define ENTRIES(X)                                                  \
-	X(KAPI_ENTRY_PAGE_FAULT, kvm_mmu_page_fault)                \
-	X(KAPI_ENTRY_GET_PFN, kvm_gmem_get_pfn)                     \
-	X(KAPI_ENTRY_UNBIND, kvm_gmem_unbind)                       \
-	X(KAPI_ENTRY_BIND, kvm_gmem_bind)                           \
-	X(KAPI_ENTRY_POPULATE, kvm_gmem_populate)                   \
-	X(KAPI_ENTRY_CREATE, kvm_gmem_create)                       \
-	X(KAPI_ENTRY_MEMORY_FAILURE, memory_failure)                \
-	X(KAPI_ENTRY_CHECK_EXTENSION, kvm_vm_ioctl_check_extension) \
-	X(KAPI_ENTRY_INIT_VM, kvm_arch_init_vm)                     \
-	X(KAPI_ENTRY_FREE_VM, kvm_arch_free_vm)                     \
-	X(KAPI_ENTRY_VM_IOCTL, kvm_vm_ioctl)                        \
-	X(KAPI_ENTRY_PREPARE_SLOT, kvm_arch_prepare_memory_region)  \
-	X(KAPI_ENTRY_SLOT_PFN, __gfn_to_pfn_memslot)                \
-	X(KAPI_ENTRY_PREFETCH_PFN, gfn_to_pfn_memslot_atomic)       \
-	X(KAPI_ENTRY_PREFETCH_PAGES, gfn_to_page_many_atomic)       \
-	X(KAPI_ENTRY_VCPU_MAP, kvm_vcpu_map)                        \
-	X(KAPI_ENTRY_MAPPING_LEVEL, __kvm_mmu_max_mapping_level)    \
-	X(KAPI_ENTRY_PRE_FAULT, kvm_arch_vcpu_pre_fault_memory)
 
 /*
  * Takes over what @wanted, bits of enum kapi_feature, needs; all of it or nothing, save
@@ -51,6 +30,7 @@ int gmem_attach(unsigned int wanted);
  * not return where the kernel cannot give them back: their text must stay. Sleeps.
  */
 void gmem_detach(void);
+/* NULL: this kernel has no such function. */
 const char *gmem_entry_name(enum kapi_entry entry);
 
 /* ---- kapi/stock.c ----------------------------------------------------------------- */

@@ -394,8 +394,8 @@ __attribute__((noreturn)) void kapi_panic(const char *what);
 
 /* Page @index for a user mapping; see File::user_page(), whose errors it has. */
 int gmem_file_fault(void *core_file, kapi_u64 index, struct page **page);
-/* KVM_SET_MEMORY_ATTRIBUTES2 of include/uapi/gmem.h. */
-long gmem_file_convert(void *core_file, struct kvm_memory_attributes2 *args);
+/* KVM_SET_MEMORY_ATTRIBUTES2 of include/uapi/gmem.h; @user: its argument, user space's. Sleeps. */
+long gmem_file_convert(void *core_file, void *user);
 long gmem_file_fallocate(void *core_file, bool punch, kapi_u64 offset, kapi_u64 len);
 void gmem_file_release(void *core_file);
 /* One statistic of the file's inode. */

@@ -9,12 +9,12 @@
 
 #include <gmem/gmem.h>
 
+#include "compat/kvm.h"
 #include "kapi.h"
 #include "symbols.h"
 
-/* The core calls KVM's callbacks as they are. */
-static_assert(__same_type(gmem_populate_cb, kvm_gmem_populate_cb));
-static_assert(__same_type(kapi_populate_cb, kvm_gmem_populate_cb));
+/* The core takes callbacks of those who call the module as they are. */
+static_assert(__same_type(kapi_populate_cb, gmem_populate_cb));
 
 void kapi_kvm_get(struct kvm *kvm)
 {
@@ -77,6 +77,16 @@ bool kapi_kvm_range_private(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 						KVM_MEMORY_ATTRIBUTE_PRIVATE);
 }
 
+bool kapi_kvm_has_shared_slots(void)
+{
+	return GMEM_KVM_SHARED_SLOTS;
+}
+
+bool kapi_kvm_asks_private(struct kvm *kvm, kapi_u64 gfn)
+{
+	return !kapi_kvm_has_shared_slots() || kvm_mem_is_private(kvm, gfn);
+}
+
 struct kvm *kapi_vcpu_kvm(struct kvm_vcpu *vcpu)
 {
 	return vcpu->kvm;
@@ -120,8 +130,7 @@ bool kapi_kvm_made_sw_protected(struct kvm *kvm)
 
 int kapi_kvm_overlap_error(void)
 {
-	/* -EEXIST since 7ea987a90585, which this kernel has not. */
-	return -EINVAL;
+	return GMEM_KVM_UNSIGNED_OFFSET || kapi_binds_in_steps() ? -EEXIST : -EINVAL;
 }
 
 void kapi_create_args(const struct kvm_create_guest_memfd *args, kapi_u64 *size, kapi_u64 *flags)
@@ -221,7 +230,7 @@ kapi_u64 kapi_slot_pgoff(struct kvm_memory_slot *slot)
 
 bool kapi_slot_has_gmem(const struct kvm_memory_slot *slot)
 {
-	return slot && !(slot->flags & KVM_MEMSLOT_INVALID) && kvm_slot_can_be_private(slot);
+	return slot && !(slot->flags & KVM_MEMSLOT_INVALID) && gmem_slot_has_gmem(slot);
 }
 
 struct file *kapi_slot_file(struct kvm_memory_slot *slot)
@@ -270,7 +279,7 @@ kapi_u64 kapi_pfn_error(void)
 
 struct kvm_memory_slot *kapi_kvm_slot_of(struct kvm *kvm, kapi_u64 gfn)
 {
-	return gfn_to_memslot(kvm, gfn);
+	return gmem_gfn_to_memslot(kvm, gfn);
 }
 
 void kapi_host_map_fill(struct kvm_host_map *map, struct page *page, kapi_u64 gfn)

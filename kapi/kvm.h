@@ -30,6 +30,16 @@ bool kapi_kvm_has_private_mem(struct kvm *kvm);
  * kapi_mmu_unmap() took away before.
  */
 bool kapi_kvm_has_run(struct kvm *kvm);
+/*
+ * Whether kvm_gmem_get_pfn() of @gfn asks for a private page: always, where KVM does not
+ * know memslots whose shared pages are the file's, too; else KVM's attribute says it.
+ */
+bool kapi_kvm_asks_private(struct kvm *kvm, kapi_u64 gfn);
+/*
+ * Whether KVM itself makes memslots on files that can be mapped, and serves their shared
+ * faults from these.
+ */
+bool kapi_kvm_has_shared_slots(void);
 /* Whether KVM's attributes say private for all of [start, end). */
 bool kapi_kvm_range_private(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
 struct kvm *kapi_vcpu_kvm(struct kvm_vcpu *vcpu);
@@ -98,6 +108,8 @@ int kapi_attributes_read(struct kvm *kvm, kapi_u64 *start, kapi_u64 *end, bool *
 			 unsigned int ioctl, unsigned long arg);
 /* The end of the gfns that KVM can map on this host. */
 kapi_u64 kapi_kvm_end_gfn(void);
+/* Whether the kernel's own headers have a capability of KVM's of that number. */
+bool kapi_capability_taken(long number);
 /*
  * What kapi_attributes_set() of [start, end) to private needs, charged to the caller's
  * cgroup. -ENOMEM; -EINTR: killed; either has set nothing aside. Sleeps.
@@ -264,7 +276,10 @@ int kapi_arch_assigned(kapi_u64 pfn);
 
 /* ---- populate (kapi/populate.c) --------------------------------------------------- */
 
-/* KVM's callback that copies, measures and owns one page (kvm_gmem_populate_cb). */
+/*
+ * Copies, measures and owns one page: KVM's kvm_gmem_populate_cb of 6.12, or what calls
+ * that of a later kernel.
+ */
 typedef int (*kapi_populate_cb)(struct kvm *kvm, kapi_u64 gfn, kapi_u64 pfn, void *src, int order,
 				void *opaque);
 
@@ -275,11 +290,12 @@ struct kapi_pins {
 };
 
 /*
- * Pins up to @count pages from user address @src on and faults them in. Returns
+ * Pins up to @count pages from user address @src on and faults them in, @write for
+ * writing. Returns
  * how many, at least one, or -EFAULT. Takes mmap_lock: call it with none of our
  * locks held. Sleeps.
  */
-int kapi_pins_take(struct kapi_pins *pins, void *src, kapi_u64 count);
+int kapi_pins_take(struct kapi_pins *pins, void *src, kapi_u64 count, bool write);
 void kapi_pins_drop(struct kapi_pins *pins);
 /*
  * Runs KVM's callback with page faults off: where it would fault on user
@@ -288,7 +304,16 @@ void kapi_pins_drop(struct kapi_pins *pins);
 int kapi_populate_call(kapi_populate_cb cb, struct kvm *kvm, kapi_u64 gfn, kapi_u64 pfn, void *src,
 		       void *opaque);
 
-/* ---- the bodies of the functions taken over (kapi/takeover.c) ---------------------- */
+/* ---- the bodies of the functions taken over (kapi/stock.c) ------------------------- */
+
+/*
+ * Whether this KVM binds a memslot by the two functions of the next, and not by
+ * kapi_stock_bind().
+ */
+bool kapi_binds_in_steps(void);
+int kapi_stock_prepare_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int fd,
+			    kapi_u64 offset);
+int kapi_stock_commit_bind(struct kvm *kvm, struct kvm_memory_slot *slot);
 
 int kapi_stock_create(struct kvm *kvm, struct kvm_create_guest_memfd *args);
 int kapi_stock_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int fd,
@@ -296,8 +321,8 @@ int kapi_stock_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int 
 void kapi_stock_unbind(struct kvm_memory_slot *slot);
 int kapi_stock_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
 		       int *max_order);
-long kapi_stock_populate(struct kvm *kvm, kapi_u64 gfn, void *src, long npages, kapi_populate_cb cb,
-			 void *opaque);
+long kapi_stock_populate(struct kvm *kvm, kapi_u64 gfn, void *src, long npages, bool writeback,
+			 kapi_populate_cb cb, void *opaque);
 int kapi_stock_init_vm(struct kvm *kvm, unsigned long type);
 int kapi_stock_check_extension(struct kvm *kvm, long extension);
 int kapi_stock_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, void *insn,
@@ -314,7 +339,8 @@ kapi_u64 kapi_stock_slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, b
 kapi_u64 kapi_stock_prefetch_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn);
 int kapi_stock_prefetch_pages(struct kvm_memory_slot *slot, kapi_u64 gfn, struct page **pages,
 			      int count);
-int kapi_stock_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map *map);
+int kapi_stock_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map *map,
+			bool writable);
 int kapi_stock_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, kapi_u64 gfn,
 			     int max_level, bool is_private);
 long kapi_stock_pre_fault(struct kvm_vcpu *vcpu, struct kvm_pre_fault_memory *range);
@@ -328,7 +354,7 @@ void kapi_self_put(void);
 
 /* ---- counters (kapi/calls.c) ---------------------------------------------------------- */
 
-/* Every function KVM calls us by, those that are called most first. */
+/* Every function KVM calls us by, on one kernel or another; the most called ones first. */
 enum kapi_entry {
 	KAPI_ENTRY_PAGE_FAULT,
 	KAPI_ENTRY_GET_PFN,
@@ -337,7 +363,9 @@ enum kapi_entry {
 	KAPI_ENTRY_VM_IOCTL,
 	KAPI_ENTRY_PREPARE_SLOT,
 	KAPI_ENTRY_UNBIND,
-	KAPI_ENTRY_BIND,
+	KAPI_ENTRY_BIND, /* a kernel has this, or the next two */
+	KAPI_ENTRY_PREPARE_BIND,
+	KAPI_ENTRY_COMMIT_BIND,
 	KAPI_ENTRY_POPULATE,
 	KAPI_ENTRY_CREATE,
 	KAPI_ENTRY_MEMORY_FAILURE,
@@ -382,7 +410,23 @@ int gmem_kvm_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
 /* The VM is gone but for its memory, whether it was ever whole or not. */
 void gmem_kvm_free_vm(struct kvm *kvm);
 /*
- * gmem_get_pfn() by the function of KVM's that maps the page for a guest's fault, and
+ * gmem_bind() in two steps. The first checks, and has @slot name its file, with a
+ * reference that KVM gives up when the request is done; the second binds. Errors between
+ * the two as of gmem_bind(). slots_lock held, and slots_arch_lock in the second. Sleep.
+ */
+int gmem_kvm_prepare_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int fd,
+			  kapi_u64 offset);
+int gmem_kvm_commit_bind(struct kvm *kvm, struct kvm_memory_slot *slot);
+/* gmem_populate(), where the callback may write to the source if @writeback. */
+long gmem_kvm_populate(struct kvm *kvm, kapi_u64 gfn, void *src, long npages, bool writeback,
+		       kapi_populate_cb cb, void *opaque);
+/*
+ * gmem_get_pfn() where KVM may ask for a shared page, too (kapi_kvm_asks_private()).
+ */
+int gmem_kvm_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
+		     int *max_order);
+/*
+ * The same by the function of KVM's that maps the page for a guest's fault, and
  * looks whether an invalidation came in between. Instead of -EAGAIN there is a page of
  * zeros then, and the fault is stale. Sleeps.
  */
@@ -404,7 +448,8 @@ kapi_u64 gmem_kvm_prefetch_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn)
 int gmem_kvm_prefetch_pages(struct kvm_memory_slot *slot, kapi_u64 gfn, struct page **pages,
 			    int count);
 /* The page at @gfn for KVM's own use, until kvm_vcpu_unmap(). -EINVAL. Sleeps. */
-int gmem_kvm_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map *map);
+int gmem_kvm_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map *map,
+		      bool writable);
 /* How large a mapping at @gfn may be: 1 is 4 KiB, 2 is 2 MiB. mmu_lock held. */
 int gmem_kvm_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, kapi_u64 gfn,
 			   int max_level, bool is_private);

@@ -10,6 +10,7 @@
 #include <linux/page_ref.h>
 #include <linux/pagemap.h>
 
+#include "compat/pages.h"
 #include "charge.h"
 #include "files.h"
 #include "kapi.h"
@@ -76,14 +77,14 @@ bool kapi_pages_come_zeroed(void)
 void kapi_pages_clear(struct page *first, kapi_u64 count)
 {
 	for (kapi_u64 i = 0; i < count; i++) {
-		clear_highpage(nth_page(first, i));
+		clear_highpage(gmem_nth_page(first, i));
 		cond_resched();
 	}
 }
 
 struct page *kapi_page_nth(struct page *first, kapi_u64 n)
 {
-	return nth_page(first, n);
+	return gmem_nth_page(first, n);
 }
 
 kapi_u64 kapi_page_pfn(struct page *page)
@@ -100,7 +101,7 @@ kapi_u64 kapi_pages_next_poisoned(struct page *first, kapi_u64 from, kapi_u64 co
 {
 	if (!gmem_any_poisoned())
 		return count;
-	while (from < count && !PageHWPoison(nth_page(first, from)))
+	while (from < count && !PageHWPoison(gmem_nth_page(first, from)))
 		from++;
 	return from;
 }
@@ -124,7 +125,7 @@ void kapi_page_put(struct page *page)
 void kapi_pages_put(struct page *first, kapi_u64 count)
 {
 	for (kapi_u64 i = 0; i < count; i++)
-		put_page(nth_page(first, i));
+		put_page(gmem_nth_page(first, i));
 }
 
 void kapi_pages_put_array(struct page **pages, unsigned int count)
@@ -144,8 +145,8 @@ void kapi_pages_free_frozen(struct page *first, kapi_u64 count)
 		return;
 	}
 	for (kapi_u64 i = 0; i < count; i++) {
-		set_page_count(nth_page(first, i), 1);
-		__free_page(nth_page(first, i));
+		set_page_count(gmem_nth_page(first, i), 1);
+		__free_page(gmem_nth_page(first, i));
 	}
 }
 

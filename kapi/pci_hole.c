@@ -12,13 +12,13 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/module.h>
-#include <linux/pfn_t.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
 #include <uapi/gmem.h>
 
+#include "compat/pfn.h"
 #include "hooks.h"
 #include "pci_hole.h"
 #include "slots.h"
@@ -107,7 +107,7 @@ static vm_fault_t ones_fault(struct vm_fault *vmf)
 	 */
 	if (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) && (pmd_none(pmd) || pmd_leaf(pmd)) &&
 	    block >= vma->vm_start && block + PMD_SIZE <= vma->vm_end)
-		return vmf_insert_pfn_pmd(vmf, page_to_pfn_t(ones), false);
+		return gmem_insert_pmd(vmf, ones);
 	return vmf_insert_pfn(vmf->vma, vmf->address,
 			      page_to_pfn(ones) + ((vmf->address - block) >> PAGE_SHIFT));
 }

@@ -11,6 +11,7 @@
 #include <linux/rcupdate.h>
 #include <linux/swap.h>
 
+#include "compat/pages.h"
 #include "kapi.h"
 #include "files.h"
 #include "symbols.h"
@@ -30,7 +31,7 @@ static bool looks_ours(struct page *page, struct address_space **mapping)
 		return false;
 	*mapping = READ_ONCE(page->mapping);
 	/* Anonymous and movable pages have other things there, and say so in low bits. */
-	if (!*mapping || (unsigned long)*mapping & PAGE_MAPPING_FLAGS)
+	if (!*mapping || (unsigned long)*mapping & GMEM_MAPPING_FLAGS)
 		return false;
 	return gmem_mapping_looks_ours(*mapping);
 }

@@ -9,7 +9,7 @@
 
 #include "kapi.h"
 
-int kapi_pins_take(struct kapi_pins *pins, void *src, kapi_u64 count)
+int kapi_pins_take(struct kapi_pins *pins, void *src, kapi_u64 count, bool write)
 {
 	const unsigned long start = (unsigned long)src;
 	/* An unaligned source reaches into one more page. */
@@ -17,7 +17,8 @@ int kapi_pins_take(struct kapi_pins *pins, void *src, kapi_u64 count)
 	int pinned;
 
 	pinned = pin_user_pages_fast(start & PAGE_MASK,
-				     min_t(kapi_u64, count + extra, KAPI_PINS_MAX), 0, pins->pages);
+				     min_t(kapi_u64, count + extra, KAPI_PINS_MAX),
+				     write ? FOLL_WRITE : 0, pins->pages);
 	if (pinned < 0)
 		return pinned;
 	pins->count = pinned;

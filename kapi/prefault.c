@@ -16,6 +16,7 @@
 #include <linux/sched/signal.h>
 #include <linux/spinlock.h>
 
+#include "compat/kvm.h"
 #include "kapi.h"
 #include "symbols.h"
 
@@ -65,11 +66,13 @@ bool kapi_prefault_begin(struct kapi_prefault *p, struct kvm_vcpu *vcpu)
 	if (begun)
 		list_add(&prefault->link, &prefaults);
 	spin_unlock(&lock);
+#if !GMEM_KVM_PRE_FAULT_ENDS
 	if (begun && kvm_check_request(KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, vcpu)) {
 		gmem_mmu_free_obsolete_roots(vcpu);
 		kapi_prefault_end(p);
 		begun = false;
 	}
+#endif
 	return begun;
 }
 

@@ -15,7 +15,9 @@ struct objects {
 	struct kvm kvm; /* first: kvm_arch_free_vm() frees all with it */
 	struct kvm_vcpu vcpu;
 	struct kvm_mmu mmu;
+	struct kvm_memslots memslots;
 	struct kvm_memory_slot slot;
+	struct kvm_host_map map;
 	struct file file;
 };
 
@@ -54,10 +56,17 @@ static void call(enum kapi_entry entry, struct objects *o)
 	case KAPI_ENTRY_BIND: /* no such descriptor */
 		kapi_stock_bind(&o->kvm, &o->slot, ~0u, 0);
 		break;
+	case KAPI_ENTRY_PREPARE_BIND: /* no such descriptor */
+		kapi_stock_prepare_bind(&o->kvm, &o->slot, ~0u, 0);
+		break;
+	case KAPI_ENTRY_COMMIT_BIND: /* no guest_memfd; its body warns of that */
+		o->slot.gmem.file = &o->file;
+		kapi_stock_commit_bind(&o->kvm, &o->slot);
+		break;
 	case KAPI_ENTRY_POPULATE: /* fewer pages than none */
 		mutex_init(&o->kvm.slots_lock);
 		mutex_lock(&o->kvm.slots_lock);
-		kapi_stock_populate(&o->kvm, 0, NULL, -1, NULL, NULL);
+		kapi_stock_populate(&o->kvm, 0, NULL, -1, false, NULL, NULL);
 		mutex_unlock(&o->kvm.slots_lock);
 		break;
 	case KAPI_ENTRY_CREATE:
@@ -78,8 +87,10 @@ static void call(enum kapi_entry entry, struct objects *o)
 	case KAPI_ENTRY_PREFETCH_PAGES: /* no memslot */
 		kapi_stock_prefetch_pages(NULL, 0, &page, 1);
 		break;
-	case KAPI_ENTRY_VCPU_MAP: /* nothing to fill in */
-		kapi_stock_vcpu_map(&o->vcpu, 0, NULL);
+	case KAPI_ENTRY_VCPU_MAP: /* no memslot */
+		o->vcpu.kvm = &o->kvm;
+		rcu_assign_pointer(o->kvm.memslots[0], &o->memslots);
+		kapi_stock_vcpu_map(&o->vcpu, 0, &o->map, true);
 		break;
 	case KAPI_ENTRY_PRE_FAULT: /* a VM that may not */
 		o->vcpu.kvm = &o->kvm;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The reserve of 1 GiB blocks (reserve.h). A block is taken with the means to pay for
- * it, and comes back when it could not be used.
+ * The reserve of 1 GiB blocks (reserve.h). A block comes back when it cannot be paid
+ * for, or could not be used.
  */
 #define pr_fmt(fmt) "gmem: " fmt
 
@@ -10,6 +10,7 @@
 #include <linux/list.h>
 #include <linux/mempolicy.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/nodemask.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
@@ -28,6 +29,8 @@ static LIST_HEAD(reserve);
 static LIST_HEAD(spoiled);
 static DEFINE_SPINLOCK(reserve_lock);
 static unsigned int reserved;
+/* A block that one cannot pay for is back before another looks for it. */
+static DEFINE_MUTEX(taking);
 
 static void put(struct page *block)
 {
@@ -99,15 +102,14 @@ struct page *kapi_reserve_take(struct inode *inode)
 {
 	struct page *block;
 
-	if (gmem_charge_begin(inode, BLOCK_PAGES))
-		return NULL;
+	guard(mutex)(&taking);
 	do {
 		block = take();
 	} while (block && is_spoiled(block));
-	if (block)
-		gmem_charge_commit(inode, block, BLOCK_PAGES);
-	else
-		gmem_charge_cancel(inode, BLOCK_PAGES);
+	if (block && kapi_pages_charge(inode, block, BLOCK_PAGES)) {
+		put(block);
+		return NULL;
+	}
 	return block;
 }
 

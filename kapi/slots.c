@@ -11,6 +11,7 @@
 
 #include "kapi.h"
 #include "slots.h"
+#include "symbols.h"
 
 struct kvm *kapi_file_vm(struct file *file)
 {
@@ -59,7 +60,7 @@ int kapi_region_set(struct kvm *kvm, const struct kapi_region *region)
 	/* Beyond are memslots of KVM's own. */
 	if ((u16)region->slot >= KVM_USER_MEM_SLOTS)
 		return -EINVAL;
-	return __kvm_set_memory_region(kvm, &mem);
+	return gmem_set_memory_region(kvm, &mem);
 }
 
 bool kapi_kvm_usable(struct kvm *kvm)

@@ -6,9 +6,10 @@
 #include <linux/kvm_host.h>
 #include <linux/static_call.h>
 
+#include "compat/populate.h"
 #include "hooks.h"
 
-#define DEFINE_BODY(fn, ret, args)                                 \
+#define DEFINE_BODY(entry, fn, ret, args)                          \
 	DEFINE_STATIC_CALL_NULL(body_##fn, *(fn##_proto *)0);      \
 	static void set_body_##fn(unsigned long body)              \
 	{                                                          \
@@ -18,9 +19,9 @@ HOOKED(DEFINE_BODY)
 
 #define BODY(fn) static_call(body_##fn)
 
-#define SETTER(entry, fn)	[entry] = set_body_##fn,
+#define SETTER(entry, fn, ret, args) [entry] = set_body_##fn,
 
-static void (*const setters[KAPI_ENTRIES])(unsigned long body) = { ENTRIES(SETTER) };
+static void (*const setters[KAPI_ENTRIES])(unsigned long body) = { HOOKED(SETTER) };
 
 void gmem_stock_set_body(enum kapi_entry entry, unsigned long addr)
 {
@@ -30,6 +31,17 @@ void gmem_stock_set_body(enum kapi_entry entry, unsigned long addr)
 int kapi_stock_create(struct kvm *kvm, struct kvm_create_guest_memfd *args)
 {
 	return BODY(kvm_gmem_create)(kvm, args);
+}
+
+int kapi_stock_prepare_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int fd,
+			    kapi_u64 offset)
+{
+	return BODY(kvm_gmem_prepare_memory_region)(kvm, slot, fd, offset);
+}
+
+int kapi_stock_commit_bind(struct kvm *kvm, struct kvm_memory_slot *slot)
+{
+	return BODY(kvm_gmem_commit_memory_region)(kvm, slot);
 }
 
 int kapi_stock_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int fd,
@@ -46,13 +58,33 @@ void kapi_stock_unbind(struct kvm_memory_slot *slot)
 int kapi_stock_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
 		       int *max_order)
 {
+#if GMEM_KVM_FINDS_PAGES
+	struct page *page;
+
+	return BODY(kvm_gmem_get_pfn)(kvm, slot, gfn, pfn, &page, max_order);
+#else
 	return BODY(kvm_gmem_get_pfn)(kvm, slot, gfn, pfn, max_order);
+#endif
 }
 
-long kapi_stock_populate(struct kvm *kvm, kapi_u64 gfn, void *src, long npages, kapi_populate_cb cb,
-			 void *opaque)
+long kapi_stock_populate(struct kvm *kvm, kapi_u64 gfn, void *src, long npages, bool writeback,
+			 kapi_populate_cb cb, void *opaque)
 {
+#if GMEM_KVM_POPULATE_PAGES
+	if (cb == gmem_call_by_page) {
+		const struct gmem_callback_by_page *const kvms = opaque;
+
+		return BODY(kvm_gmem_populate)(kvm, gfn, src, npages, writeback, kvms->callback,
+					       kvms->opaque);
+	} else {
+		struct gmem_callback_by_address ours = { cb, opaque, gfn, src };
+
+		return BODY(kvm_gmem_populate)(kvm, gfn, src, npages, writeback,
+					       gmem_call_by_address, &ours);
+	}
+#else
 	return BODY(kvm_gmem_populate)(kvm, gfn, src, npages, cb, opaque);
+#endif
 }
 
 int kapi_stock_init_vm(struct kvm *kvm, unsigned long type)
@@ -67,7 +99,7 @@ void kapi_stock_free_vm(struct kvm *kvm)
 
 int kapi_stock_check_extension(struct kvm *kvm, long extension)
 {
-	return BODY(kvm_vm_ioctl_check_extension)(kvm, extension);
+	return BODY(kvm_vm_ioctl_check_extension_generic)(kvm, extension);
 }
 
 int kapi_stock_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, void *insn,
@@ -92,6 +124,23 @@ int kapi_stock_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
 	return BODY(kvm_arch_prepare_memory_region)(kvm, old, slot, change);
 }
 
+#if GMEM_KVM_SHARED_SLOTS
+/* No call of what this KVM has not comes to the core. */
+kapi_u64 kapi_stock_slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, bool atomic,
+			     bool interruptible, bool *async, bool write, bool *writable,
+			     unsigned long *hva)
+{
+	WARN_ON_ONCE(1);
+	return KVM_PFN_ERR_FAULT;
+}
+
+int kapi_stock_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, kapi_u64 gfn,
+			     int max_level, bool is_private)
+{
+	WARN_ON_ONCE(1);
+	return PG_LEVEL_4K;
+}
+#else
 kapi_u64 kapi_stock_slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, bool atomic,
 			     bool interruptible, bool *async, bool write, bool *writable,
 			     unsigned long *hva)
@@ -100,6 +149,32 @@ kapi_u64 kapi_stock_slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, b
 					  hva);
 }
 
+int kapi_stock_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, kapi_u64 gfn,
+			     int max_level, bool is_private)
+{
+	return BODY(__kvm_mmu_max_mapping_level)(kvm, slot, gfn, max_level, is_private);
+}
+#endif
+
+#if GMEM_KVM_FINDS_PAGES
+kapi_u64 kapi_stock_prefetch_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn)
+{
+	WARN_ON_ONCE(1);
+	return KVM_PFN_ERR_FAULT;
+}
+
+int kapi_stock_prefetch_pages(struct kvm_memory_slot *slot, kapi_u64 gfn, struct page **pages,
+			      int count)
+{
+	return BODY(kvm_prefetch_pages)(slot, gfn, pages, count);
+}
+
+int kapi_stock_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map *map,
+			bool writable)
+{
+	return BODY(__kvm_vcpu_map)(vcpu, gfn, map, writable);
+}
+#else
 kapi_u64 kapi_stock_prefetch_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn)
 {
 	return BODY(gfn_to_pfn_memslot_atomic)(slot, gfn);
@@ -111,18 +186,19 @@ int kapi_stock_prefetch_pages(struct kvm_memory_slot *slot, kapi_u64 gfn, struct
 	return BODY(gfn_to_page_many_atomic)(slot, gfn, pages, count);
 }
 
-int kapi_stock_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map *map)
+int kapi_stock_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map *map,
+			bool writable)
 {
 	return BODY(kvm_vcpu_map)(vcpu, gfn, map);
 }
-
-int kapi_stock_mapping_level(struct kvm *kvm, const struct kvm_memory_slot *slot, kapi_u64 gfn,
-			     int max_level, bool is_private)
-{
-	return BODY(__kvm_mmu_max_mapping_level)(kvm, slot, gfn, max_level, is_private);
-}
+#endif
 
 long kapi_stock_pre_fault(struct kvm_vcpu *vcpu, struct kvm_pre_fault_memory *range)
 {
+#if GMEM_KVM_PRE_FAULT_ENDS
+	WARN_ON_ONCE(1);
+	return -EOPNOTSUPP;
+#else
 	return BODY(kvm_arch_vcpu_pre_fault_memory)(vcpu, range);
+#endif
 }

@@ -10,9 +10,12 @@
 #include <linux/kprobes.h>
 #include <linux/static_call.h>
 
-#include <asm/ibt.h>
 #include <asm/pgtable.h>
 
+#include "compat/ibt.h"
+#include "compat/kvm.h"
+#include "compat/memcg.h"
+#include "compat/mpol.h"
 #include "poison.h"
 #include "symbols.h"
 
@@ -56,7 +59,7 @@ unsigned long gmem_symbol_address(const char *name)
 {
 	const unsigned long addr = look_up(name);
 
-	if (addr && is_endbr(*(u32 *)addr))
+	if (addr && gmem_is_endbr(*(u32 *)addr))
 		return addr + ENDBR_INSN_SIZE;
 	return addr;
 }
@@ -78,40 +81,113 @@ void *gmem_symbol_variable(const char *name)
 	return (void *)look_up(name);
 }
 
-/* Those of KVM and memcg without a prototype in the headers are from their sources. */
-#define SYMBOLS(X)                                                                             \
-	X(kvm_mmu_invalidate_begin, void, (struct kvm *))                                      \
-	X(kvm_mmu_invalidate_range_add, void, (struct kvm *, gfn_t, gfn_t))                    \
-	X(kvm_mmu_invalidate_end, void, (struct kvm *))                                        \
-	X(kvm_mmu_unmap_gfn_range, bool, (struct kvm *, struct kvm_gfn_range *))               \
-	X(kvm_flush_remote_tlbs_range, void, (struct kvm *, gfn_t, u64))                       \
-	X(kvm_range_has_memory_attributes, bool,                                               \
-	  (struct kvm *, gfn_t, gfn_t, unsigned long, unsigned long))                          \
-	X(kvm_arch_pre_set_memory_attributes, bool, (struct kvm *, struct kvm_gfn_range *))    \
-	X(kvm_arch_post_set_memory_attributes, bool, (struct kvm *, struct kvm_gfn_range *))   \
-	X(kvm_tdp_mmu_try_split_huge_pages, void,                                              \
-	  (struct kvm *, const struct kvm_memory_slot *, gfn_t, gfn_t, int, bool))             \
-	X(kvm_mmu_free_obsolete_roots, void, (struct kvm_vcpu *))                              \
-	X(kvm_arch_gmem_prepare, int, (struct kvm *, gfn_t, kvm_pfn_t, int))                   \
-	X(kvm_arch_gmem_invalidate, void, (kvm_pfn_t, kvm_pfn_t))                              \
-	X(try_charge_memcg, int, (struct mem_cgroup *, gfp_t, unsigned int))                   \
-	X(mem_cgroup_commit_charge, void, (struct folio *, struct mem_cgroup *))               \
-	X(mem_cgroup_cancel_charge, void, (struct mem_cgroup *, unsigned int))                 \
-	X(__mem_cgroup_uncharge_folios, void, (struct folio_batch *))                          \
-	X(task_sched_runtime, unsigned long long, (struct task_struct *))                      \
-	X(alloc_contig_pages_noprof, struct page *, (unsigned long, gfp_t, int, nodemask_t *)) \
-	X(lru_add_drain_all, void, (void))                                                     \
-	X(anon_inode_make_secure_inode, struct inode *,                                        \
-	  (struct super_block *, const char *, const struct inode *))                          \
-	X(mm_access, struct mm_struct *, (struct task_struct *, unsigned int))                 \
-	X(mpol_shared_policy_init, void, (struct shared_policy *, struct mempolicy *))         \
-	X(mpol_shared_policy_lookup, struct mempolicy *, (struct shared_policy *, pgoff_t))    \
-	X(mpol_set_shared_policy, int,                                                         \
-	  (struct shared_policy *, struct vm_area_struct *, struct mempolicy *))               \
-	X(mpol_free_shared_policy, void, (struct shared_policy *))                             \
-	X(__mpol_put, void, (struct mempolicy *))                                              \
-	X(alloc_pages_mpol_noprof, struct page *,                                              \
+/* Those without a prototype in the headers are from the kernel's sources. */
+/* clang-format off */
+#define SYMBOLS_KVM(X)                                                                    \
+	X(kvm_mmu_invalidate_range_add, void, (struct kvm *, gfn_t, gfn_t))               \
+	X(kvm_mmu_invalidate_end, void, (struct kvm *))                                   \
+	X(kvm_mmu_unmap_gfn_range, bool, (struct kvm *, struct kvm_gfn_range *))          \
+	X(kvm_flush_remote_tlbs_range, void, (struct kvm *, gfn_t, u64))                  \
+	X(kvm_range_has_memory_attributes, bool,                                          \
+	  (struct kvm *, gfn_t, gfn_t, unsigned long, unsigned long))                     \
+	X(kvm_arch_pre_set_memory_attributes, bool,                                       \
+	  (struct kvm *, struct kvm_gfn_range *))                                         \
+	X(kvm_arch_post_set_memory_attributes, bool,                                      \
+	  (struct kvm *, struct kvm_gfn_range *))                                         \
+	X(kvm_tdp_mmu_try_split_huge_pages, void,                                         \
+	  (struct kvm *, const struct kvm_memory_slot *, gfn_t, gfn_t, int, bool))
+
+#if GMEM_KVM_INVALIDATE_START
+#define SYMBOLS_KVM_START(X)                                                              \
+	X(kvm_mmu_invalidate_start, void, (struct kvm *))
+#else
+#define SYMBOLS_KVM_START(X)                                                              \
+	X(kvm_mmu_invalidate_begin, void, (struct kvm *))
+#endif
+
+#if GMEM_KVM_INVALIDATE_RANGE
+#define SYMBOLS_KVM_RANGE(X)                                                              \
+	X(kvm_arch_gmem_invalidate_range, void, (struct kvm *, struct kvm_gfn_range *))
+#else
+#define SYMBOLS_KVM_RANGE(X)
+#endif
+
+#if GMEM_KVM_MAKE_PRIVATE
+#define SYMBOLS_KVM_ARCH(X)                                                               \
+	X(kvm_arch_gmem_make_private, int, (struct kvm *, gfn_t, kvm_pfn_t, kvm_pfn_t))   \
+	X(kvm_arch_gmem_reclaim, void, (kvm_pfn_t, kvm_pfn_t))
+#else
+#define SYMBOLS_KVM_ARCH(X)                                                               \
+	X(kvm_arch_gmem_prepare, int, (struct kvm *, gfn_t, kvm_pfn_t, int))              \
+	X(kvm_arch_gmem_invalidate, void, (kvm_pfn_t, kvm_pfn_t))
+#endif
+
+#if GMEM_KVM_EXPORTS_LESS
+#define SYMBOLS_KVM_EXPORTS(X)                                                            \
+	X(kvm_set_memory_region, int,                                                     \
+	  (struct kvm *, const struct kvm_userspace_memory_region2 *))                    \
+	X(gfn_to_memslot, struct kvm_memory_slot *, (struct kvm *, gfn_t))
+#else
+#define SYMBOLS_KVM_EXPORTS(X)
+#endif
+
+#if GMEM_KVM_PRE_FAULT_ENDS
+#define SYMBOLS_KVM_ROOTS(X)
+#else
+#define SYMBOLS_KVM_ROOTS(X)                                                              \
+	X(kvm_mmu_free_obsolete_roots, void, (struct kvm_vcpu *))
+#endif
+
+#define SYMBOLS_MEMORY(X)                                                                 \
+	X(__mem_cgroup_uncharge_folios, void, (struct folio_batch *))                     \
+	X(alloc_contig_pages_noprof, struct page *,                                       \
+	  (unsigned long, gfp_t, int, nodemask_t *))                                      \
+	X(lru_add_drain_all, void, (void))                                                \
+	X(mpol_shared_policy_init, void, (struct shared_policy *, struct mempolicy *))    \
+	X(mpol_shared_policy_lookup, struct mempolicy *,                                  \
+	  (struct shared_policy *, pgoff_t))                                              \
+	X(mpol_set_shared_policy, int,                                                    \
+	  (struct shared_policy *, struct vm_area_struct *, struct mempolicy *))          \
+	X(mpol_free_shared_policy, void, (struct shared_policy *))                        \
+	X(__mpol_put, void, (struct mempolicy *))
+
+#if GMEM_MEMCG_CHARGES_FOLIOS
+#define SYMBOLS_CHARGE(X)                                                                 \
+	X(__mem_cgroup_charge, int, (struct folio *, struct mm_struct *, gfp_t))
+#else
+#define SYMBOLS_CHARGE(X)                                                                 \
+	X(try_charge_memcg, int, (struct mem_cgroup *, gfp_t, unsigned int))              \
+	X(mem_cgroup_commit_charge, void, (struct folio *, struct mem_cgroup *))
+#endif
+
+#if GMEM_MPOL_GIVES_FROZEN
+#define SYMBOLS_MPOL(X)                                                                   \
+	X(alloc_pages_mpol, struct page *,                                                \
 	  (gfp_t, unsigned int, struct mempolicy *, pgoff_t, int))
+#else
+#define SYMBOLS_MPOL(X)                                                                   \
+	X(alloc_pages_mpol_noprof, struct page *,                                         \
+	  (gfp_t, unsigned int, struct mempolicy *, pgoff_t, int))
+#endif
+
+#define SYMBOLS_KERNEL(X)                                                                 \
+	X(task_sched_runtime, unsigned long long, (struct task_struct *))                 \
+	X(anon_inode_make_secure_inode, struct inode *,                                   \
+	  (struct super_block *, const char *, const struct inode *))                     \
+	X(mm_access, struct mm_struct *, (struct task_struct *, unsigned int))
+
+#define SYMBOLS(X)                                                                        \
+	SYMBOLS_KVM(X)                                                                    \
+	SYMBOLS_KVM_START(X)                                                              \
+	SYMBOLS_KVM_RANGE(X)                                                              \
+	SYMBOLS_KVM_ARCH(X)                                                               \
+	SYMBOLS_KVM_EXPORTS(X)                                                            \
+	SYMBOLS_KVM_ROOTS(X)                                                              \
+	SYMBOLS_MEMORY(X)                                                                 \
+	SYMBOLS_CHARGE(X)                                                                 \
+	SYMBOLS_MPOL(X)                                                                   \
+	SYMBOLS_KERNEL(X)
+/* clang-format on */
 
 #define DEFINE_CALL(name, ret, args) \
 	typedef ret name##_fn args;  \
@@ -165,7 +241,11 @@ atomic_long_t *gmem_poisoned_pages(void)
 
 void gmem_mmu_invalidate_begin(struct kvm *kvm)
 {
+#if GMEM_KVM_INVALIDATE_START
+	CALL(kvm_mmu_invalidate_start)(kvm);
+#else
 	CALL(kvm_mmu_invalidate_begin)(kvm);
+#endif
 }
 
 void gmem_mmu_invalidate_range_add(struct kvm *kvm, gfn_t start, gfn_t end)
@@ -180,7 +260,12 @@ void gmem_mmu_invalidate_end(struct kvm *kvm)
 
 bool gmem_mmu_unmap_gfn_range(struct kvm *kvm, struct kvm_gfn_range *range)
 {
-	return CALL(kvm_mmu_unmap_gfn_range)(kvm, range);
+	const bool flush = CALL(kvm_mmu_unmap_gfn_range)(kvm, range);
+
+#if GMEM_KVM_INVALIDATE_RANGE
+	CALL(kvm_arch_gmem_invalidate_range)(kvm, range);
+#endif
+	return flush;
 }
 
 void gmem_flush_remote_tlbs_range(struct kvm *kvm, gfn_t gfn, u64 nr_pages)
@@ -210,11 +295,30 @@ void gmem_tdp_mmu_try_split_huge_pages(struct kvm *kvm, const struct kvm_memory_
 	CALL(kvm_tdp_mmu_try_split_huge_pages)(kvm, slot, start, end, level, false);
 }
 
+#if !GMEM_KVM_PRE_FAULT_ENDS
 void gmem_mmu_free_obsolete_roots(struct kvm_vcpu *vcpu)
 {
 	CALL(kvm_mmu_free_obsolete_roots)(vcpu);
 }
+#endif
 
+#if GMEM_KVM_MAKE_PRIVATE
+int gmem_arch_prepare(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn, int max_order)
+{
+	kvm_pfn_t i;
+	int ret = 0;
+
+	/* SNP's takes one at a time. */
+	for (i = 0; i < 1ull << max_order && !ret; i++)
+		ret = CALL(kvm_arch_gmem_make_private)(kvm, gfn + i, pfn + i, 1);
+	return ret;
+}
+
+void gmem_arch_invalidate(kvm_pfn_t start, kvm_pfn_t end)
+{
+	CALL(kvm_arch_gmem_reclaim)(start, end - start);
+}
+#else
 int gmem_arch_prepare(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn, int max_order)
 {
 	return CALL(kvm_arch_gmem_prepare)(kvm, gfn, pfn, max_order);
@@ -224,7 +328,32 @@ void gmem_arch_invalidate(kvm_pfn_t start, kvm_pfn_t end)
 {
 	CALL(kvm_arch_gmem_invalidate)(start, end);
 }
+#endif
 
+int gmem_set_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_region2 *region)
+{
+#if GMEM_KVM_EXPORTS_LESS
+	return CALL(kvm_set_memory_region)(kvm, region);
+#else
+	return __kvm_set_memory_region(kvm, region);
+#endif
+}
+
+struct kvm_memory_slot *gmem_gfn_to_memslot(struct kvm *kvm, gfn_t gfn)
+{
+#if GMEM_KVM_EXPORTS_LESS
+	return CALL(gfn_to_memslot)(kvm, gfn);
+#else
+	return gfn_to_memslot(kvm, gfn);
+#endif
+}
+
+#if GMEM_MEMCG_CHARGES_FOLIOS
+int gmem_mem_cgroup_charge(struct folio *folio, gfp_t gfp)
+{
+	return CALL(__mem_cgroup_charge)(folio, NULL, gfp);
+}
+#else
 int gmem_mem_cgroup_try_charge(struct mem_cgroup *memcg, gfp_t gfp, unsigned int nr_pages)
 {
 	/* The root, whose pages are not counted. */
@@ -237,11 +366,7 @@ void gmem_mem_cgroup_commit_charge(struct folio *folio, struct mem_cgroup *memcg
 {
 	CALL(mem_cgroup_commit_charge)(folio, memcg);
 }
-
-void gmem_mem_cgroup_cancel_charge(struct mem_cgroup *memcg, unsigned int nr_pages)
-{
-	CALL(mem_cgroup_cancel_charge)(memcg, nr_pages);
-}
+#endif
 
 void gmem_mem_cgroup_uncharge_folios(struct folio_batch *folios)
 {
@@ -299,7 +424,15 @@ void gmem_mpol_put(struct mempolicy *mpol)
 struct page *gmem_alloc_pages_mpol(gfp_t gfp, unsigned int order, struct mempolicy *mpol,
 				   pgoff_t ilx)
 {
+#if GMEM_MPOL_GIVES_FROZEN
+	struct page *const page = CALL(alloc_pages_mpol)(gfp, order, mpol, ilx, numa_node_id());
+
+	if (page)
+		set_page_count(page, 1);
+	return page;
+#else
 	return CALL(alloc_pages_mpol_noprof)(gfp, order, mpol, ilx, numa_node_id());
+#endif
 }
 
 struct page *gmem_alloc_contig_pages(unsigned long nr_pages, gfp_t gfp)

@@ -10,7 +10,8 @@
 #include <linux/kvm_host.h>
 #include <linux/memcontrol.h>
 #include <linux/mempolicy.h>
-#include <linux/pagevec.h>
+
+#include "compat/folio_batch.h"
 
 /*
  * Finds every function of the table. -ENOENT names the first one missing in the
@@ -50,14 +51,21 @@ void gmem_tdp_mmu_try_split_huge_pages(struct kvm *kvm, const struct kvm_memory_
 				       gfn_t start, gfn_t end, int level);
 /* Drops the page tables of a vCPU, which is loaded, that have become obsolete. Sleeps. */
 void gmem_mmu_free_obsolete_roots(struct kvm_vcpu *vcpu);
+/* KVM's own answer to a request for a memslot; slots_lock held. Sleeps. */
+int gmem_set_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_region2 *region);
+struct kvm_memory_slot *gmem_gfn_to_memslot(struct kvm *kvm, gfn_t gfn); /* slots_lock or SRCU */
 int gmem_arch_prepare(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn, int max_order);
 void gmem_arch_invalidate(kvm_pfn_t start, kvm_pfn_t end);
-/* Counts @nr_pages as used by the cgroup; 0 or -ENOMEM. Sleeps. */
+/*
+ * What kapi/compat/memcg.c charges by. With GMEM_MEMCG_CHARGES_FOLIOS: the folio's pages are
+ * counted as used by the active cgroup, and the folio made one of its obj_cgroup's; 0 or
+ * -ENOMEM. Sleeps.
+ */
+int gmem_mem_cgroup_charge(struct folio *folio, gfp_t gfp);
+/* Without: counts @nr_pages as used by the cgroup; 0 or -ENOMEM. Sleeps. */
 int gmem_mem_cgroup_try_charge(struct mem_cgroup *memcg, gfp_t gfp, unsigned int nr_pages);
 /* Makes the folio one of those counted; freeing it counts it out. */
 void gmem_mem_cgroup_commit_charge(struct folio *folio, struct mem_cgroup *memcg);
-/* Undoes the first of these two without the second. */
-void gmem_mem_cgroup_cancel_charge(struct mem_cgroup *memcg, unsigned int nr_pages);
 void gmem_mem_cgroup_uncharge_folios(struct folio_batch *folios);
 /* Nanoseconds that the task has run. */
 u64 gmem_task_sched_runtime(struct task_struct *task);

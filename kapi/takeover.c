@@ -45,13 +45,21 @@ struct hook {
 	const char *callers[2];
 	/* Calls from the function that faults pages in are a fault's, and land elsewhere. */
 	bool faults;
+	/* Of a kernel that binds memslots so; 0: of all kernels that have it. */
+	enum binding {
+		AT_ONCE = 1,
+		IN_STEPS,
+	} binding;
 };
 
 /* The function that faults pages in, behind those of its parts that may be by themselves. */
 static const char *const faulters[] = {
-	"kvm_faultin_pfn_private",
+	"kvm_faultin_pfn_private", /* 6.12 */
 	"__kvm_faultin_pfn",
 	"kvm_faultin_pfn",
+	"kvm_mmu_faultin_pfn_gmem", /* 7.2 */
+	"__kvm_mmu_faultin_pfn",
+	"kvm_mmu_faultin_pfn",
 };
 
 /*
@@ -65,7 +73,6 @@ static const char *const faulters[] = {
 static bool notrace known_ioctl(struct ftrace_regs *fregs)
 {
 	switch ((unsigned int)ftrace_regs_get_argument(fregs, 1)) {
-	case KVM_CHECK_EXTENSION:
 	case KVM_SET_USER_MEMORY_REGION:
 	case KVM_SET_USER_MEMORY_REGION2:
 	case KVM_SET_MEMORY_ATTRIBUTES:
@@ -131,7 +138,9 @@ static const struct hook hooks[KAPI_ENTRIES] = {
 				  .wanted = known_ioctl },
 	[KAPI_ENTRY_PREPARE_SLOT] = { .features = HOLES | SHARED },
 	[KAPI_ENTRY_UNBIND] = { .features = BACKEND },
-	[KAPI_ENTRY_BIND] = { .features = BACKEND },
+	[KAPI_ENTRY_BIND] = { .features = BACKEND, .binding = AT_ONCE },
+	[KAPI_ENTRY_PREPARE_BIND] = { .features = BACKEND, .binding = IN_STEPS },
+	[KAPI_ENTRY_COMMIT_BIND] = { .features = BACKEND, .binding = IN_STEPS },
 	[KAPI_ENTRY_POPULATE] = { .features = BACKEND },
 	[KAPI_ENTRY_CREATE] = { .features = BACKEND },
 	[KAPI_ENTRY_MEMORY_FAILURE] = { .features = BACKEND },
@@ -148,9 +157,10 @@ static const struct hook hooks[KAPI_ENTRIES] = {
 				   .wanted = pre_fault_may_hang },
 };
 
-#define NAME(entry, fn)	[entry] = #fn,
+#define NAME(entry, fn, ret, args) [entry] = #fn,
 
-static const char *const names[KAPI_ENTRIES] = { ENTRIES(NAME) };
+/* NULL: this kernel has no such function. */
+static const char *const names[KAPI_ENTRIES] = { HOOKED(NAME) };
 
 /* Of the fentry sites, 0: not taken over. Looked at in this order by each call. */
 static unsigned long sites[KAPI_ENTRIES];
@@ -160,6 +170,7 @@ static struct {
 	unsigned long landing, start, size;
 } fault_calls[KAPI_ENTRIES];
 static unsigned int active; /* features */
+static enum binding binding;
 /* Calls are sent to us. Before and after, KVM's own bodies serve them. */
 static bool live;
 
@@ -235,7 +246,43 @@ static int lose(enum kapi_entry entry, const char *why)
 
 static bool needed(enum kapi_entry entry)
 {
-	return hooks[entry].features & active;
+	const struct hook *const hook = &hooks[entry];
+
+	return names[entry] && hook->features & active &&
+	       (!hook->binding || hook->binding == binding);
+}
+
+bool kapi_binds_in_steps(void)
+{
+	return binding == IN_STEPS;
+}
+
+/*
+ * A stable update may bring the one in place of the other ("KVM: guest_memfd: Split bind()
+ * into prepare()+commit()"), so it is not the kernel's version that tells.
+ */
+static int find_binding(void)
+{
+	bool at_once = true, in_steps = true;
+	int entry;
+
+	for (entry = 0; entry < KAPI_ENTRIES; entry++) {
+		const enum binding of = hooks[entry].binding;
+		const bool there = of && gmem_symbol_address(names[entry]);
+
+		at_once &= !of || there == (of == AT_ONCE);
+		in_steps &= !of || there == (of == IN_STEPS);
+	}
+	binding = at_once ? AT_ONCE : IN_STEPS;
+	if (at_once || in_steps)
+		return 0;
+	for (entry = 0; entry < KAPI_ENTRIES; entry++) {
+		if (hooks[entry].binding)
+			pr_err("KVM has %s function %s\n",
+			       gmem_symbol_address(names[entry]) ? "a" : "no", names[entry]);
+	}
+	pr_err("how this KVM binds memslots is not known, not loading\n");
+	return -ENOENT;
 }
 
 #define CALL 0xe8
@@ -439,6 +486,8 @@ int gmem_attach(unsigned int wanted)
 
 	active = wanted;
 	ret = gmem_symbols_resolve();
+	if (!ret)
+		ret = find_binding();
 	if (!ret)
 		ret = each_needed(find);
 	if (!ret) {

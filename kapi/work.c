@@ -6,6 +6,7 @@
 #include <linux/ktime.h>
 #include <linux/sched.h>
 
+#include "compat/wq.h"
 #include "kapi.h"
 #include "symbols.h"
 #include "work.h"
@@ -34,7 +35,7 @@ void kapi_work_init(struct kapi_work *work, void (*run)(void *arg), void *arg)
 
 void kapi_work_schedule(struct kapi_work *work, unsigned int delay_ms)
 {
-	queue_delayed_work(system_unbound_wq, &to_work(work)->work, msecs_to_jiffies(delay_ms));
+	queue_delayed_work(gmem_unbound_wq, &to_work(work)->work, msecs_to_jiffies(delay_ms));
 }
 
 void kapi_work_cancel(struct kapi_work *work)

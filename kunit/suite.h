@@ -62,6 +62,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(holders)            \
 	X(bad_moments)        \
 	X(launch)             \
+	X(launch_in_place)    \
 	X(fail_nth)           \
 	X(interleavings)      \
 	X(consumers_races)    \
@@ -69,6 +70,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(boundary)           \
 	X(share)              \
 	X(convert)            \
+	X(convert_abi)        \
 	X(convert_refused)    \
 	X(convert_vm)         \
 	X(bounds)             \

@@ -165,45 +165,77 @@ Status convert_gfns(struct kvm *kvm, GfnRange gfns, bool to_private)
 	return status;
 }
 
+namespace
+{
+
+/* The checks of the published ioctl, in its order (docs/conversion.md). */
+Status check_request(File &file, const struct kvm_memory_attributes2 &args)
+{
+	const std::uint64_t size = kapi_inode_size(file.inode().handle());
+	const std::uint64_t end = args.offset + args.size;
+	std::uint64_t reserved = 0;
+
+	for (const std::uint64_t value : args.reserved)
+		reserved |= value;
+	if (args.flags || reserved)
+		return error(EINVAL);
+	if (!file.converts())
+		return error(EINVAL);
+	if (args.attributes & ~std::uint64_t{ KAPI_ATTRIBUTE_PRIVATE })
+		return error(EINVAL);
+	if (args.size == 0 || end < args.offset)
+		return error(EINVAL);
+	if ((args.offset | args.size) % kPageSize || end > size)
+		return error(EINVAL);
+	return Status{};
+}
+
+/* @at, in case of an error that is about pages: the first one's. */
+Status convert_range(File &file, IndexRange range, bool to_private, PageIndex &at, bool &about_page)
+{
+	GMEM_TRY(lock, KillableSlotsLock::take(file.vm()));
+	if (!file.open())
+		return error(ESTALE);
+
+	about_page = true;
+	return file.inode().convert(range, to_private, at);
+}
+
+} /* namespace */
+
 } /* namespace gmem */
 
-long gmem_file_convert(void *core_file, struct kvm_memory_attributes2 *args)
+long gmem_file_convert(void *core_file, void *user)
 {
 	using namespace gmem;
 
-	constexpr std::uint64_t kPrivate = KAPI_ATTRIBUTE_PRIVATE;
 	File &file = *static_cast<File *>(core_file);
-	const std::uint64_t size = kapi_inode_size(file.inode().handle());
-	std::uint64_t reserved = 0;
+	struct kvm_memory_attributes2 args;
 
+	/* As where conversion in place is off: whatever the argument is. */
 	if (!file.inode().store().kind().mappable)
 		return -ENOTTY;
-	for (const std::uint64_t value : args->reserved)
-		reserved |= value;
-	if (args->flags || reserved || args->attributes & ~kPrivate)
-		return -EINVAL;
-	if (args->size == 0 || (args->offset | args->size) % kPageSize ||
-	    args->offset + args->size < args->offset || args->offset + args->size > size)
-		return -EINVAL;
-	if (!file.converts())
-		return -EINVAL;
+	if (kapi_user_read(&args, user, sizeof(args)) != 0)
+		return -EFAULT;
+
+	Status status = check_request(file, args);
+
+	if (!status.ok())
+		return status.code();
 	/* Who can make memory shared can read it. */
 	if (!kapi_kvm_may_have_memory(file.vm()))
 		return -EPERM;
 
-	const PageIndex start{ args->offset >> kPageShift };
+	const PageIndex start{ args.offset >> kPageShift };
+	const IndexRange range{ start, start + (args.size >> kPageShift) };
 	PageIndex at = start;
-	const auto lock = KillableSlotsLock::take(file.vm());
+	bool about_page = false;
 
-	if (!lock.ok())
-		return lock.status().code();
-	if (!file.open())
-		return -ESTALE;
-
-	const Status status = file.inode().convert({ start, start + (args->size >> kPageShift) },
-						   args->attributes & kPrivate, at);
-
-	if (!status.ok())
-		args->error_offset = at.value << kPageShift;
-	return status.code();
+	status = convert_range(file, range, args.attributes & KAPI_ATTRIBUTE_PRIVATE, at,
+			       about_page);
+	if (status.ok() || !about_page)
+		return status.code();
+	/* Memory is missing for the whole, not for a page. */
+	args.error_offset = (status == error(ENOMEM) ? start : at).value << kPageShift;
+	return kapi_user_write(user, &args, sizeof(args)) ? -EFAULT : status.code();
 }

@@ -34,9 +34,18 @@ auto serve(Entry &entry, const FileRef &handle, int none, Stock stock, Ours ours
 	return stock();
 }
 
+/*
+ * The private or shared page that kvm_gmem_get_pfn() asks for. If the attribute changes
+ * meanwhile, a fault is stale, and anybody else gets the page that is there or -EAGAIN.
+ */
+Share asked_for(const File &file, struct kvm *kvm, Gfn gfn)
+{
+	return kapi_kvm_asks_private(kvm, gfn.value) ? Share::kPrivate : shared_of(file);
+}
+
 /* kvm_gmem_get_pfn(), where @page_of(File &) finds the page in a file of ours. */
 template <class Fn>
-int private_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
+int pfn_by(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
 		int *max_order, Fn page_of)
 {
 	Entry entry{ KAPI_ENTRY_GET_PFN };
@@ -125,24 +134,75 @@ void gmem_unbind(struct kvm_memory_slot *slot)
 	kapi_slot_unmark_only(slot);
 }
 
+int gmem_kvm_prepare_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int fd,
+			  kapi_u64 offset)
+{
+	Entry entry{ KAPI_ENTRY_PREPARE_BIND };
+	FileRef handle{ kapi_file_from_fd(fd) };
+
+	return serve(
+		entry, handle, -EBADF,
+		[&] { return kapi_stock_prepare_bind(kvm, slot, fd, offset); },
+		[&](File &file) {
+			const Result<PageIndex> start =
+				check_bind(file, kvm, slot, static_cast<long long>(offset));
+
+			if (!start.ok())
+				return start.status().code();
+			kapi_slot_set_file(slot, handle.release(), start.value().value);
+			return 0;
+		});
+}
+
+int gmem_kvm_commit_bind(struct kvm *kvm, struct kvm_memory_slot *slot)
+{
+	Entry entry{ KAPI_ENTRY_COMMIT_BIND };
+	struct file *const handle = kapi_slot_file(slot);
+	File *const file = File::of(handle);
+
+	if (!file) {
+		entry.stock();
+		return kapi_stock_commit_bind(kvm, slot);
+	}
+	return bind_memslot(*file, handle, kvm, slot,
+			    static_cast<long long>(kapi_slot_pgoff(slot) << kPageShift))
+		.code();
+}
+
 int gmem_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, gmem_u64 gfn, gmem_u64 *pfn,
 		 int *max_order)
 {
-	return private_pfn(kvm, slot, gfn, pfn, max_order, [&](File &file) {
+	return pfn_by(kvm, slot, gfn, pfn, max_order, [&](File &file) {
 		return memslot_kernel_page(file, kvm, slot, Gfn{ gfn }, Share::kPrivate);
+	});
+}
+
+int gmem_kvm_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
+		     int *max_order)
+{
+	return pfn_by(kvm, slot, gfn, pfn, max_order, [&](File &file) {
+		return memslot_kernel_page(file, kvm, slot, Gfn{ gfn },
+					   asked_for(file, kvm, Gfn{ gfn }));
 	});
 }
 
 int gmem_kvm_fault_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
 		       int *max_order)
 {
-	return private_pfn(kvm, slot, gfn, pfn, max_order, [&](File &file) {
-		return memslot_fault(file, kvm, slot, Gfn{ gfn }, Share::kPrivate);
+	return pfn_by(kvm, slot, gfn, pfn, max_order, [&](File &file) {
+		return memslot_fault(file, kvm, slot, Gfn{ gfn },
+				     asked_for(file, kvm, Gfn{ gfn }));
 	});
 }
 
 long gmem_populate(struct kvm *kvm, gmem_u64 gfn, void *src, long npages, gmem_populate_cb cb,
 		   void *opaque)
+{
+	return gmem_kvm_populate(kvm, gfn, src, npages, false, cb, opaque);
+}
+
+long gmem_kvm_populate(struct kvm *kvm, kapi_u64 gfn, void *src, long npages, bool writeback,
+		       kapi_populate_cb cb, void *opaque)
 {
 	Entry entry{ KAPI_ENTRY_POPULATE };
 
@@ -157,10 +217,12 @@ long gmem_populate(struct kvm *kvm, gmem_u64 gfn, void *src, long npages, gmem_p
 
 	return serve(
 		entry, FileRef{ kapi_slot_file_get(slot) }, -EFAULT,
-		[&] { return kapi_stock_populate(kvm, gfn, src, npages, cb, opaque); },
+		[&] {
+			return kapi_stock_populate(kvm, gfn, src, npages, writeback, cb, opaque);
+		},
 		[&](File &file) {
 			return populate_memslot(file, PopulateRequest{ kvm, slot, Gfn{ gfn }, src,
-								       npages, cb, opaque });
+								       npages, writeback, cb, opaque });
 		});
 }
 

@@ -14,12 +14,6 @@ namespace
 
 using namespace gmem;
 
-/* What a page must be for a shared access. */
-Share share_of_shared(const File &file)
-{
-	return file.converts() ? Share::kShared : Share::kEither;
-}
-
 /* The file of a memslot on a mappable one; NULL: it has gone or is going. */
 File *mappable_file(const FileRef &handle)
 {
@@ -65,7 +59,7 @@ Result<Backing> shared_page(struct kvm_memory_slot *slot, Gfn gfn, WayIn way_in)
 
 	if (!file)
 		return error(EFAULT);
-	return way_in(*file, file->vm(), slot, gfn, share_of_shared(*file));
+	return way_in(*file, file->vm(), slot, gfn, shared_of(*file));
 }
 
 /*
@@ -137,7 +131,7 @@ int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, voi
 			return fault.error();
 		}
 	}
-	if (ret == kGoOn && !(error & KAPI_PFERR_WRITE))
+	if (ret >= kGoOn && !(error & KAPI_PFERR_WRITE))
 		map_hole_ahead(vcpu, gpa);
 	return ret;
 }
@@ -183,19 +177,19 @@ int gmem_kvm_prefetch_pages(struct kvm_memory_slot *slot, kapi_u64 gfn, struct p
 	return kapi_stock_prefetch_pages(slot, gfn, pages, count);
 }
 
-int gmem_kvm_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map *map)
+int gmem_kvm_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map *map, bool writable)
 {
 	Entry entry{ KAPI_ENTRY_VCPU_MAP };
 	struct kvm *const kvm = kapi_vcpu_kvm(vcpu);
 	struct kvm_memory_slot *const slot = map ? kapi_kvm_slot_of(kvm, gfn) : nullptr;
 
-	if (!kapi_slot_only(slot)) {
+	if (kapi_kvm_has_shared_slots() || !kapi_slot_only(slot)) {
 		/* What user space has there is another page. */
 		if (kapi_slot_has_gmem(slot) && kapi_kvm_type(kvm) == KAPI_VM_SW_PROTECTED &&
 		    kapi_kvm_range_private(kvm, gfn, gfn + 1))
 			return -EINVAL;
 		entry.stock();
-		return kapi_stock_vcpu_map(vcpu, gfn, map);
+		return kapi_stock_vcpu_map(vcpu, gfn, map, writable);
 	}
 
 	Result<Backing> backing = shared_page(slot, Gfn{ gfn }, memslot_kernel_page);

@@ -5,6 +5,8 @@
 #ifndef GMEM_MMU_GUARDS_H
 #define GMEM_MMU_GUARDS_H
 
+#include <utility>
+
 #include "kapi/kapi.h"
 
 namespace gmem
@@ -23,6 +25,8 @@ class FileRef {
 	FileRef &operator=(const FileRef &) = delete;
 
 	struct file *get() const { return file_; }
+	/* The caller holds it from here on. */
+	struct file *release() { return std::exchange(file_, nullptr); }
 	explicit operator bool() const { return file_ != nullptr; }
 
     private:

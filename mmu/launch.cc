@@ -29,15 +29,13 @@ struct Launch {
 	Own<PageBuffer> corrected; /* what the firmware would take instead */
 };
 
-/* As KVM's callbacks: copies the source and makes the page the platform's. */
+/* As KVM's callbacks: copies the source, if any, and makes the page the platform's. */
 int launch_page(struct kvm *, kapi_u64 gfn, kapi_u64 pfn, void *src, int, void *opaque)
 {
 	Launch &launch = *static_cast<Launch *>(opaque);
 	void *const frame = kapi_frame(pfn);
 
-	if (!src)
-		std::memset(frame, 0, kPageSize);
-	else if (kapi_user_read(frame, src, kPageSize) != 0)
+	if (src && kapi_user_read(frame, src, kPageSize) != 0)
 		return -EFAULT;
 
 	const Status status = launch.platform.populate(Gfn{ gfn }, Pfn{ pfn }, launch.content);
@@ -100,7 +98,7 @@ long gmem_file_populate(struct file *handle, void *core_file, struct gmem_launch
 			return -EINVAL;
 		ret = populate_memslot(file,
 				       PopulateRequest{ file.vm(), slot, gfn, source,
-							static_cast<long>(args->npages),
+							static_cast<long>(args->npages), false,
 							launch_page, &launch, &launch.content });
 	}
 	args->firmware_error = launch.content.firmware_error;

@@ -161,8 +161,8 @@ static Status tell_attributes(File &file, struct kvm *kvm, const SlotMap &map)
 	return Status{};
 }
 
-Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm_memory_slot *slot,
-		    long long offset)
+Result<PageIndex> check_bind(File &file, struct kvm *kvm, struct kvm_memory_slot *slot,
+			     long long offset)
 {
 	const std::uint64_t npages = kapi_slot_npages(slot);
 
@@ -179,15 +179,21 @@ Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm
 
 	if (start > end || npages > end - start)
 		return error(EINVAL);
-
-	GMEM_TRY(binding, make<MemslotBinding>(file.inode().store(), kvm, slot,
-					       IndexRange{ start, start + npages }));
-
 	/* KVM finds out too late: of its own attributes it has no bound. */
+	if (file.converts() &&
+	    MemslotBinding::map_for(slot, start).gfns().end.value > kapi_kvm_end_gfn())
+		return error(EINVAL);
+	return start;
+}
+
+Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm_memory_slot *slot,
+		    long long offset)
+{
+	GMEM_TRY(start, check_bind(file, kvm, slot, offset));
+
 	const SlotMap map = MemslotBinding::map_for(slot, start);
 
-	if (file.converts() && map.gfns().end.value > kapi_kvm_end_gfn())
-		return error(EINVAL);
+	GMEM_TRY(binding, make<MemslotBinding>(file.inode().store(), kvm, slot, map.range()));
 	GMEM_TRY(lock, KillableExclusiveInodeLock::take(file.inode().handle()));
 	if (!file.open())
 		return error(ESTALE);

@@ -58,14 +58,26 @@ class MemslotBinding final : public Binding {
 };
 
 /*
+ * What can be said of the below before anything is done: the first index, or an error of
+ * gmem_bind(), which see. slots_lock held. Sleeps.
+ */
+Result<PageIndex> check_bind(File &file, struct kvm *kvm, struct kvm_memory_slot *slot,
+			     long long offset);
+/*
  * Binds a new @slot to @file from @offset (bytes) on. slots_lock held. Errors as
- * gmem_bind(), which see. Sleeps.
+ * gmem_bind(). Sleeps.
  */
 Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm_memory_slot *slot,
 		    long long offset);
 
 /* Undoes it. slots_lock held. Sleeps. */
 void unbind_memslot(File &file, struct kvm_memory_slot *slot);
+
+/* What a page of @file must be for a shared access. */
+inline Share shared_of(const File &file)
+{
+	return file.converts() ? Share::kShared : Share::kEither;
+}
 
 /*
  * The page behind @gfn of @slot for a guest's fault of that kind, which KVM tries again

@@ -167,7 +167,7 @@ void map_hole_ahead(struct kvm_vcpu *vcpu, std::uint64_t gpa)
 		if (block_around(at, order).contains(gfn))
 			continue;
 		if (kapi_kvm_sw_private(vcpu, gpa_at) ||
-		    kapi_stock_page_fault(vcpu, gpa_at, kGuestRead, nullptr, 0) != kGoOn)
+		    kapi_stock_page_fault(vcpu, gpa_at, kGuestRead, nullptr, 0) < kGoOn)
 			return;
 	}
 }

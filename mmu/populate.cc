@@ -26,11 +26,11 @@ class Pins {
     public:
 	~Pins() { kapi_pins_drop(&pins_); }
 
-	/* Exchanges what is pinned for up to @count pages from @src on; how many. */
-	Result<unsigned> take(void *src, std::uint64_t count)
+	/* Exchanges what is pinned for up to @count pages from @src on, @write for writing; how many. */
+	Result<unsigned> take(void *src, std::uint64_t count, bool write)
 	{
 		kapi_pins_drop(&pins_);
-		const int taken = kapi_pins_take(&pins_, src, count);
+		const int taken = kapi_pins_take(&pins_, src, count, write);
 
 		if (taken < 0)
 			return Status{ taken };
@@ -88,15 +88,16 @@ Status populate_batch(File &file, const PopulateRequest &request, const SlotMap 
 	invalidation.unmap(fresh);
 	const bool ran = inode.guests_ran();
 
-	return inode.store().populate(
-		fresh, access, ran, pinned || !src, done, [&](Gfn to, Pfn pfn) {
-			std::byte *const from = src ? src + (to - gfn) * kPageSize : nullptr;
+	const Source source = !src ? Source::kInPlace : pinned ? Source::kSure : Source::kUnsure;
 
-			/* TDX's callback maps the page by a fault of its own, which must not wait. */
-			invalidation.finish();
-			return Status{ kapi_populate_call(request.callback, request.kvm, to.value,
-							  pfn.value, from, request.opaque) };
-		});
+	return inode.store().populate(fresh, access, ran, source, done, [&](Gfn to, Pfn pfn) {
+		std::byte *const from = src ? src + (to - gfn) * kPageSize : nullptr;
+
+		/* TDX's callback maps the page by a fault of its own, which must not wait. */
+		invalidation.finish();
+		return Status{ kapi_populate_call(request.callback, request.kvm, to.value,
+						  pfn.value, from, request.opaque) };
+	});
 }
 
 } /* namespace */
@@ -119,7 +120,7 @@ long populate_memslot(File &file, const PopulateRequest &request)
 		std::uint64_t count = npages - done, came = 0;
 
 		if (pin) {
-			const Result<unsigned> taken = pins.take(from, count);
+			const Result<unsigned> taken = pins.take(from, count, request.writeback);
 
 			status = taken.status();
 			if (!status.ok())

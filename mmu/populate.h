@@ -14,8 +14,10 @@ struct PopulateRequest {
 	struct kvm *kvm;
 	struct kvm_memory_slot *slot;
 	Gfn gfn;
-	void *src; /* user address, page-aligned by its user's contract, or NULL */
+	/* User address, page-aligned by its user's contract; NULL: what is in the pages. */
+	void *src;
 	long npages;
+	bool writeback; /* the callback may write to the source */
 	kapi_populate_cb callback;
 	void *opaque;
 	/* What is asked of our platform; NULL: KVM has asked its own. */

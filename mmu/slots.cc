@@ -68,21 +68,27 @@ Status prepare_shared_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
 			   struct kvm_memory_slot *slot, int change)
 {
 	const Pending &pending = *static_cast<Pending *>(kapi_region_pending(kvm));
+	const auto offset = static_cast<long long>(pending.offset);
 
-	kapi_slot_mark_gmem(slot, true);
+	/* KVM lets the memslot name its file now, and then has it bound. */
+	if (kapi_binds_in_steps()) {
+		GMEM_TRY(start, check_bind(pending.file, kvm, slot, offset));
+		GMEM_CHECK(Status{ kapi_stock_prepare_slot(kvm, old, slot, change) });
+		kapi_slot_set_file(slot, pending.handle, start.value);
+		kapi_slot_mark_gmem(slot, true);
+		return Status{};
+	}
 
-	Status status = bind_memslot(pending.file, pending.handle, kvm, slot,
-				     static_cast<long long>(pending.offset));
+	GMEM_CHECK(bind_memslot(pending.file, pending.handle, kvm, slot, offset));
+
+	const Status status{ kapi_stock_prepare_slot(kvm, old, slot, change) };
 
 	if (status.ok()) {
-		status = Status{ kapi_stock_prepare_slot(kvm, old, slot, change) };
-		if (!status.ok()) {
-			unbind_memslot(pending.file, slot);
-			kapi_slot_unmark_only(slot);
-		}
+		kapi_slot_mark_gmem(slot, true);
+	} else {
+		unbind_memslot(pending.file, slot);
+		kapi_slot_unmark_only(slot);
 	}
-	if (!status.ok())
-		kapi_slot_mark_gmem(slot, false);
 	return status;
 }
 

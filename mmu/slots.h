@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memslots on mappable files in VMs without private memory, which this kernel's
- * KVM does not know: it takes guest_memfd for private memory alone.
+ * Memslots on mappable files in VMs without private memory, where KVM does not make them
+ * itself (kapi_kvm_has_shared_slots()): it takes guest_memfd for private memory alone.
  */
 #ifndef GMEM_MMU_SLOTS_H
 #define GMEM_MMU_SLOTS_H
@@ -26,8 +26,9 @@ Status set_shared_slot(struct kvm *kvm, const struct kapi_region &region,
 /* Whether the memslot that KVM is working on is one that set_shared_slot() makes. */
 bool making_shared_slot(struct kvm *kvm);
 /*
- * Then, in place of KVM's own kvm_arch_prepare_memory_region(): binds it before vCPUs
- * see it. slots_lock held. Sleeps.
+ * Then, in place of KVM's own kvm_arch_prepare_memory_region(): makes it a memslot with
+ * guest_memfd, and binds it before vCPUs see it, unless KVM has that done in a step of
+ * its own. slots_lock held. Sleeps.
  */
 Status prepare_shared_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
 			   struct kvm_memory_slot *slot, int change);

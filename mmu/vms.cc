@@ -23,12 +23,8 @@ std::uint64_t known_flags(struct kvm *kvm)
 	/* A flag that no kernel has. */
 	if (kapi_setting_huge() == KAPI_HUGE_ADVISE && kapi_feature(KAPI_FEATURE_HOLES))
 		flags |= GMEM_FLAG_HUGE;
-	if (files_can_be_mappable()) {
-		flags |= GUEST_MEMFD_FLAG_MMAP;
-		/* What the hardware has encrypted for a guest cannot have begun as shared. */
-		if (!kvm || kapi_kvm_type(kvm) <= KAPI_VM_SW_PROTECTED)
-			flags |= GUEST_MEMFD_FLAG_INIT_SHARED;
-	}
+	if (files_can_be_mappable())
+		flags |= GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED;
 	return flags;
 }
 
@@ -57,6 +53,12 @@ bool attributes_are_ours(struct kvm *kvm)
 	return files_can_be_mappable() || kapi_kvm_type(kvm) == KAPI_VM_SW_PROTECTED;
 }
 
+/* Whether mappable files of @kvm, or of some VM without one, are converted in place. */
+bool converts(struct kvm *kvm)
+{
+	return !kvm || kapi_kvm_has_private_mem(kvm);
+}
+
 /* What a request for a memslot ended in; -ENOTTY: it is KVM's own. */
 long serve_region(struct kvm *kvm, unsigned int ioctl, unsigned long arg,
 		  const struct kapi_region &region)
@@ -65,7 +67,8 @@ long serve_region(struct kvm *kvm, unsigned int ioctl, unsigned long arg,
 
 	if (region.flags & KVM_MEM_PCI_HOLE && kapi_feature(KAPI_FEATURE_HOLES))
 		return set_hole(kvm, region).code();
-	if (!files_can_be_mappable() || !wants_shared_slot(kvm, ioctl, region))
+	if (kapi_kvm_has_shared_slots() || !files_can_be_mappable() ||
+	    !wants_shared_slot(kvm, ioctl, region))
 		return -ENOTTY;
 	if (kapi_region_read_gmem(&gmem, arg) != 0)
 		return -EFAULT;
@@ -103,9 +106,6 @@ long serve_attributes(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 long serve_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 {
 	switch (ioctl) {
-	case KAPI_IOCTL_CHECK_EXTENSION:
-		/* Which KVM answers by itself: there is a file for every VM now. */
-		return arg == KAPI_CAP_GUEST_MEMFD && files_can_be_mappable() ? 1 : -ENOTTY;
 	case KVM_LINK_GUEST_MEMFD:
 		return files_can_be_mappable() ? serve_link(kvm, arg) : -ENOTTY;
 	case KAPI_IOCTL_SET_ATTRIBUTES:
@@ -164,14 +164,23 @@ int gmem_kvm_check_extension(struct kvm *kvm, long extension)
 		if (!kapi_feature(KAPI_FEATURE_SW_PROTECTED) || !kapi_kvm_tdp_mmu())
 			break;
 		return ret | kSwProtectedBit;
+	case KAPI_CAP_GUEST_MEMFD:
+		/* There is a file for every VM now. */
+		if (!files_can_be_mappable())
+			break;
+		return 1;
 	case KVM_CAP_GUEST_MEMFD_FLAGS:
 		if (!kapi_feature(KAPI_FEATURE_BACKEND))
 			break;
 		return static_cast<int>(known_flags(kvm));
-	case KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES:
+	case GMEM_CAP_MEMORY_ATTRIBUTES:
 		if (!files_can_be_mappable())
 			break;
-		return !kvm || kapi_kvm_has_private_mem(kvm);
+		return converts(kvm) ? KAPI_ATTRIBUTE_PRIVATE : 0;
+	case GMEM_CAP_MEMORY_ATTRIBUTES_OLD:
+		if (!files_can_be_mappable() || kapi_capability_taken(extension))
+			break;
+		return converts(kvm);
 	case KVM_CAP_PCI_HOLE_MEM:
 		return holes_possible(kvm);
 	case KVM_CAP_GUEST_MEMFD_LINK:

@@ -1,18 +1,32 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
-# What the scripts share: where the cache is, which kernel is the target, and
-# where the parts of a kernel (image, modules, headers, source) are found.
+# What the scripts share: where the cache is, what kernels are called, and where the parts
+# of a kernel (image, modules, headers, source) are found or put.
+#
+# A kernel's NAME, wherever one is asked for:
+#   stock         what everything is measured on: that of bookworm-backports, or $GMEM_KERNEL
+#   debug         scripts/debug-kernel's, of the same version
+#   SUITE-SERIES  bookworm-6.12, trixie-6.12, trixie-7.2, trixie-7.3: the newest of Debian's
+#                 suite, its security updates and backports included
+#   RELEASE       as in uname -r, "-amd64" may be left out
+#   intel         stock, for the emulated Intel host
+#   PATH          a directory with boot/vmlinuz-RELEASE and lib/modules/RELEASE
 #
 # The cache (${GMEM_CACHE:-~/.cache/gmem}) holds, each made once and then only
 # read; RELEASE is as in uname -r, HASH is over all that went into the thing:
-#   target                   name and package version of the target kernel
-#   kernel-RELEASE/          the kernel's package, unpacked: boot/, lib/modules/
+#   newest/NAME              release, package version and suite that NAME stands for, until
+#                            "make kernels" looks again
+#   kernel-RELEASE/          the kernel's packages, unpacked: boot/, lib/modules/
+#   headers-RELEASE/         those to build modules with: usr/src/, usr/lib/linux-kbuild-*/
 #   source-VERSION/          Debian's linux-source, unpacked
 #   debug-VERSION-HASH/      the debug kernel: boot/, lib/modules/, build/
 #   selftests-VERSION-HASH/  the kernel's KVM selftests, static
 #   bochs-source-VERSION/    Bochs's source and firmware, as Debian has them
 #   bochs-VERSION-HASH/      Bochs, which emulates an Intel host
 #   initramfs/               base of the test VM's initramfs, one per kernel
+# and what packages.sh keeps there.
+
+shopt -s inherit_errexit
 
 tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${GMEM_CACHE:-$HOME/.cache/gmem}
@@ -53,39 +67,69 @@ once()
 	exec {lock}>&-
 }
 
-# Suite that has the target kernel and QEMU 10, empty for the release's own.
-backports_suite()
+# shellcheck source=scripts/packages.sh
+. "$tree/scripts/packages.sh"
+
+# "RELEASE VERSION SUITE" that a kernel's NAME stands for.
+kernel_of()
 {
-	local VERSION_ID='' VERSION_CODENAME=''
-	# shellcheck source=/dev/null
-	. /etc/os-release
-	[ "$VERSION_ID" != 12 ] || echo "$VERSION_CODENAME-backports"
+	local name=$1 found
+	[[ $name != intel ]] || name=stock
+	[[ $name != stock ]] || name=${GMEM_KERNEL:-stock}
+	case $name in
+	stock | *-amd64 | [a-z]*-[0-9]*) ;;
+	*) name+=-amd64 ;;
+	esac
+	if [ ! -e "$cache/newest/$name" ]; then
+		found=$(find_kernel "$name") || return
+		remember_kernel "$name" "$found"
+	fi
+	cat "$cache/newest/$name"
 }
 
-# Ask apt for the target kernel: "RELEASE PACKAGE_VERSION". $GMEM_KERNEL is a
-# release that overrides what the suite's linux-headers-amd64 stands for.
-find_target()
+remember_kernel()
 {
-	local suite release version
-	suite=$(backports_suite)
-	release=${GMEM_KERNEL:-$(apt-cache show --no-all-versions \
-		${suite:+-o "APT::Default-Release=$suite"} linux-headers-amd64 |
-		sed -n 's/^Depends:.*linux-headers-\([^ ]*-amd64\).*/\1/p')}
-	version=$(apt-cache show --no-all-versions "linux-headers-$release" 2>/dev/null |
+	local name temporary
+	mkdir -p "$cache/newest"
+	for name in "$1" "${2%% *}"; do
+		temporary=$(mktemp "$cache/newest/.XXXXXX")
+		echo "$2" >"$temporary"
+		mv "$temporary" "$cache/newest/$name"
+	done
+}
+
+# The same, as Debian's lists of today have it.
+find_kernel()
+{
+	local name=$1 suite release version series
+	case $name in
+	stock) suite=bookworm ;;
+	*+deb12*) suite=bookworm release=$name ;;
+	*+deb13*) suite=trixie release=$name ;;
+	bookworm-[0-9]* | trixie-[0-9]*) suite=${name%%-*} series=${name#*-} ;;
+	*) die "no kernel is called ${name%-amd64}: see scripts/lib.sh" ;;
+	esac
+	refresh_suite "$suite"
+	if [ "$name" = stock ]; then
+		release=$(suite_apt "$suite" apt-cache -o "APT::Default-Release=$suite-backports" \
+			show --no-all-versions linux-headers-amd64 |
+			sed -n 's/^Depends:.*linux-headers-\([^ ]*-amd64\).*/\1/p')
+	elif [ -z "${release:-}" ]; then
+		release=$(suite_apt "$suite" apt-cache pkgnames "linux-headers-$series." |
+			sed -nE 's/^linux-headers-([0-9.]+\+deb[0-9.]+-amd64)$/\1/p' | sort -V | tail -n 1)
+	fi
+	version=$(suite_apt "$suite" apt-cache show --no-all-versions "linux-headers-$release" 2>/dev/null |
 		sed -n 's/^Version: //p')
-	[ -n "$version" ] || die "no package linux-headers-$release"
-	echo "$release $version"
+	[ -n "$version" ] || die "Debian's $suite has no kernel $name any more, or not yet"
+	echo "$release $version $suite"
 }
 
-# Set target_release and target_version, as scripts/deps has left them.
+# Set target_release, target_version and target_suite to those of a kernel's NAME.
 read_target()
 {
-	[ -e "$cache/target" ] || "$tree/scripts/deps" >&2
-	read -r target_release target_version <"$cache/target"
-	if [ -n "${GMEM_KERNEL:-}" ] && [ "$GMEM_KERNEL" != "$target_release" ]; then
-		"$tree/scripts/deps" >&2
-		read -r target_release target_version <"$cache/target"
-	fi
+	local target
+	target=$(kernel_of "${1:-stock}") || return
+	read -r target_release target_version target_suite <<<"$target"
 }
 
 # The target kernel's version as used in names in the cache.
@@ -94,24 +138,76 @@ target_key()
 	echo "${target_release%-amd64}"
 }
 
-# Directory with boot/vmlinuz-RELEASE and lib/modules/RELEASE of a kernel that
-# is called stock, debug, or by its path (such a directory, or a vmlinuz in it).
+# Suite whose compiler a KDIR needs, empty for any: SUITE itself, or that of the cache's.
+suite_to_build()
+{
+	case $1 in
+	bookworm | trixie) echo "$1" ;;
+	"$cache"/headers-*+deb12*) echo bookworm ;;
+	"$cache"/headers-*+deb13*) echo trixie ;;
+	esac
+}
+
+make_kernel()
+{
+	local dir=$1 release=$target_release packages file
+	if has_package "$target_suite" "linux-binary-$release"; then
+		packages=("linux-binary-$release" "linux-modules-$release" "linux-base-$release")
+	elif has_package "$target_suite" "linux-image-$release-unsigned"; then
+		packages=("linux-image-$release-unsigned")
+	else
+		packages=("linux-image-$release")
+	fi
+	unpack_packages "$target_suite" "$dir" "${packages[@]/%/=$target_version}"
+	# Newer packages have all in /usr.
+	[ -d "$dir/lib/modules" ] || ln -s usr/lib "$dir/lib"
+	[ ! -d "$dir/boot" ] || return 0
+	mkdir "$dir/boot"
+	for file in vmlinuz config; do
+		ln -s "../lib/modules/$release/$file" "$dir/boot/$file-$release"
+	done
+}
+
+make_headers()
+{
+	local dir=$1 common=${target_release%-amd64}
+	local packages=("linux-headers-$target_release" "linux-headers-$common-common" "linux-kbuild-$common")
+	unpack_packages "$target_suite" "$dir" "${packages[@]/%/=$target_version}"
+	rm -rf "$dir/usr/share" "$dir/usr/lib/modules"
+	# All other paths in there are relative.
+	sed -i "s|/usr/src/|${dir%.new}/usr/src/|" \
+		"$dir/usr/src/linux-headers-$target_release/Makefile" || die "no headers in $dir"
+}
+
+make_source()
+{
+	local dir=$1 series=${target_release%%[-+]*} archives
+	series=$(cut -d. -f1-2 <<<"$series")
+	archives=$(mktemp -d)
+	unpack_packages "$target_suite" "$archives" "linux-source-$series=$target_version"
+	tar -xf "$archives/usr/src/linux-source-$series.tar.xz" -C "$dir" --strip-components=1 ||
+		die "linux-source-$series cannot be unpacked"
+	rm -r "$archives"
+}
+
+# Directory with boot/vmlinuz-RELEASE and lib/modules/RELEASE of the kernel called NAME, or
+# that has a vmlinuz at a path.
 kernel_root()
 {
 	case $1 in
-	stock)
-		read_target
-		[ -d "$cache/kernel-$target_release" ] || "$tree/scripts/deps" >&2
-		echo "$cache/kernel-$target_release"
-		;;
 	debug)
 		dirname "$("$tree/scripts/debug-kernel")"
 		;;
 	*/boot/vmlinuz-*)
 		realpath "${1%/boot/*}"
 		;;
-	*)
+	*/* | . | ..)
 		realpath "$1"
+		;;
+	*)
+		read_target "$1" || return
+		once "$cache/kernel-$target_release" make_kernel
+		echo "$cache/kernel-$target_release"
 		;;
 	esac
 }
@@ -128,10 +224,20 @@ kernel_release()
 # Directory to build modules against for the kernel in a root.
 kernel_build()
 {
+	local release
 	if [ -d "$1/build" ]; then
 		echo "$1/build"
+		return
+	fi
+	release=$(kernel_release "$1")
+	if [ "$1" = "$cache/kernel-$release" ]; then
+		read_target "$release" || return
+		once "$cache/headers-$release" make_headers
+	fi
+	if [ -d "$cache/headers-$release" ]; then
+		echo "$cache/headers-$release/usr/src/linux-headers-$release"
 	else
-		echo "/usr/src/linux-headers-$(kernel_release "$1")"
+		echo "/usr/src/linux-headers-$release"
 	fi
 }
 
@@ -144,22 +250,10 @@ kvm_of()
 	done
 }
 
-unpack_source()
-{
-	say "unpacking linux-source $target_version"
-	tar -xf "/usr/src/linux-source-$(source_series).tar.xz" -C "$1" --strip-components=1
-}
-
-# 6.12 for 6.12.95+deb12-amd64.
-source_series()
-{
-	cut -d. -f1-2 <<<"$target_release" | cut -d- -f1
-}
-
-# The target kernel's source, unpacked.
+# Source of the kernel called NAME, unpacked.
 kernel_source()
 {
-	read_target
-	once "$cache/source-$(target_key)" unpack_source
+	read_target "${1:-stock}" || return
+	once "$cache/source-$(target_key)" make_source
 	echo "$cache/source-$(target_key)"
 }

@@ -20,13 +20,27 @@
 #endif
 
 /*
- * On a VM: 1 if its files made with GUEST_MEMFD_FLAG_MMAP are converted in place.
- * The published series has had 245, 246 and 249 for it; this is the last one, and
- * 6.12 has no other use for it.
+ * The attributes that KVM_SET_MEMORY_ATTRIBUTES2 knows for files made with
+ * GUEST_MEMFD_FLAG_MMAP: KVM_MEMORY_ATTRIBUTE_PRIVATE on a VM with private memory, 0 on
+ * another. /dev/kvm has no VM to ask about: there it is what some VM can have.
+ *
+ * The number that the kernel will have for it is not known yet. The published series has
+ * had 245 to 251, and in Linux 7.3 all of them are others'. So this is one of ours, as
+ * those below, which the module answers on every kernel. A program that is built with a
+ * later <linux/kvm.h> has that header's number under the kernel's name, and asks for
+ * both (docs/conversion.md).
  */
+#define GMEM_CAP_MEMORY_ATTRIBUTES 0x676d0003
 #ifndef KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES
-#define KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES 249
+#define KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES GMEM_CAP_MEMORY_ATTRIBUTES
 #endif
+
+/*
+ * What this header had before. Programs built with it are answered as they were, with 1
+ * where the one above has KVM_MEMORY_ATTRIBUTE_PRIVATE, on kernels that have no
+ * capability of that number (6.12). On others the answer is that capability's.
+ */
+#define GMEM_CAP_MEMORY_ATTRIBUTES_OLD 249
 
 /*
  * Whether KVM_MEM_PCI_HOLE is known, on a VM: for it. The number last published, 187,
@@ -94,19 +108,23 @@
  *
  * KVM_SET_MEMORY_ATTRIBUTES of the VM does the same to memslots of such files.
  *
- *   -EINVAL     misaligned, empty, past the end; an attribute other than
- *               KVM_MEMORY_ATTRIBUTE_PRIVATE; flags or reserved not 0; a VM
- *               without private memory
- *   -ENOTTY     the file was made without GUEST_MEMFD_FLAG_MMAP
+ *   -ENOTTY     the file was made without GUEST_MEMFD_FLAG_MMAP; nothing is read then
+ *   -EFAULT     the argument cannot be read; or not written, where there is something
+ *               to say
+ *   -EINVAL     flags or reserved not 0; a VM without private memory; an attribute
+ *               other than KVM_MEMORY_ATTRIBUTE_PRIVATE; empty, misaligned, past the end
  *   -EPERM      the caller may not have the VM's memory, as for KVM_LINK_GUEST_MEMFD
  *   -ESTALE     the memory has been linked to another VM
+ *   -ENOMEM     nothing has changed
  *   -EAGAIN     a page is in use by somebody (pinned for DMA or I/O); try again
- *               when it is not. Only to private.
+ *               when it is not. Only to private. A signal ends the waiting for that.
  *   -EHWPOISON  a page is lost to hardware poison
  *   -EBUSY      a consumer in the kernel does not want it, or its own error
- *   -EINTR, -ENOMEM, -EFAULT
  *
- * In case of an error about a page @error_offset is the first such page's.
+ * In this order. With the last five @error_offset is the first such page's, or that of
+ * the range for -ENOMEM; but for that nothing is written to the argument. Where all is as
+ * wanted already it is 0 and none of the five. -EPERM, -ESTALE, -EHWPOISON and -EBUSY
+ * are ours; the rest is as published (docs/conversion.md).
  */
 #ifndef KVM_SET_MEMORY_ATTRIBUTES2
 struct kvm_memory_attributes2 {
@@ -194,13 +212,15 @@ enum gmem_page_type {
  *   -EBUSY   the platform was busy for too long
  *   -EINTR, -ENOMEM, -EHWPOISON
  *
+ * In place is what user space wrote to the page while it was shared, and zeros otherwise.
+ *
  * After a refusal the digest is as the firmware has it. One that does not depend on
  * the pages (-EOPNOTSUPP, the launch is over, a type that there is not) leaves them as
  * they are, and so does a source that cannot be read.
  */
 struct gmem_launch_populate {
 	__u64 gpa; /* bytes */
-	__u64 source; /* user address; 0: pages of zeros */
+	__u64 source; /* user address; 0: in place */
 	__u64 npages;
 	__u32 type; /* enum gmem_page_type */
 	__u32 flags;

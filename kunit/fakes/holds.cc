@@ -20,7 +20,7 @@ KernelHold::KernelHold(struct kvm *kvm, std::uint64_t gfn)
 	struct kvm_host_map map;
 
 	kvm->srcu.lock_shared();
-	error_ = gmem_kvm_vcpu_map(&vcpu, gfn, &map);
+	error_ = gmem_kvm_vcpu_map(&vcpu, gfn, &map, true);
 	kvm->srcu.unlock_shared();
 	page_ = map.page;
 	if (error_ && page_)

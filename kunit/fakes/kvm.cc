@@ -66,6 +66,26 @@ std::unique_ptr<kvm_memory_slot> slot_make(struct kvm *kvm, std::uint64_t gfn, s
 	return slot;
 }
 
+/* As KVM of either generation calls us for a memslot that it makes. */
+static int bind(struct kvm *kvm, struct kvm_memory_slot *slot, int fd, std::uint64_t offset)
+{
+	if (!generation().binds_in_steps)
+		return gmem_bind(kvm, slot, fd, static_cast<long long>(offset));
+
+	int ret = gmem_kvm_prepare_bind(kvm, slot, fd, offset);
+
+	if (ret)
+		return ret;
+
+	struct file *const file = kapi_slot_file(slot);
+
+	ret = gmem_kvm_commit_bind(kvm, slot);
+	if (kapi_slot_file(slot) != file)
+		bug("a memslot lost its file while it was bound");
+	kapi_file_put(file);
+	return ret;
+}
+
 int slot_add(struct kvm *kvm, std::uint64_t gfn, std::uint64_t npages, int fd,
 	     std::uint64_t offset_pages, struct kvm_memory_slot **out)
 {
@@ -79,7 +99,7 @@ int slot_add(struct kvm *kvm, std::uint64_t gfn, std::uint64_t npages, int fd,
 			ret = -EEXIST;
 	}
 	if (!ret)
-		ret = gmem_bind(kvm, slot.get(), fd, offset_pages << 12);
+		ret = bind(kvm, slot.get(), fd, offset_pages << 12);
 	if (!ret) {
 		const std::unique_lock guard{ kvm->slots_mutex };
 
@@ -277,6 +297,16 @@ struct kvm *kapi_vcpu_kvm(struct kvm_vcpu *vcpu)
 	return vcpu->kvm;
 }
 
+bool kapi_kvm_has_shared_slots(void)
+{
+	return fake::generation().shared_slots;
+}
+
+bool kapi_kvm_asks_private(struct kvm *kvm, kapi_u64 gfn)
+{
+	return !kapi_kvm_has_shared_slots() || kapi_kvm_range_private(kvm, gfn, gfn + 1);
+}
+
 void kapi_vcpu_exit_shared(struct kvm_vcpu *vcpu, kapi_u64 gfn)
 {
 	vcpu->exit_gfn = gfn;
@@ -311,7 +341,7 @@ void kapi_kvm_make_sw_protected(struct kvm *kvm)
 
 int kapi_kvm_overlap_error(void)
 {
-	return -EINVAL;
+	return kapi_binds_in_steps() ? -EEXIST : -EINVAL;
 }
 
 void kapi_create_args(const struct kvm_create_guest_memfd *args, kapi_u64 *size, kapi_u64 *flags)
@@ -406,7 +436,7 @@ void kapi_arch_reclaim(kapi_u64 pfn, kapi_u64 count)
 	arch.pages_reclaimed += count;
 }
 
-int kapi_pins_take(struct kapi_pins *p, void *src, kapi_u64 count)
+int kapi_pins_take(struct kapi_pins *p, void *src, kapi_u64 count, bool)
 {
 	might_sleep("kapi_pins_take");
 	if (holds(Rank::Inode) || holds(Rank::Run))

@@ -216,10 +216,20 @@ Vendor *vendor();
 /* Maps a page as a vendor's own fault does: false if an invalidation is in the way. */
 bool map_from_vendor(struct kvm *kvm, std::uint64_t gfn, std::uint64_t pfn);
 
+/*
+ * Which interface KVM has: that of 6.12.95, or of what GMEM_KVM in the environment says,
+ * 6.12.118 or 7.3.
+ */
+struct Generation {
+	bool binds_in_steps; /* prepares and commits a memslot */
+	bool shared_slots; /* knows memslots all of whose accesses are the file's */
+};
+Generation &generation();
+
 /* What the stock bodies were called for, and what they answer. */
 struct Stock {
-	unsigned long create, bind, unbind, get_pfn, populate, init_vm, check_extension,
-		memory_failure, free_vm, prefetches, vcpu_map, pre_fault;
+	unsigned long create, bind, prepare_bind, commit_bind, unbind, get_pfn, populate, init_vm,
+		check_extension, memory_failure, free_vm, prefetches, vcpu_map, pre_fault;
 	std::atomic<unsigned long> slot_pfn, page_fault;
 	std::atomic<std::uint64_t> last_error; /* of page_fault */
 	unsigned long last_type; /* of init_vm */

@@ -24,7 +24,7 @@ constexpr unsigned kAll = ~0u;
 
 std::atomic<unsigned> features{ kAll };
 std::atomic<bool> tdp_mmu{ true }, going;
-std::atomic<long> refs, only_slots;
+std::atomic<long> refs, only_slots, taken;
 
 std::mutex deletions_mutex;
 std::multiset<struct kvm *> deletions;
@@ -46,6 +46,11 @@ void set_module_going(bool is)
 	going = is;
 }
 
+void set_capability_taken(long number)
+{
+	taken = number;
+}
+
 long module_refs()
 {
 	return refs;
@@ -64,6 +69,7 @@ void check_module()
 	features = kAll;
 	tdp_mmu = true;
 	going = false;
+	taken = 0;
 }
 
 } /* namespace fake */
@@ -80,6 +86,11 @@ bool kapi_feature(enum kapi_feature feature)
 bool kapi_kvm_tdp_mmu(void)
 {
 	return tdp_mmu;
+}
+
+bool kapi_capability_taken(long number)
+{
+	return number == taken || number <= KAPI_CAP_VM_TYPES;
 }
 
 bool kapi_self_get(void)

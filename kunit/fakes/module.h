@@ -16,6 +16,8 @@ void set_features(unsigned features);
 void set_tdp_mmu(bool used);
 /* It is being unloaded: nobody gets a reference any more. False by default, likewise. */
 void set_module_going(bool going);
+/* The kernel has a capability of that number; 0: none but what it has in 6.12, the default. */
+void set_capability_taken(long number);
 /* References that memslots, VMs and calls have. */
 long module_refs();
 /* A rule: what is made here needs the module later, and the caller has a reference. */

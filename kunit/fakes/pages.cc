@@ -494,6 +494,7 @@ void kapi_pages_clear(struct page *first, kapi_u64 count)
 		if (page->refs == 0)
 			bug("page %u is cleared without a reference", frame_of(page));
 		page->content = 0;
+		fake::clear_frame(kapi_page_pfn(page));
 	}
 }
 

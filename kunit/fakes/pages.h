@@ -48,6 +48,9 @@ void page_unlock(struct page *page);
 /* The frozen page's count, and what else its allocator must find undone. */
 void page_check_idle(struct page *page, const char *what);
 
+/* The bytes of a frame, where somebody has asked for them. */
+void clear_frame(std::uint64_t pfn);
+
 /* Pages out of the allocator's hands; poisoned and leaked ones do not count. */
 long pages_used();
 /* Blocks of order 9 that the allocator could hand out. */

@@ -82,12 +82,17 @@ bool overlaps_another(struct kvm *kvm, unsigned id, std::uint64_t gfn, std::uint
 /* A memslot becomes one with guest_memfd before it is in use, or cannot be made. */
 int make_with_gmem(struct kvm *kvm, unsigned id, std::unique_ptr<kvm_memory_slot> slot)
 {
-	const int ret = gmem_kvm_prepare_slot(kvm, nullptr, slot.get(), 0);
+	int ret = gmem_kvm_prepare_slot(kvm, nullptr, slot.get(), 0);
 
 	if (ret) {
 		if (slot->has_gmem || slot->file)
 			bug("a memslot that is not made stays bound");
 		return ret;
+	}
+	if (generation().binds_in_steps) {
+		ret = gmem_kvm_commit_bind(kvm, slot.get());
+		if (ret)
+			return ret;
 	}
 	if (!slot->has_gmem)
 		bug("a pending memslot has not got its file");

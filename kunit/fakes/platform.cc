@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "kunit/fakes/locks.h"
+#include "kunit/fakes/pages.h"
 #include "kunit/fakes/platform.h"
 
 namespace fake
@@ -78,6 +79,15 @@ void *kapi_frame(kapi_u64 pfn)
 			frame = made.release();
 	}
 	return frame->data();
+}
+
+void fake::clear_frame(std::uint64_t pfn)
+{
+	/* Those behind have none. */
+	fake::Frame *const frame = pfn < fake::kFrames ? fake::frames[pfn].load() : nullptr;
+
+	if (frame)
+		frame->fill({});
 }
 
 void kapi_nap(void)

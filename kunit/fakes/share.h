@@ -47,7 +47,7 @@ void set_on_sleep(std::function<void()> fn);
 /* Called as pages are about to be looked at for poison, from an index on; NULL: nobody is. */
 void set_before_look(std::function<void(std::uint64_t index)> fn);
 
-/* KVM_SET_MEMORY_ATTRIBUTES2 on @file, in pages; *at is the error's page. */
+/* KVM_SET_MEMORY_ATTRIBUTES2 on @file, in pages; *at is the error's page, 0 if none is. */
 int convert(struct file *file, std::uint64_t start, std::uint64_t end, bool to_private,
 	    std::uint64_t *at = nullptr);
 /* KVM_SET_MEMORY_ATTRIBUTES through gmem_kvm_vm_ioctl(). */

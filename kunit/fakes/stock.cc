@@ -5,6 +5,8 @@
  */
 #include "kunit/fakes/kvm.h"
 
+#include <cstdlib>
+#include <string_view>
 #include <utility>
 
 #include "kunit/fakes/locks.h"
@@ -17,6 +19,7 @@ namespace
 {
 
 Stock noted;
+Generation the_generation{};
 std::atomic<unsigned long> counts[KAPI_ENTRIES][2];
 std::atomic<long> inside;
 
@@ -25,6 +28,20 @@ std::atomic<long> inside;
 void set_fault_body(std::function<int()> body)
 {
 	current().fault_body = std::move(body);
+}
+
+Generation &generation()
+{
+	static const bool read = [] {
+		const char *const kvm = std::getenv("GMEM_KVM");
+
+		the_generation.binds_in_steps = kvm && std::string_view{ kvm } != "6.12.95";
+		the_generation.shared_slots = kvm && std::string_view{ kvm } == "7.3";
+		return true;
+	}();
+
+	static_cast<void>(read);
+	return the_generation;
 }
 
 Stock &stock()
@@ -55,6 +72,23 @@ int kapi_stock_bind(struct kvm *, struct kvm_memory_slot *, unsigned int, long l
 	return noted.answer;
 }
 
+bool kapi_binds_in_steps(void)
+{
+	return fake::generation().binds_in_steps;
+}
+
+int kapi_stock_prepare_bind(struct kvm *, struct kvm_memory_slot *, unsigned int, kapi_u64)
+{
+	noted.prepare_bind++;
+	return noted.answer;
+}
+
+int kapi_stock_commit_bind(struct kvm *, struct kvm_memory_slot *)
+{
+	noted.commit_bind++;
+	return noted.answer;
+}
+
 void kapi_stock_unbind(struct kvm_memory_slot *)
 {
 	noted.unbind++;
@@ -66,7 +100,7 @@ int kapi_stock_get_pfn(struct kvm *, struct kvm_memory_slot *, kapi_u64, kapi_u6
 	return noted.answer;
 }
 
-long kapi_stock_populate(struct kvm *, kapi_u64, void *, long, kapi_populate_cb, void *)
+long kapi_stock_populate(struct kvm *, kapi_u64, void *, long, bool, kapi_populate_cb, void *)
 {
 	noted.populate++;
 	return noted.answer;
@@ -148,7 +182,7 @@ int kapi_stock_prefetch_pages(struct kvm_memory_slot *, kapi_u64, struct page **
 	return count;
 }
 
-int kapi_stock_vcpu_map(struct kvm_vcpu *, kapi_u64, struct kvm_host_map *)
+int kapi_stock_vcpu_map(struct kvm_vcpu *, kapi_u64, struct kvm_host_map *, bool)
 {
 	noted.vcpu_map++;
 	return noted.answer;

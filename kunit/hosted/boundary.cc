@@ -226,25 +226,25 @@ void pages_for_kvm_itself()
 	const unsigned long before = fake::stock().vcpu_map;
 
 	EXPECT(g.write(5, 77));
-	EXPECT_EQ(gmem_kvm_vcpu_map(&vcpu, 5, &map), 0);
+	EXPECT_EQ(gmem_kvm_vcpu_map(&vcpu, 5, &map, true), 0);
 	EXPECT(map.page == g.file.cached(5) && map.gfn == 5);
 	kapi_page_put(map.page);
 	/* May not sleep. */
 	EXPECT_EQ(gmem_kvm_slot_pfn(g.slot, 5, true, false, nullptr, true, nullptr, nullptr),
 		  kapi_pfn_error());
 	EXPECT_EQ(g.file.convert(5, 6, true), 0);
-	EXPECT_EQ(gmem_kvm_vcpu_map(&vcpu, 5, &map), -EINVAL);
+	EXPECT_EQ(gmem_kvm_vcpu_map(&vcpu, 5, &map, true), -EINVAL);
 	EXPECT_EQ(fake::stock().vcpu_map, before);
 
 	/* A private page whose shared memory is elsewhere. */
 	const Guest other{ 512 };
 
 	vcpu.kvm = other.vm;
-	EXPECT_EQ(gmem_kvm_vcpu_map(&vcpu, 5, &map), -EINVAL);
+	EXPECT_EQ(gmem_kvm_vcpu_map(&vcpu, 5, &map, true), -EINVAL);
 	fake::set_private(other.vm, 5, 6, false);
-	EXPECT_EQ(gmem_kvm_vcpu_map(&vcpu, 5, &map), 0);
-	EXPECT_EQ(gmem_kvm_vcpu_map(&vcpu, 5000, &map), 0);
-	EXPECT_EQ(gmem_kvm_vcpu_map(&vcpu, 6, nullptr), 0);
+	EXPECT_EQ(gmem_kvm_vcpu_map(&vcpu, 5, &map, true), 0);
+	EXPECT_EQ(gmem_kvm_vcpu_map(&vcpu, 5000, &map, true), 0);
+	EXPECT_EQ(gmem_kvm_vcpu_map(&vcpu, 6, nullptr, true), 0);
 	EXPECT_EQ(fake::stock().vcpu_map, before + 3);
 }
 

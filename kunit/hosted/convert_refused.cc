@@ -391,33 +391,34 @@ void a_failed_unmap_of_a_memslots_page()
 	EXPECT_EQ(g.access(5), 0);
 }
 
-void a_signal_ends_it_before_it_begins()
+/* It is not an error of its own: who waits for a page is told that it is in use. */
+void a_signal_ends_the_waiting()
 {
 	const ShareGuest g{ 2048 };
+	std::uint64_t at = 0;
 
 	EXPECT(g.file.user_write(5, 77));
-	/* In front of each run that changes. */
-	for (unsigned n = 1; n <= 4; n++) {
-		fake::set_signal_after(n);
-		EXPECT_EQ(g.file.convert(0, 2048, true), -EINTR);
-		EXPECT(g.file.shared(0, 2048) && g.attributes(0, 2048, false));
-	}
-	/* And as long as it waits for somebody. */
 	struct page *const pinned = g.file.pin(5);
-	std::uint64_t at = 0;
 	const unsigned long slept = fake::times_slept();
 
-	fake::set_signal_after(4 + 8);
-	EXPECT_EQ(g.file.convert(0, 2048, true, &at), -EINTR);
+	fake::set_signal_after(8);
+	EXPECT_EQ(g.file.convert(0, 2048, true, &at), -EAGAIN);
 	EXPECT(fake::times_slept() < slept + 10);
 	EXPECT_EQ(at, 5u);
-	fake::set_signal_after(0);
-	EXPECT(g.file.shared(0, 2048));
+	EXPECT(g.file.shared(0, 2048) && g.attributes(0, 2048, false));
 	EXPECT_EQ(g.file.user_read(5), 77u);
+	/* Of the VM's ioctl likewise. */
+	fake::set_signal_after(8);
+	EXPECT_EQ(fake::set_attributes(g.vm, 0, 2048, true), -EAGAIN);
+	EXPECT(fake::times_slept() < slept + 20);
+	EXPECT(g.file.shared(0, 2048));
 	fake::user_unpin(pinned);
-	/* Done or nothing: it is not looked at later. */
-	fake::set_signal_after(5);
-	EXPECT_EQ(g.file.convert(0, 2048, true), 0);
+	/* Where nothing is waited for it makes no difference. */
+	for (unsigned n = 1; n <= 6; n++) {
+		fake::set_signal_after(n);
+		EXPECT_EQ(g.file.convert(0, 2048, true), 0);
+		EXPECT_EQ(g.file.convert(0, 2048, false), 0);
+	}
 	fake::set_signal_after(0);
 }
 
@@ -454,5 +455,5 @@ GMEM_SUITE(convert_refused, CASE(a_holder_need_not_mind), CASE(a_pin_is_in_the_w
 	   CASE(references_for_a_moment_are_waited_for), CASE(a_long_reference_is_a_pin),
 	   CASE(poison_is_in_the_way), CASE(the_first_of_several_causes_is_named),
 	   CASE(a_consumer_may_refuse), CASE(a_failed_unmap_loses_the_page),
-	   CASE(a_failed_unmap_of_a_memslots_page), CASE(a_signal_ends_it_before_it_begins),
+	   CASE(a_failed_unmap_of_a_memslots_page), CASE(a_signal_ends_the_waiting),
 	   CASE(mappings_that_come_back));

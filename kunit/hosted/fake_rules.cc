@@ -205,7 +205,7 @@ void locks_have_an_order()
 			kapi_pins pins{};
 
 			kapi_inode_lock(inode);
-			kapi_pins_take(&pins, &pins, 1);
+			kapi_pins_take(&pins, &pins, 1, false);
 		},
 		"mmap_lock"));
 }
@@ -252,7 +252,7 @@ void what_is_left_is_found()
 		[] {
 			kapi_pins pins{};
 
-			kapi_pins_take(&pins, &pins, 1);
+			kapi_pins_take(&pins, &pins, 1, false);
 			fake::check_clean();
 		},
 		"pinned"));

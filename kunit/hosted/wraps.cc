@@ -177,7 +177,9 @@ void memory_failure_is_always_the_kernels()
 
 void each_file_call_is_counted()
 {
-	const Served create{ KAPI_ENTRY_CREATE }, bind{ KAPI_ENTRY_BIND },
+	const bool in_steps = fake::generation().binds_in_steps;
+	const Served create{ KAPI_ENTRY_CREATE },
+		bind{ in_steps ? KAPI_ENTRY_COMMIT_BIND : KAPI_ENTRY_BIND },
 		get{ KAPI_ENTRY_GET_PFN }, unbind{ KAPI_ENTRY_UNBIND };
 	{
 		Guest g{ 512 };

@@ -150,6 +150,16 @@ struct kvm *kapi_vcpu_kvm(struct kvm_vcpu *vcpu)
 	return NULL;
 }
 
+bool kapi_kvm_has_shared_slots(void)
+{
+	return false;
+}
+
+bool kapi_kvm_asks_private(struct kvm *kvm, u64 gfn)
+{
+	return true;
+}
+
 void kapi_vcpu_exit_shared(struct kvm_vcpu *vcpu, u64 gfn)
 {
 }
@@ -282,6 +292,22 @@ int kapi_stock_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int 
 	return 0;
 }
 
+bool kapi_binds_in_steps(void)
+{
+	return false;
+}
+
+int kapi_stock_prepare_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int fd,
+			    u64 offset)
+{
+	return 0;
+}
+
+int kapi_stock_commit_bind(struct kvm *kvm, struct kvm_memory_slot *slot)
+{
+	return 0;
+}
+
 void kapi_stock_unbind(struct kvm_memory_slot *slot)
 {
 	world_stock_noted.unbind++;
@@ -294,8 +320,8 @@ int kapi_stock_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, u64 gfn, u
 	return 0;
 }
 
-long kapi_stock_populate(struct kvm *kvm, u64 gfn, void *src, long npages, kapi_populate_cb cb,
-			 void *opaque)
+long kapi_stock_populate(struct kvm *kvm, u64 gfn, void *src, long npages, bool writeback,
+			 kapi_populate_cb cb, void *opaque)
 {
 	world_stock_noted.populate++;
 	return 0;

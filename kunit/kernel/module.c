@@ -89,7 +89,7 @@ int kapi_stock_prefetch_pages(struct kvm_memory_slot *slot, u64 gfn, struct page
 	return 0;
 }
 
-int kapi_stock_vcpu_map(struct kvm_vcpu *vcpu, u64 gfn, struct kvm_host_map *map)
+int kapi_stock_vcpu_map(struct kvm_vcpu *vcpu, u64 gfn, struct kvm_host_map *map, bool writable)
 {
 	return -EINVAL;
 }

@@ -268,9 +268,6 @@ void Machine::create(const Op &op)
 
 	fake::set_platform(KAPI_PLATFORM_NONE);
 	fake::return_to_user();
-	/* What hardware encrypts cannot have begun as shared. */
-	if (vm->type == fake::kSnpVm && flags & GUEST_MEMFD_FLAG_INIT_SHARED)
-		return expect(fd == -EINVAL, "create of an encrypted file that is shared");
 	if (fake::fail_fired()) {
 		expect(fd == -ENOMEM || fd == -EMFILE || fd == -ENFILE ||
 			       (fd == -EIO && platform_of(vm) != KAPI_PLATFORM_NONE),

@@ -112,7 +112,7 @@ void Machine::convert(const Op &op)
 		return expect(ret == (file.mappable ? -EINVAL : -ENOTTY),
 			      "conversion of what does not convert");
 	if (fake::fail_fired())
-		return expect(ret == -ENOMEM, "error of a failed conversion");
+		return expect(ret == -ENOMEM || ret == -EFAULT, "error of a failed conversion");
 	expect(ret == way.error, "conversion");
 	if (ret == 0)
 		return converted(n, pages, to_private);
@@ -181,7 +181,7 @@ void Machine::converted(int n, Span pages, bool to_private)
 		file.runs[i / kRun].as_one = file.runs[i / kRun].wants = false;
 		/* It begins anew, as zeros. */
 		if (!file.keeps && page.prepared())
-			happens(page, Event::GivenBack);
+			happens(page, to_private ? Event::Left : Event::GivenBack);
 		happens(page, to_private ? Event::MadePrivate : Event::MadeShared);
 		expect_unmapped(n, { i, i + 1 });
 		check_unmapped(n, { i, i + 1 });

@@ -80,7 +80,7 @@ void Machine::vcpu_map(const Op &op)
 	kvm_host_map map;
 
 	vm->srcu.lock_shared();
-	const int ret = gmem_kvm_vcpu_map(&vcpu, gfn, &map);
+	const int ret = gmem_kvm_vcpu_map(&vcpu, gfn, &map, true);
 
 	vm->srcu.unlock_shared();
 	fake::return_to_user();

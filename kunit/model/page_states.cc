@@ -16,12 +16,13 @@ const PageState::Rule &PageState::rule(Event event)
 	constexpr unsigned kNew = kPrepared | kUnsafe | kShared; /* has not, to be populated */
 	static constexpr Rule kRules[] = {
 		{ "filled", 0, kPresent, kPresent, 0 },
-		{ "ready", kPresent, kPrepared | kUnsafe, kPrepared, 0 },
+		{ "ready", kPresent, kPrepared | kUnsafe, kPrepared, kStaged },
 		{ "seen", kPrepared, kUnsafe, kShown, 0 },
 		{ "given", kPrepared, kUnsafe, kClaimed, 0 },
-		{ "populated", kPresent, kNew, kContent, 0 },
-		{ "stranded", kPresent, kNew, kContent, 0 },
+		{ "populated", kPresent, kNew, kContent, kStaged },
+		{ "stranded", kPresent, kNew, kContent, kStaged },
 		{ "taken back", kPrepared, kClaimed | kUnsafe | kShared, 0, kPrepared | kShown },
+		{ "left", kPrepared | kShared, kUnsafe, kStaged, kContent | kShown },
 		{ "given back", kPrepared, kUnsafe, 0, kContent | kShown },
 		{ "struck", kPresent, 0, kLost, 0 },
 		{ "out of hand", kPresent, 0, kLost | kUnsafe, 0 },
@@ -39,9 +40,11 @@ bool PageState::consistent(unsigned facts)
 {
 	static constexpr unsigned kOnlyIf[][2] = {
 		{ kPrepared, kPresent }, { kShown, kPrepared }, { kClaimed, kPrepared },
-		{ kLost, kPresent },	 { kUnsafe, kLost },
+		{ kLost, kPresent },	 { kUnsafe, kLost },	{ kStaged, kPresent },
 	};
 
+	if (facts & kStaged && facts & kPrepared)
+		return false;
 	for (const auto &[fact, needs] : kOnlyIf) {
 		if (facts & fact && !(facts & needs))
 			return false;

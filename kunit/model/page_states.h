@@ -18,6 +18,7 @@ enum class Event {
 	Populated,
 	Stranded,
 	TakenBack,
+	Left,
 	GivenBack,
 	Struck,
 	OutOfHand,
@@ -51,7 +52,8 @@ class PageState {
 		kLost = 16,
 		kUnsafe = 32,
 		kShared = 64,
-		kAll = 127,
+		kStaged = 128,
+		kAll = 255,
 	};
 	struct Rule {
 		const char *name;

@@ -390,11 +390,11 @@ void pins_are_at_least_one()
 	kapi_pins pins{};
 
 	REQUIRE(user);
-	EXPECT_EQ(kapi_pins_take(&pins, nullptr, 1), -EFAULT);
+	EXPECT_EQ(kapi_pins_take(&pins, nullptr, 1, false), -EFAULT);
 	EXPECT_EQ(pins.count, 0u);
 	kapi_pins_drop(&pins);
 
-	const int taken = kapi_pins_take(&pins, user, 16);
+	const int taken = kapi_pins_take(&pins, user, 16, false);
 
 	EXPECT(taken >= 1 && taken <= 16 && taken <= KAPI_PINS_MAX);
 	kapi_pins_drop(&pins);

@@ -46,8 +46,8 @@ class SnpFile {
 		PageContent content{ .type = type, .pages = 1, .measure = false };
 		std::uint64_t done;
 		const Status status = file.store().populate(
-			pages(index, index + 1), file.access(kGfn + index), true, true, done,
-			[&](Gfn, Pfn at) {
+			pages(index, index + 1), file.access(kGfn + index), true, Source::kSure,
+			done, [&](Gfn, Pfn at) {
 				std::copy(bytes.begin(), bytes.end(),
 					  static_cast<std::uint8_t *>(kapi_frame(at.value)));
 				return platform().populate(Gfn{ kGfn + index }, at, content);

@@ -32,7 +32,8 @@ int populate(const TestFile &file, std::uint64_t index, int answer, std::uint64_
 	std::uint64_t done;
 
 	return file.store()
-		.populate(pages(index, index + 1), file.access(index, fit), true, sure, done,
+		.populate(pages(index, index + 1), file.access(index, fit), true,
+			  sure ? Source::kSure : Source::kUnsure, done,
 			  [&](Gfn, Pfn pfn) {
 				  world_page_write(world_page(pfn.value), content);
 				  return Status{ answer };

@@ -50,8 +50,8 @@ class TdxFile {
 		std::uint64_t done;
 
 		return file.store()
-			.populate(pages(index, index + 1), file.access(kGfn + index), true, true,
-				  done,
+			.populate(pages(index, index + 1), file.access(kGfn + index), true,
+				  Source::kSure, done,
 				  [&](Gfn, Pfn at) {
 					  std::copy(bytes.begin(), bytes.end(),
 						    static_cast<std::uint8_t *>(

@@ -157,8 +157,8 @@ class Life {
 		PageContent content{ .type = type, .pages = 1, .measure = true };
 		std::uint64_t done;
 		const Status status = file_->store().populate(
-			pages(index, index + 1), file_->access(kGfn + index), true, true, done,
-			[&](Gfn, Pfn pfn) {
+			pages(index, index + 1), file_->access(kGfn + index), true, Source::kSure,
+			done, [&](Gfn, Pfn pfn) {
 				std::copy(test::kPageI.begin(), test::kPageI.end(),
 					  static_cast<std::uint8_t *>(kapi_frame(pfn.value)));
 				return platform().populate(Gfn{ kGfn + index }, pfn, content);

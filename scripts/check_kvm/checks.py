@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from .elf import STT_FUNC, base_name
 from .prototypes import make_function
 
-ENDBR64 = b"\xf3\x0f\x1e\xfa"
-
 HOOKED, CALLED, WATCHED, CALLBACK = "hooked", "called", "watched", "callback"
 
 
@@ -32,8 +30,10 @@ class Row:
 class Checker:
     """The lists that the module is built from, checked against one Kernel."""
 
-    def __init__(self, kernel, calls, readers):
+    def __init__(self, kernel, calls, readers, also=()):
         self._kernel, self._calls, self._readers = kernel, calls, readers
+        # Prototypes that are as good as those of the lists.
+        self._also = set(also)
 
     def hooked(self, function):
         """A function whose calls must land in us."""
@@ -128,10 +128,7 @@ class Checker:
             row.fail(f"has a copy besides, {', '.join(variants)}, whose calls are not seen")
 
     def _check_traced(self, row, elf, symbol):
-        start = symbol.value
-        if elf.bytes_at(symbol.section, start, len(ENDBR64)) == ENDBR64:
-            start += len(ENDBR64)
-        if (symbol.section, start) in elf.traced:
+        if elf.is_traced(symbol):
             row.traced = "yes"
         else:
             row.traced = "no"
@@ -147,9 +144,11 @@ class Checker:
             found = self._kernel.kernel_btf.prototypes(row.name)
         self._judge(row, function, found)
 
-    @staticmethod
-    def _judge(row, function, found):
+    def _judge(self, row, function, found):
         found = {make_function(row.name, *prototype) for prototype in found}
+        if found and found <= self._also:
+            row.prototype = "as good as expected"
+            return
         row.prototype = "as expected" if found == {function} else "differs"
         if not found:
             row.prototype = "unknown"
@@ -158,7 +157,8 @@ class Checker:
             row.fail(f"expected {function}, found {other}")
 
     def _check_callers(self, row, inside):
-        wanted = [call for call in self._calls if call.function == row.name]
+        wanted = [call for call in self._calls
+                  if call.function == row.name and self._applies(call.condition)]
         for label, graph in self._kernel.graphs.items():
             row.sites[label] = graph.sites(row.name)
         if inside and not wanted:
@@ -167,6 +167,10 @@ class Checker:
             graph = self._kernel.graphs.get(self._file(call.file))
             if graph and row.home != "-":
                 self._check_call(row, call, graph)
+
+    def _applies(self, condition):
+        there = bool(self._kernel.main.functions(condition.removeprefix("!")))
+        return not condition or there != condition.startswith("!")
 
     def _check_call(self, row, call, graph):
         caller = next((c for c in call.callers if c in graph.owners), None)
@@ -183,6 +187,38 @@ class Checker:
         elif count < call.count:
             row.fail(f"{caller} of {graph.label} has {count} calls to it, not {call.count}: "
                      "inlined there, or no caller any more")
+
+
+def chosen(kernel, functions):
+    """(the functions without those of alternatives that the kernel does not have, a Row with
+    an error for each choice of which it has none, or more than one).
+
+    An alternative is taken if it is there whole and nothing of the others is.
+    """
+    choices = {}
+    for function in functions:
+        if function.choice:
+            names = choices.setdefault(function.choice.number, {})
+            names.setdefault(function.choice.name, []).append(function.name)
+    left_out, failed = set(), []
+    for alternatives in choices.values():
+        there = [[name for name in names if kernel.has(name)]
+                 for names in alternatives.values()]
+        names = list(alternatives.values())
+        taken = next((of for of in names if of in there), [])
+        left_out |= {name for of in names for name in of if of != taken}
+        if sum(map(bool, there)) != 1 or not taken:
+            failed.append(_no_choice(names, there))
+            left_out |= set(taken)
+    return [function for function in functions if function.name not in left_out], failed
+
+
+def _no_choice(names, there):
+    row = Row(names[0][0], HOOKED)
+    ways = "; or ".join(" and ".join(of) for of in names)
+    found = ", ".join(name for of in there for name in of) or "none of them"
+    row.fail(f"KVM must have {ways}; and nothing of the other. It has {found}")
+    return row
 
 
 def unseen_files(kernel, calls, readers):

@@ -25,6 +25,8 @@ RELA = struct.Struct("<QQq")
 PC_RELATIVE = {2: 4, 4: 4}
 # R_X86_64_64, R_X86_64_32, R_X86_64_32S.
 ABSOLUTE = {1, 10, 11}
+# What may be before the call of a traced function.
+ENDBR64 = b"\xf3\x0f\x1e\xfa"
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,13 @@ class Elf:
         """Bytes of section number @section."""
         start = self.sections[section].offset + offset
         return self.data[start:start + count]
+
+    def is_traced(self, symbol):
+        """Whether the function can be traced: its entry of __mcount_loc is at its start."""
+        start = symbol.value
+        if self.bytes_at(symbol.section, start, len(ENDBR64)) == ENDBR64:
+            start += len(ENDBR64)
+        return (symbol.section, start) in self.traced
 
     def _relocations(self):
         for table in self.sections:

@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import re
 import tempfile
 
 from . import image
@@ -13,6 +14,7 @@ from .image import BTF_MAGIC, BadInput
 
 VENDORS = ("kvm-amd", "kvm-intel")
 SUFFIXES = ("", ".xz", ".zst", ".gz")
+BANNER = re.compile(rb"Linux version (\S+)")
 
 
 def vendors_beside(path):
@@ -77,6 +79,43 @@ class Kernel:
             self.graphs = {label: CallGraph(elf, label, _on_disk(elf, stack))
                            for label, elf in files}
 
+    @property
+    def release(self):
+        """The kernel's name for itself (uname -r); empty if its files do not tell."""
+        release = (self.main.modinfo("vermagic") or "").split(" ")[0]
+        section = self.main.section(".rodata")
+        if not release and section:
+            banner = BANNER.search(self.main.content(section))
+            release = banner[1].decode(errors="replace") if banner else ""
+        return release
+
+    @property
+    def version(self):
+        """(major, minor, patch). BadInput."""
+        match = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", self.release)
+        if not match:
+            raise BadInput(f"{self.main.path}: does not say which kernel it is of")
+        return tuple(int(number or 0) for number in match.groups())
+
+    def has(self, name):
+        """Whether KVM, or what is known of the kernel, has a function of that name."""
+        return bool(self.main.functions(name) or
+                    (self.vmlinux and self.vmlinux.functions(name)) or
+                    (self.kernel_btf and self.kernel_btf.prototypes(name)))
+
+    @property
+    def functions(self):
+        """Names of all functions of KVM."""
+        return {s.name for s in self.main.symbols if s.defined and s.kind == STT_FUNC}
+
+    def place(self, name):
+        """Where a function is, and whether it can be traced: "kvm, traced"; empty if it is
+        nowhere, "kernel" if only the kernel's types have it."""
+        for elf, label in ((self.main, self.main_label), (self.vmlinux, "vmlinux")):
+            if elf and elf.functions(name):
+                return label + (", traced" if elf.is_traced(elf.functions(name)[0]) else "")
+        return "kernel" if self.kernel_btf and self.kernel_btf.prototypes(name) else ""
+
     def _read_kernel(self, path, use_btf):
         if path is None:
             if use_btf:
@@ -102,7 +141,7 @@ class Kernel:
 
     def _check_release(self, path):
         """Types of one kernel's module are nonsense beside another's."""
-        release = (self.main.modinfo("vermagic") or "").split(" ")[0]
+        release = self.release
         if not self.vmlinux or not release:
             return
         section = self.vmlinux.section(".rodata")

@@ -5,11 +5,12 @@ import argparse
 import os
 import sys
 
-from . import report
-from .checks import Checker, unseen_files
+from . import report, survey
+from .checks import Checker, chosen, unseen_files
 from .image import BadInput
 from .kernel import Kernel, vendors_beside, vmlinux_of
 from .prototypes import read_list
+from .sources import Refused, Source
 from .tables import read_calls, read_readers
 
 DESCRIPTION = """\
@@ -40,6 +41,11 @@ def _parse(arguments):
                         help="the kernel has no BTF: do not compare prototypes")
     parser.add_argument("--markdown", action="store_true", help="a table for documents")
     parser.add_argument("--quiet", action="store_true", help="only errors and the last line")
+    parser.add_argument("--survey", action="store_true",
+                        help="no check: a table of what there is, to keep")
+    parser.add_argument("--since", metavar="TABLE",
+                        help="no check: what has changed since that table; status 1 if anything "
+                        "has")
     parser.add_argument("--lists", metavar="DIR", default=os.path.join(TREE, "kapi"),
                         help="folder of the lists")
     options = parser.parse_args(arguments)
@@ -52,12 +58,13 @@ def _rows(options, kernel):
     lists = options.lists
     calls = read_calls(os.path.join(lists, "callers.txt"))
     readers = read_readers(os.path.join(lists, "readers.txt"))
-    checker = Checker(kernel, calls, readers)
-    hooked = os.path.join(lists, "hooked.h")
-    rows = [checker.hooked(function) for function in read_list(hooked, "HOOKED")]
+    hooked = Source(os.path.join(lists, "hooked.h"), kernel.version)
+    called = Source(os.path.join(lists, "symbols.c"), kernel.version)
+    checker = Checker(kernel, calls, readers, read_list(hooked, "HOOKED_ALSO"))
+    functions, rows = chosen(kernel, read_list(hooked, "HOOKED"))
+    rows = [checker.hooked(function) for function in functions] + rows
     rows += [checker.callback(function) for function in read_list(hooked, "CALLBACKS")]
-    rows += [checker.called(function)
-             for function in read_list(os.path.join(lists, "symbols.c"), "SYMBOLS")]
+    rows += [checker.called(function) for function in read_list(called, "SYMBOLS")]
     rows += [checker.watched(name) for name in dict.fromkeys(r.function for r in readers)]
     return rows, unseen_files(kernel, calls, readers)
 
@@ -72,12 +79,28 @@ def _notes(options, rows, unseen):
                "shows when gmem.ko is loaded")
 
 
+def _survey(options, kernel):
+    entries = survey.survey(kernel, options.lists)
+    if options.survey:
+        print("\n".join(survey.write(kernel, entries)))
+        return 0
+    release, before = survey.read(options.since)
+    found = list(survey.changes(before, entries))
+    for change in found:
+        print(f"changed: {change}")
+    print(f"{len(entries)} functions of {kernel.release}, {len(found)} changes since {release}")
+    return 1 if found else 0
+
+
 def _run(options):
     vmlinux = options.vmlinux or vmlinux_of(options.kvm)
     vendors = options.vendor
     if vendors is None:
         vendors = list(vendors_beside(options.kvm)) if options.kvm else []
-    rows, unseen = _rows(options, Kernel(options.kvm, vmlinux, vendors, not options.no_btf))
+    kernel = Kernel(options.kvm, vmlinux, vendors, not options.no_btf)
+    if options.survey or options.since:
+        return _survey(options, kernel)
+    rows, unseen = _rows(options, kernel)
     if options.markdown:
         print("\n".join(report.markdown(rows)))
     elif not options.quiet:
@@ -96,6 +119,9 @@ def main(arguments):
     options = _parse(arguments)
     try:
         return _run(options)
+    except Refused as refusal:
+        print(f"error: {refusal}")
+        return 1
     except BadInput as error:
         print(f"check-kvm: {error}", file=sys.stderr)
         return 2

@@ -2,7 +2,7 @@
 """Lists of functions in C sources, X(name, result, (arguments)), and prototypes to compare."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .image import BadInput
 
@@ -11,7 +11,15 @@ MACROS = {"pgoff_t": "unsigned long"}
 # The words of C's own types, in the order in which they are compared.
 NUMBER_WORDS = ("signed", "unsigned", "char", "short", "long", "int")
 TOKEN = re.compile(r"\.\.\.|\w+|[*()\[\],]")
-ENTRY = re.compile(r"\bX\(")
+ENTRY = re.compile(r"\b(\w+)\(")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Functions of the alternative @name, one of those of the same @number."""
+
+    number: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,7 @@ class Function:
     name: str
     result: str
     arguments: tuple
+    choice: Choice = field(default=None, compare=False)
 
     def __str__(self):
         return show(self.name, self.result, self.arguments)
@@ -83,33 +92,69 @@ def _balanced(text, start):
     return at - 1
 
 
-def read_list(path, macro):
-    """The functions of `#define macro(X) X(name, result, (arguments)) ...`. BadInput."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}") from None
-    match = re.search(rf"^#define {macro}\(X\)((?:.*\\\n)*.*)", text, re.M)
-    if not match:
-        raise BadInput(f"{path}: has no list {macro}(X)")
-    body = match[1].replace("\\\n", " ")
-    functions = []
-    for entry in ENTRY.finditer(body):
+def read_list(source, macro):
+    """The functions of `#define macro(X) X(name, result, (arguments)) ... OTHER(X) ...`, those
+    of other lists in it included. BadInput."""
+    reader = _ListReader(source)
+    reader.read(macro, None)
+    if not reader.functions:
+        raise BadInput(f"{source.path}: {macro}(X) is empty")
+    return reader.functions
+
+
+class _ListReader:
+    """Collects the functions of a list of lists."""
+
+    def __init__(self, source):
+        self._source = source
+        self._choices = 0
+        self._columns = None
+        self.functions = []
+
+    def read(self, macro, choice):
+        """Adds those of a list, which is of an alternative, or of none."""
+        if not self._source.macro(macro):
+            raise BadInput(f"{self._source.path}: has no list {macro}(X)")
+        for _, body in self._source.macro(macro):
+            self._read_body(macro, body, choice)
+
+    def _read_body(self, macro, body, choice):
+        at = 0
+        while entry := ENTRY.search(body, at):
+            if entry[1] == "X":
+                at = self._add(macro, body, entry, choice)
+                continue
+            at = entry.end()
+            if self._source.macro(entry[1]):
+                self.read(entry[1], self._choice_of(macro, entry[1]) or choice)
+
+    def _choice_of(self, macro, name):
+        """Of <macro>_EITHER_<name> and the <macro>_OR_<name> that follow, a kernel has one."""
+        word, _, name = name.removeprefix(f"{macro}_").partition("_")
+        if word not in ("EITHER", "OR"):
+            return None
+        self._choices += word == "EITHER"
+        return Choice(self._choices, name)
+
+    def _add(self, macro, body, entry, choice):
         try:
-            parts = split_arguments(body[entry.end():_balanced(body, entry.end())])
-            name, result, arguments = parts
+            end = _balanced(body, entry.end())
+            parts = split_arguments(body[entry.end():end])
+            self._columns = self._columns or len(parts)
+            # What comes before the name is the module's own.
+            *_, name, result, arguments = parts
+            if len(parts) != self._columns:
+                raise ValueError("more or less than the others")
         except (IndexError, ValueError):
-            raise BadInput(f"{path}: {macro}(X) has an entry that is none: "
+            raise BadInput(f"{self._source.path}: {macro}(X) has an entry that is none: "
                            f"{body[entry.start():entry.start() + 60]}") from None
         arguments = split_arguments(arguments.strip().removeprefix("(").removesuffix(")"))
-        functions.append(make_function(name, result, arguments))
-    if not functions:
-        raise BadInput(f"{path}: {macro}(X) is empty")
-    return functions
+        self.functions.append(make_function(name, result, arguments, choice))
+        return end
 
 
-def make_function(name, result, arguments):
+def make_function(name, result, arguments, choice=None):
     """A Function in canonical form."""
     arguments = tuple(canonical(argument) for argument in arguments)
-    return Function(name, canonical(result), () if arguments in (("void",), ("",)) else arguments)
+    return Function(name, canonical(result), () if arguments in (("void",), ("",)) else arguments,
+                    choice)

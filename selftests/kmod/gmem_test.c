@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * gmem_test.ko: for tests only, see gmem_test_abi.h. Knows nothing of gmem.ko:
- * it uses KVM's and the page cache's exports, so that both backends can be asked
+ * it uses KVM's functions and the page cache's, so that both backends can be asked
  * the same.
  */
 #include <crypto/hash.h>
@@ -21,7 +21,10 @@
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
+#include <compat/wq.h>
+
 #include "gmem_test_abi.h"
+#include "kvm_calls.h"
 
 /* The folio at @index of the file @fd, with a reference, or an ERR_PTR. */
 static struct folio *get_folio(unsigned int fd, u64 index)
@@ -80,7 +83,7 @@ static long poison_locked(void)
 	init_completion(&failing.done);
 	INIT_WORK_ONSTACK(&failing.work, fail_page);
 	lock_page(failing.page);
-	queue_work(system_unbound_wq, &failing.work);
+	queue_work(gmem_unbound_wq, &failing.work);
 	in_time = wait_for_completion_timeout(&failing.done, 5 * HZ);
 	unlock_page(failing.page);
 	flush_work(&failing.work);
@@ -108,97 +111,73 @@ static long find_pfn(void __user *arg)
 /* In SRCU, as all who look at memslots. */
 static long get_page_at(struct kvm *kvm, struct gmem_test_get *req)
 {
-	struct kvm_memory_slot *const slot = gfn_to_memslot(kvm, req->gfn);
-	kvm_pfn_t pfn;
+	struct kvm_memory_slot *const slot = KVM_CALL(gfn_to_memslot)(kvm, req->gfn);
+	struct kvm_frame frame;
 	int ret;
 
 	if (!slot)
 		return -ENOENT;
-	if (req->shared) {
-		pfn = __gfn_to_pfn_memslot(slot, req->gfn, false, false, NULL, true, NULL, NULL);
-		ret = is_error_pfn(pfn) ? -EFAULT : 0;
-	} else {
-		ret = kvm_gmem_get_pfn(kvm, slot, req->gfn, &pfn, NULL);
-	}
+	ret = kvm_frame_get(kvm, slot, req->gfn, req->shared, &frame);
 	if (ret)
 		return ret;
-	req->pfn = pfn;
+	req->pfn = frame.pfn;
 	msleep(req->hold_ms);
-	kvm_release_pfn_clean(pfn);
+	kvm_frame_put(&frame);
 	return 0;
 }
 
-/* The VM's file, with a reference; or an error. */
-static struct file *vm_file(unsigned int fd)
+/* The VM of the descriptor, with a reference; or an error. */
+static struct kvm *vm_get(unsigned int fd)
 {
 	struct file *const file = fget(fd);
+	struct kvm *kvm = ERR_PTR(-EINVAL);
 
 	if (!file)
 		return ERR_PTR(-EBADF);
-	if (file_is_kvm(file))
-		return file;
+	if (KVM_CALL(file_is_kvm)(file)) {
+		kvm = file->private_data;
+		kvm_get_kvm(kvm);
+	}
 	fput(file);
-	return ERR_PTR(-EINVAL);
+	return kvm;
 }
 
 static long get(void __user *arg)
 {
 	struct gmem_test_get req;
-	struct file *file;
 	struct kvm *kvm;
 	long ret;
 	int idx;
 
 	if (copy_from_user(&req, arg, sizeof(req)))
 		return -EFAULT;
-	file = vm_file(req.vm_fd);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-	kvm = file->private_data;
+	kvm = vm_get(req.vm_fd);
+	if (IS_ERR(kvm))
+		return PTR_ERR(kvm);
 	idx = srcu_read_lock(&kvm->srcu);
 	ret = get_page_at(kvm, &req);
 	srcu_read_unlock(&kvm->srcu, idx);
-	fput(file);
+	kvm_put_kvm(kvm);
 	if (!ret && copy_to_user(arg, &req, sizeof(req)))
 		ret = -EFAULT;
-	return ret;
-}
-
-static int copy_page_in(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn, void __user *src, int order,
-			void *opaque)
-{
-	const struct gmem_test_populate *const req = opaque;
-	void *to;
-	int ret;
-
-	if (gfn == req->fail_gfn)
-		return -EIO;
-	if (!src)
-		return 0;
-	to = kmap_local_pfn(pfn);
-	ret = copy_from_user(to, src, PAGE_SIZE << order) ? -EFAULT : 0;
-	kunmap_local(to);
 	return ret;
 }
 
 static long populate(void __user *arg)
 {
 	struct gmem_test_populate req;
-	struct file *file;
 	struct kvm *kvm;
 	long ret;
 
 	if (copy_from_user(&req, arg, sizeof(req)))
 		return -EFAULT;
-	file = vm_file(req.vm_fd);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-	kvm = file->private_data;
+	kvm = vm_get(req.vm_fd);
+	if (IS_ERR(kvm))
+		return PTR_ERR(kvm);
 	mutex_lock(&kvm->slots_lock);
-	ret = kvm_gmem_populate(kvm, req.gfn, u64_to_user_ptr(req.source), req.npages,
-				copy_page_in, &req);
+	ret = kvm_populate(kvm, req.gfn, u64_to_user_ptr(req.source), req.npages, req.fail_gfn);
 	mutex_unlock(&kvm->slots_lock);
-	fput(file);
+	kvm_put_kvm(kvm);
 	return ret;
 }
 
@@ -234,7 +213,7 @@ static int hash_page(struct shash_desc *desc, unsigned long addr, u64 *ns)
 	return ret;
 }
 
-static long sha384(void __user *arg)
+static long hash_pages(void __user *arg)
 {
 	struct crypto_shash *const tfm = crypto_alloc_shash("sha384", 0, 0);
 	struct gmem_test_sha384 req;
@@ -389,8 +368,8 @@ static long access_guest(struct kvm *kvm, const struct gmem_test_guest *req, voi
 	if (req->write && copy_from_user(page, data, req->size))
 		return -EFAULT;
 	idx = srcu_read_lock(&kvm->srcu);
-	ret = req->write ? kvm_write_guest(kvm, req->gpa, page, req->size) :
-			   kvm_read_guest(kvm, req->gpa, page, req->size);
+	ret = req->write ? KVM_CALL(kvm_write_guest)(kvm, req->gpa, page, req->size) :
+			   KVM_CALL(kvm_read_guest)(kvm, req->gpa, page, req->size);
 	srcu_read_unlock(&kvm->srcu, idx);
 	if (!ret && !req->write && copy_to_user(data, page, req->size))
 		return -EFAULT;
@@ -400,20 +379,20 @@ static long access_guest(struct kvm *kvm, const struct gmem_test_guest *req, voi
 static long guest(void __user *arg)
 {
 	struct gmem_test_guest req;
-	struct file *file;
-	long ret = -EINVAL;
+	struct kvm *kvm;
+	long ret = -ENOMEM;
 	void *page;
 
 	if (copy_from_user(&req, arg, sizeof(req)) || req.size > PAGE_SIZE)
 		return -EFAULT;
-	file = fget(req.vm_fd);
-	if (!file)
-		return -EBADF;
+	kvm = vm_get(req.vm_fd);
+	if (IS_ERR(kvm))
+		return PTR_ERR(kvm);
 	page = (void *)__get_free_page(GFP_KERNEL);
-	if (page && file_is_kvm(file))
-		ret = access_guest(file->private_data, &req, page);
+	if (page)
+		ret = access_guest(kvm, &req, page);
 	free_page((unsigned long)page);
-	fput(file);
+	kvm_put_kvm(kvm);
 	return ret;
 }
 
@@ -503,7 +482,7 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case GMEM_TEST_FRAME:
 		return read_frame((void __user *)arg);
 	case GMEM_TEST_SHA384:
-		return sha384((void __user *)arg);
+		return hash_pages((void __user *)arg);
 	case GMEM_TEST_PIN:
 		return pin(file, (void __user *)arg);
 	case GMEM_TEST_GUEST:
@@ -565,6 +544,10 @@ static struct dentry *entry;
 
 static int __init gmem_test_init(void)
 {
+	const int found = kvm_calls_find();
+
+	if (found)
+		return found;
 	if (stop_ftrace) {
 		const int ret = stop_all_tracing();
 

@@ -5,6 +5,7 @@ import contextlib
 import io
 import os
 import pathlib
+import re
 import shutil
 import struct
 import subprocess
@@ -20,6 +21,10 @@ from ..main import main
 
 NOP5 = b"\x0f\x1f\x44\0\0"
 TREE = pathlib.Path(__file__).resolve().parents[3]
+# Files with lists, and the lists.
+MACROS = (("hooked.h", "HOOKED"), ("hooked.h", "CALLBACKS"), ("symbols.c", "SYMBOLS"))
+# What the target kernel has not, as it binds memslots in one step.
+OTHER_BINDING = {"kvm_gmem_prepare_memory_region", "kvm_gmem_commit_memory_region"}
 
 
 def stock_kvm():
@@ -85,6 +90,12 @@ class Kvm:
     def table(self, *options):
         """The checker's answer with the table."""
         return check("--vmlinux", self.vmlinux, *options, self.path)
+
+    def change_release(self, release):
+        """Has kvm.ko be of another kernel; the name is as long as "6.12.95"."""
+        data = self.path.read_bytes()
+        start = data.index(b"vermagic=") + len(b"vermagic=")
+        self.path.write_bytes(data[:start] + release.encode() + data[start + len(release):])
 
     def objcopy(self, *options, module="kvm"):
         """Changes a module by objcopy."""
@@ -225,4 +236,26 @@ def lists(folder):
     """A copy of the lists, to change."""
     for name in ("hooked.h", "symbols.c", "callers.txt", "readers.txt"):
         shutil.copy(TREE / "kapi" / name, folder)
+    shutil.copytree(TREE / "kapi/compat", pathlib.Path(folder) / "compat", dirs_exist_ok=True)
     return pathlib.Path(folder)
+
+
+def preprocessed(folder, source, macro, version):
+    """Names of the functions of a list, in order, as the compiler's preprocessor has them."""
+    major, minor, patch = version
+    name = 1 if macro == "HOOKED" else 0
+    with tempfile.TemporaryDirectory() as empty:
+        for file in [folder / "hooked.h", folder / "symbols.c", *folder.glob("compat/*.h")]:
+            for header in re.findall(r"^#include <(.*)>", file.read_text(), re.M):
+                (pathlib.Path(empty) / header).parent.mkdir(parents=True, exist_ok=True)
+                (pathlib.Path(empty) / header).touch()
+        for header in re.findall(r'^#include "(\w+\.h)"', (folder / source).read_text(), re.M):
+            (pathlib.Path(empty) / header).touch()
+        code = (folder / source).read_text() + \
+            f"\n#define X({'entry, ' * name}name, ...) @name@\n{macro}(X)\n"
+        done = subprocess.run(
+            ["gcc", "-E", "-P", "-nostdinc", "-I", folder, "-I", empty, "-x", "c",
+             f"-DLINUX_VERSION_CODE={(major << 16) + (minor << 8) + min(patch, 255)}",
+             "-DKERNEL_VERSION(a,b,c)=(((a) << 16) + ((b) << 8) + (c))", "-"],
+            input=code, capture_output=True, text=True, check=True)
+    return re.findall(r"@ ?(\w+) ?@", done.stdout)

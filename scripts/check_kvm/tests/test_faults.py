@@ -35,8 +35,22 @@ class Faults(unittest.TestCase):
         self.finds("kvm_range_has_memory_attributes: there is no such function")
 
     def test_hooked_function_is_missing(self):
+        self.kvm.objcopy("--redefine-sym", "kvm_gmem_create=kvm_gmem_make")
+        self.finds("kvm_gmem_create: there is no such function")
+
+    def test_no_alternative_is_there(self):
         self.kvm.objcopy("--redefine-sym", "kvm_gmem_bind=kvm_gmem_tie")
-        self.finds("kvm_gmem_bind: there is no such function")
+        self.finds("kvm_gmem_bind: KVM must have kvm_gmem_bind; or "
+                   "kvm_gmem_prepare_memory_region and kvm_gmem_commit_memory_region; and nothing "
+                   "of the other. It has none of them")
+
+    def test_half_an_alternative_is_there(self):
+        self.kvm.objcopy("--redefine-sym", "kvm_gmem_bind=kvm_gmem_commit_memory_region")
+        self.finds("It has kvm_gmem_commit_memory_region")
+
+    def test_one_alternative_and_some_of_the_other_are_there(self):
+        self.kvm.objcopy("--add-symbol", "kvm_gmem_prepare_memory_region=.text:0x10,function,local")
+        self.finds("It has kvm_gmem_bind, kvm_gmem_prepare_memory_region")
 
     def test_function_is_no_function(self):
         self.kvm.symbol_type("kvm_mmu_invalidate_end", STT_OBJECT)
@@ -72,14 +86,20 @@ class Faults(unittest.TestCase):
                    "found int kvm_gmem_bind(struct kvm *, struct kvm_memory_slot *, "
                    "unsigned int, struct kvm *)")
 
+    def test_argument_has_a_type_as_good(self):
+        self.kvm.change_argument("kvm_gmem_bind", 3, "kvm_flush_remote_tlbs_range", 2)
+        answer = self.kvm.table()
+        self.assertEqual((answer.status, answer.errors), (0, []), answer.output)
+        self.assertRegex(answer.output, r"(?m)^kvm_gmem_bind .* as good as expected ")
+
     def test_argument_is_const_no_more(self):
         self.kvm.change_argument("__gfn_to_pfn_memslot", 0, "kvm_gmem_unbind", 0)
         self.finds("found kvm_pfn_t __gfn_to_pfn_memslot(struct kvm_memory_slot *,")
 
     def test_result_has_another_type(self):
-        self.kvm.change_argument("kvm_vm_ioctl_check_extension", -1,
-                                 "kvm_vm_ioctl_check_extension", 1)
-        self.finds("found long kvm_vm_ioctl_check_extension(struct kvm *, long)")
+        self.kvm.change_argument("kvm_vm_ioctl_check_extension_generic", -1,
+                                 "kvm_vm_ioctl_check_extension_generic", 1)
+        self.finds("found long kvm_vm_ioctl_check_extension_generic(struct kvm *, long)")
 
     def test_called_function_has_other_arguments(self):
         self.kvm.change_argument("kvm_flush_remote_tlbs_range", 2, "kvm_arch_gmem_prepare", 3)

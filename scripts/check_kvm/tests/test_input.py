@@ -10,7 +10,9 @@ import tempfile
 import unittest
 
 from ..elf import HEADER
-from ..prototypes import canonical, split_arguments
+from ..kernel import Kernel
+from ..prototypes import canonical, read_list, split_arguments
+from ..sources import Source
 from . import plant
 
 
@@ -145,9 +147,37 @@ class Lists(unittest.TestCase):
 
     def test_every_function_has_a_line(self):
         answer = self.kvm.table("--lists", self.lists)
-        text = (self.lists / "hooked.h").read_text() + (self.lists / "symbols.c").read_text()
-        for name in re.findall(r"^\tX\((\w+),", text, re.M):
+        version = Kernel(str(self.kvm.path), str(self.kvm.vmlinux), [], False).version
+        names = [name for source, macro in plant.MACROS
+                 for name in plant.preprocessed(self.lists, source, macro, version)]
+        self.assertGreater(len(names), 30)
+        for name in set(names) - plant.OTHER_BINDING:
             self.assertRegex(answer.output, rf"(?m)^{name} ")
+
+    def test_lists_are_what_the_compiler_makes_of_them(self):
+        for version in ((6, 12, 95), (6, 12, 300), (7, 2, 12), (7, 3, 4)):
+            for source, macro in plant.MACROS:
+                with self.subTest(source=source, macro=macro, version=version):
+                    read = read_list(Source(str(self.lists / source), version), macro)
+                    self.assertEqual([function.name for function in read],
+                                     plant.preprocessed(self.lists, source, macro, version))
+
+    def test_every_branch_is_read_where_no_kernel_is_meant(self):
+        everything = Source(str(self.lists / "symbols.c"), None)
+        names = {function.name for function in read_list(everything, "SYMBOLS")}
+        for version in ((6, 12, 95), (7, 3, 4)):
+            self.assertLess(set(plant.preprocessed(self.lists, "symbols.c", "SYMBOLS", version)),
+                            names)
+
+    def test_kernel_is_not_known(self):
+        for release, message in (("6.11.95", "KVM before 6.12"), ("6.18.15", "between two"),
+                                 ("9.12.95", "is not known yet")):
+            with self.subTest(release):
+                self.kvm.change_release(release)
+                answer = self.kvm.check()
+                self.assertEqual(answer.status, 1)
+                self.assertRegex(answer.output, f"^error: .*{message}")
+                self.assertEqual(answer.output.count("\n"), 1)
 
     def test_markdown_has_the_same_lines(self):
         plain = self.kvm.table("--lists", self.lists).output.splitlines()
@@ -189,8 +219,10 @@ class Lists(unittest.TestCase):
                 ("callers.txt", r"^(kvm_gmem_create .*) 1$", r"\1", "has not 4 columns"),
                 ("callers.txt", r"^(kvm_gmem_create .*) 1$", r"\1 one", "is no number of calls"),
                 ("readers.txt", r"^gfn_to_page .*$", "gfn_to_page", "has not 4 columns"),
-                ("hooked.h", r"define HOOKED", "define UNHOOKED", "has no list HOOKED"),
-                ("hooked.h", r"X\(memory_failure, int, ", "X(memory_failure, ", "an entry that")):
+                ("hooked.h", r"define HOOKED\(", "define UNHOOKED(", "has no list HOOKED"),
+                ("hooked.h", r"memory_failure, int, ", "memory_failure, ", "an entry that"),
+                ("hooked.h", r"^#endif", "", "has an #if without its #endif"),
+                ("compat/kvm.h", r"^#if .*< KERNEL_VERSION", "#if SIX(6,", "is not understood")):
             with self.subTest(message):
                 self.lists = plant.lists(self.lists)
                 self.change(name, pattern, replacement)
