@@ -177,13 +177,11 @@ static int land___kvm_mmu_max_mapping_level(struct kvm *kvm, const struct kvm_me
 
 #endif
 
-#if !GMEM_KVM_PRE_FAULT_ENDS
 static long land_kvm_arch_vcpu_pre_fault_memory(struct kvm_vcpu *vcpu,
 						struct kvm_pre_fault_memory *range)
 {
 	return gmem_kvm_pre_fault(vcpu, range);
 }
-#endif
 
 /* ---- populate ---- */
 
@@ -193,7 +191,7 @@ static long land_kvm_gmem_populate(struct kvm *kvm, gfn_t gfn, void *src, long n
 {
 	struct gmem_callback_by_page by_page = { callback, opaque, writeback };
 
-	if (WARN_ON_ONCE(npages <= 0 || !PAGE_ALIGNED(src)))
+	if (npages <= 0 || !PAGE_ALIGNED(src))
 		return -EINVAL;
 	return gmem_kvm_populate(kvm, gfn, src, npages, writeback, gmem_call_by_page, &by_page);
 }

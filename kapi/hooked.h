@@ -32,7 +32,9 @@
 	  (struct file *, unsigned int, unsigned long))                                   \
 	X(KAPI_ENTRY_PREPARE_SLOT, kvm_arch_prepare_memory_region, int,                   \
 	  (struct kvm *, const struct kvm_memory_slot *, struct kvm_memory_slot *,        \
-	   enum kvm_mr_change))
+	   enum kvm_mr_change))                                                           \
+	X(KAPI_ENTRY_PRE_FAULT, kvm_arch_vcpu_pre_fault_memory, long,                     \
+	  (struct kvm_vcpu *, struct kvm_pre_fault_memory *))
 
 /* A memslot is bound to its file at once, or before and while it becomes visible. */
 #if GMEM_KVM_UNSIGNED_OFFSET
@@ -98,22 +100,13 @@
 	  (struct kvm *, gfn_t, kvm_pfn_t, void *, int, void *))
 #endif
 
-#if GMEM_KVM_PRE_FAULT_ENDS
-#define HOOKED_PRE_FAULT(X)
-#else
-#define HOOKED_PRE_FAULT(X)                                                               \
-	X(KAPI_ENTRY_PRE_FAULT, kvm_arch_vcpu_pre_fault_memory, long,                     \
-	  (struct kvm_vcpu *, struct kvm_pre_fault_memory *))
-#endif
-
 #define HOOKED(X)                                                                         \
 	HOOKED_ALWAYS(X)                                                                  \
 	HOOKED_EITHER_BIND_AT_ONCE(X)                                                     \
 	HOOKED_OR_BIND_IN_STEPS(X)                                                        \
 	HOOKED_PAGES(X)                                                                   \
 	HOOKED_SHARED_SLOTS(X)                                                            \
-	HOOKED_POPULATE(X)                                                                \
-	HOOKED_PRE_FAULT(X)
+	HOOKED_POPULATE(X)
 
 /*
  * What a stable update has made of a prototype without a version that tells: to whoever

@@ -287,6 +287,7 @@ typedef int (*kapi_populate_cb)(struct kvm *kvm, kapi_u64 gfn, kapi_u64 pfn, voi
 struct kapi_pins {
 	struct page *pages[KAPI_PINS_MAX];
 	unsigned int count;
+	void *src; /* the user address of the first */
 };
 
 /*
@@ -299,10 +300,10 @@ int kapi_pins_take(struct kapi_pins *pins, void *src, kapi_u64 count, bool write
 void kapi_pins_drop(struct kapi_pins *pins);
 /*
  * Runs KVM's callback with page faults off: where it would fault on user
- * memory it fails with -EFAULT instead.
+ * memory it fails with -EFAULT instead. @pins: those that @src is among, or NULL.
  */
 int kapi_populate_call(kapi_populate_cb cb, struct kvm *kvm, kapi_u64 gfn, kapi_u64 pfn, void *src,
-		       void *opaque);
+		       const struct kapi_pins *pins, void *opaque);
 
 /* ---- the bodies of the functions taken over (kapi/stock.c) ------------------------- */
 

@@ -7,6 +7,7 @@
 
 #include <linux/kvm_host.h>
 
+#include "compat/populate.h"
 #include "kapi.h"
 
 int kapi_pins_take(struct kapi_pins *pins, void *src, kapi_u64 count, bool write)
@@ -22,6 +23,7 @@ int kapi_pins_take(struct kapi_pins *pins, void *src, kapi_u64 count, bool write
 	if (pinned < 0)
 		return pinned;
 	pins->count = pinned;
+	pins->src = (void *)(start & PAGE_MASK);
 	if (pinned <= extra) {
 		kapi_pins_drop(pins);
 		return -EFAULT;
@@ -36,10 +38,14 @@ void kapi_pins_drop(struct kapi_pins *pins)
 }
 
 int kapi_populate_call(kapi_populate_cb cb, struct kvm *kvm, kapi_u64 gfn, kapi_u64 pfn, void *src,
-		       void *opaque)
+		       const struct kapi_pins *pins, void *opaque)
 {
 	int ret;
 
+#if GMEM_KVM_POPULATE_PAGES
+	if (cb == gmem_call_by_page)
+		((struct gmem_callback_by_page *)opaque)->pins = pins;
+#endif
 	pagefault_disable();
 	ret = cb(kvm, gfn, pfn, (void __user *)src, 0, opaque);
 	pagefault_enable();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_PRE_FAULT_MEMORY beside the deletion of a memslot (kvm.h). KVM of before 6.18
+ * KVM_PRE_FAULT_MEMORY beside the deletion of a memslot (kvm.h). KVM of before 6.17
  * tries a page of such a memslot again and again, in the SRCU section that the deletion
- * waits for. It looks for signals meanwhile, which is how we have it stop: by the flag
+ * waits for; a later one does that while page tables are obsolete. It looks for signals meanwhile, which is how we have it stop: by the flag
  * that says that there may be something to do before the task goes back to user space,
  * and without anything to do.
  *
@@ -16,7 +16,6 @@
 #include <linux/sched/signal.h>
 #include <linux/spinlock.h>
 
-#include "compat/kvm.h"
 #include "kapi.h"
 #include "symbols.h"
 
@@ -66,13 +65,11 @@ bool kapi_prefault_begin(struct kapi_prefault *p, struct kvm_vcpu *vcpu)
 	if (begun)
 		list_add(&prefault->link, &prefaults);
 	spin_unlock(&lock);
-#if !GMEM_KVM_PRE_FAULT_ENDS
 	if (begun && kvm_check_request(KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, vcpu)) {
 		gmem_mmu_free_obsolete_roots(vcpu);
 		kapi_prefault_end(p);
 		begun = false;
 	}
-#endif
 	return begun;
 }
 

@@ -195,10 +195,5 @@ int kapi_stock_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map
 
 long kapi_stock_pre_fault(struct kvm_vcpu *vcpu, struct kvm_pre_fault_memory *range)
 {
-#if GMEM_KVM_PRE_FAULT_ENDS
-	WARN_ON_ONCE(1);
-	return -EOPNOTSUPP;
-#else
 	return BODY(kvm_arch_vcpu_pre_fault_memory)(vcpu, range);
-#endif
 }

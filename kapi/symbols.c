@@ -95,7 +95,8 @@ void *gmem_symbol_variable(const char *name)
 	X(kvm_arch_post_set_memory_attributes, bool,                                      \
 	  (struct kvm *, struct kvm_gfn_range *))                                         \
 	X(kvm_tdp_mmu_try_split_huge_pages, void,                                         \
-	  (struct kvm *, const struct kvm_memory_slot *, gfn_t, gfn_t, int, bool))
+	  (struct kvm *, const struct kvm_memory_slot *, gfn_t, gfn_t, int, bool))         \
+	X(kvm_mmu_free_obsolete_roots, void, (struct kvm_vcpu *))
 
 #if GMEM_KVM_INVALIDATE_START
 #define SYMBOLS_KVM_START(X)                                                              \
@@ -129,13 +130,6 @@ void *gmem_symbol_variable(const char *name)
 	X(gfn_to_memslot, struct kvm_memory_slot *, (struct kvm *, gfn_t))
 #else
 #define SYMBOLS_KVM_EXPORTS(X)
-#endif
-
-#if GMEM_KVM_PRE_FAULT_ENDS
-#define SYMBOLS_KVM_ROOTS(X)
-#else
-#define SYMBOLS_KVM_ROOTS(X)                                                              \
-	X(kvm_mmu_free_obsolete_roots, void, (struct kvm_vcpu *))
 #endif
 
 #define SYMBOLS_MEMORY(X)                                                                 \
@@ -182,7 +176,6 @@ void *gmem_symbol_variable(const char *name)
 	SYMBOLS_KVM_RANGE(X)                                                              \
 	SYMBOLS_KVM_ARCH(X)                                                               \
 	SYMBOLS_KVM_EXPORTS(X)                                                            \
-	SYMBOLS_KVM_ROOTS(X)                                                              \
 	SYMBOLS_MEMORY(X)                                                                 \
 	SYMBOLS_CHARGE(X)                                                                 \
 	SYMBOLS_MPOL(X)                                                                   \
@@ -295,12 +288,10 @@ void gmem_tdp_mmu_try_split_huge_pages(struct kvm *kvm, const struct kvm_memory_
 	CALL(kvm_tdp_mmu_try_split_huge_pages)(kvm, slot, start, end, level, false);
 }
 
-#if !GMEM_KVM_PRE_FAULT_ENDS
 void gmem_mmu_free_obsolete_roots(struct kvm_vcpu *vcpu)
 {
 	CALL(kvm_mmu_free_obsolete_roots)(vcpu);
 }
-#endif
 
 #if GMEM_KVM_MAKE_PRIVATE
 int gmem_arch_prepare(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn, int max_order)

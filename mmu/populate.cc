@@ -36,6 +36,7 @@ class Pins {
 			return Status{ taken };
 		return static_cast<unsigned>(taken);
 	}
+	const kapi_pins *get() const { return &pins_; }
 
     private:
 	kapi_pins pins_{};
@@ -56,10 +57,12 @@ std::uint64_t leading_private(struct kvm *kvm, Gfn gfn, std::uint64_t max)
 /*
  * Populates up to @count pages from @gfn on, those that lie in one run, until one
  * fails; @done is how many came before it. The locks are taken, and mappings taken
- * away, once for all. -EFAULT: also where source pages must be @pinned and are not.
+ * away, once for all. @pins: of the source, NULL if it is not pinned; then -EFAULT, also
+ * where it must be.
  */
 Status populate_batch(File &file, const PopulateRequest &request, const SlotMap &map, Gfn gfn,
-		      std::byte *src, std::uint64_t count, bool pinned, std::uint64_t &done)
+		      std::byte *src, std::uint64_t count, const kapi_pins *pins,
+		      std::uint64_t &done)
 {
 	const PageIndex index = map.index_of(gfn);
 
@@ -82,13 +85,13 @@ Status populate_batch(File &file, const PopulateRequest &request, const SlotMap 
 	/* What would be refused whatever the page must not cost a guest its content. */
 	if (request.content)
 		GMEM_CHECK(inode.platform().may_populate(*request.content));
-	if (src && !pinned && inode.store().prepared_in(fresh))
+	if (src && !pins && inode.store().prepared_in(fresh))
 		return error(EFAULT);
 	/* The rest may be, too: by a huge mapping for a neighbour's sake, or a pre-fault. */
 	invalidation.unmap(fresh);
 	const bool ran = inode.guests_ran();
 
-	const Source source = !src ? Source::kInPlace : pinned ? Source::kSure : Source::kUnsure;
+	const Source source = !src ? Source::kInPlace : pins ? Source::kSure : Source::kUnsure;
 
 	return inode.store().populate(fresh, access, ran, source, done, [&](Gfn to, Pfn pfn) {
 		std::byte *const from = src ? src + (to - gfn) * kPageSize : nullptr;
@@ -96,7 +99,7 @@ Status populate_batch(File &file, const PopulateRequest &request, const SlotMap 
 		/* TDX's callback maps the page by a fault of its own, which must not wait. */
 		invalidation.finish();
 		return Status{ kapi_populate_call(request.callback, request.kvm, to.value,
-						  pfn.value, from, request.opaque) };
+						  pfn.value, from, pins, request.opaque) };
 	});
 }
 
@@ -127,7 +130,8 @@ long populate_memslot(File &file, const PopulateRequest &request)
 				break;
 			count = taken.value();
 		}
-		status = populate_batch(file, request, map, gfn, from, count, pin, came);
+		status = populate_batch(file, request, map, gfn, from, count,
+					pin ? pins.get() : nullptr, came);
 		done += came;
 		if (came)
 			retries = 0;

@@ -173,7 +173,7 @@ make_headers()
 	local dir=$1 common=${target_release%-amd64}
 	local packages=("linux-headers-$target_release" "linux-headers-$common-common" "linux-kbuild-$common")
 	unpack_packages "$target_suite" "$dir" "${packages[@]/%/=$target_version}"
-	rm -rf "$dir/usr/share" "$dir/usr/lib/modules"
+	rm -rf "${dir:?}/usr/share" "$dir/usr/lib/modules"
 	# All other paths in there are relative.
 	sed -i "s|/usr/src/|${dir%.new}/usr/src/|" \
 		"$dir/usr/src/linux-headers-$target_release/Makefile" || die "no headers in $dir"

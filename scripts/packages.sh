@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # what lib.sh sets
 # SPDX-License-Identifier: GPL-2.0-only
 # Debian's packages without touching the machine: an apt of its own for each suite, which
 # knows nothing of what is installed, and a chroot to build in. Sourced by lib.sh.
@@ -14,8 +15,8 @@ chroot_packages=(gcc g++ make libc6-dev bc bison flex libelf-dev libssl-dev zlib
 	pahole kmod rsync xz-utils)
 
 # Commands that need root, from who is not.
-root=()
-[ "$(id -u)" = 0 ] || root=(sudo)
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo)
 
 # Debian's name for what this machine runs: bookworm, trixie ...
 host_suite()
@@ -93,7 +94,7 @@ unpack_packages()
 }
 
 # Install packages of suite $1, whose sources this machine need not have, with what they
-# depend on.
+# depend on; of what is installed only what they need newer is touched.
 install_from()
 {
 	local suite=$1 archives apt_options
@@ -103,10 +104,10 @@ install_from()
 	archives=$(mktemp -d)
 	mkdir "$archives/partial"
 	apt_options_of "${suite%-backports}" "$cache/apt-${suite%-backports}"
-	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y "${apt_options[@]}" \
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y "${apt_options[@]}" \
 		-o "Dir::Cache=$archives" -o "Dir::Cache::archives=$archives" \
-		-o Dpkg::Use-Pty=0 --no-install-recommends install "${@/%//$suite}" >&2
-	"${root[@]}" rm -rf "$archives"
+		-o Dpkg::Use-Pty=0 --no-install-recommends -t "$suite" install "$@" >&2
+	"${as_root[@]}" rm -rf "$archives"
 }
 
 chroot_of()
@@ -121,12 +122,12 @@ make_chroot()
 {
 	local suite=$1 dir=$2 IFS=,
 	say "making a chroot of Debian's $suite to build in (two minutes)"
-	"${root[@]}" debootstrap --variant=minbase --keyring="$keyring" \
+	"${as_root[@]}" debootstrap --variant=minbase --keyring="$keyring" \
 		--include="${chroot_packages[*]}" "$suite" "$dir" "$mirror/debian" >"$dir.log" 2>&1 || {
 		tail -n 20 "$dir.log"
-		"${root[@]}" rm -rf "$dir"
+		"${as_root[@]}" rm -rf "$dir"
 		die "debootstrap failed, see $dir.log"
 	}
 	rm -f "$dir.log"
-	"${root[@]}" rm -rf "$dir"/var/cache/apt/archives/*.deb
+	"${as_root[@]}" rm -rf "$dir"/var/cache/apt/archives/*.deb
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "kernel.h"
 
 #define FILE_SIZE	SZ_2M
 
@@ -62,13 +63,16 @@ static void test_mmap(void)
 	static const int prots[] = {
 		PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE, PROT_EXEC,
 	};
+	const bool noexec = kernel_keeps_pseudo_files_noexec();
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(prots); i++) {
+		const int error = noexec && prots[i] & PROT_EXEC ? EPERM : ENODEV;
+
 		CHECK_ERRNO(mmap(NULL, PAGE_SIZE, prots[i], MAP_SHARED, fd, 0),
-			    ENODEV);
+			    error);
 		CHECK_ERRNO(mmap(NULL, PAGE_SIZE, prots[i], MAP_PRIVATE, fd, 0),
-			    ENODEV);
+			    error);
 	}
 }
 

@@ -17,6 +17,7 @@
 
 #include "gmem.h"
 #include "guest.h"
+#include "kernel.h"
 #include "stats.h"
 
 #ifndef MADV_COLLAPSE
@@ -98,7 +99,14 @@ static void test_map_private(void)
 	int fd = new_file(SHARED_AT_FIRST);
 	static const int prots[] = { PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE, PROT_EXEC };
 
+	const bool noexec = kernel_keeps_pseudo_files_noexec();
+
 	for (size_t i = 0; i < ARRAY_SIZE(prots); i++) {
+		if (noexec && prots[i] & PROT_EXEC) {
+			CHECK_ERRNO(mmap(NULL, PAGE_SIZE, prots[i], MAP_PRIVATE, fd, 0), EPERM);
+			CHECK_ERRNO(mmap(NULL, PAGE_SIZE, prots[i], MAP_SHARED, fd, 0), EPERM);
+			continue;
+		}
 		CHECK_ERRNO(mmap(NULL, PAGE_SIZE, prots[i], MAP_PRIVATE, fd, 0), EINVAL);
 		CHECK(mmap(NULL, PAGE_SIZE, prots[i], MAP_SHARED, fd, 0) != MAP_FAILED,
 		      "MAP_SHARED with prot %#x: %m", prots[i]);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "kernel.h"
 #include "kmod/gmem_test_abi.h"
 #include "stats.h"
 #include "vm.h"
@@ -78,7 +79,7 @@ static void test_guest_sees_the_content(void)
 static void test_once_per_page(void)
 {
 	struct vm *vm = vm_create_private(1);
-	u64 *source = source_pages(8), *other = calloc(8, PAGE_SIZE);
+	u64 *source = source_pages(8), *other = source_pages(4);
 
 	vm_add_private(vm, SZ_2M);
 	CHECK_EQ(populate(vm, TEST_GPA, source, 4, NOWHERE), 4);
@@ -192,7 +193,7 @@ static void test_nothing_is_nothing(void)
 	struct stat st;
 	int fd = vm_add_private(vm, SZ_2M);
 
-	CHECK_EQ(populate(vm, TEST_GPA, NULL, 0, NOWHERE), 0);
+	CHECK_EQ(populate(vm, TEST_GPA, NULL, 0, NOWHERE), kernel_populates_pages() ? -EINVAL : 0);
 	CHECK_EQ(populate(vm, TEST_GPA, NULL, -1, NOWHERE), -EINVAL);
 	CHECK_OK(fstat(fd, &st));
 	CHECK_EQ(st.st_blocks, 0);
@@ -205,7 +206,9 @@ static void test_bad_source(void)
 	u64 *source = source_pages(100);
 
 	vm_add_private(vm, SZ_2M);
-	CHECK_EQ(populate(vm, TEST_GPA, (void *)8, 1, NOWHERE), -EFAULT);
+	CHECK_EQ(populate(vm, TEST_GPA, (void *)PAGE_SIZE, 1, NOWHERE), -EFAULT);
+	CHECK_EQ(populate(vm, TEST_GPA, (void *)8, 1, NOWHERE),
+		 kernel_populates_pages() ? -EINVAL : -EFAULT);
 	/* Sources of 0, 1, ... 9 pages, with nothing mapped behind them. */
 	for (u64 good = 0, at = 0; good < 10; at += good + 1, good++) {
 		CHECK_OK(munmap(source + (at + good) * 512, PAGE_SIZE));
@@ -222,9 +225,28 @@ static void test_unaligned_source(void)
 	u64 *source = source_pages(41), word;
 
 	vm_add_private(vm, SZ_2M);
+	if (kernel_populates_pages()) {
+		CHECK_EQ(populate(vm, TEST_GPA, source + 3, 40, NOWHERE), -EINVAL);
+		return;
+	}
 	CHECK_EQ(populate(vm, TEST_GPA, source + 3, 40, NOWHERE), 40);
 	MUST(guest_read(&vm->vcpus[0], TEST_GPA + 39 * PAGE_SIZE, 8, &word));
 	CHECK_EQ(word, source[39 * 512 + 3]);
+}
+
+/* Nobody has written to the source: its pages are the zero page. */
+static void test_untouched_source(void)
+{
+	struct vm *vm = vm_create_private(1);
+	const u64 *source = mmap(NULL, 40 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(source != MAP_FAILED, "mmap: %m");
+	vm_add_private(vm, SZ_2M);
+	CHECK_EQ(populate(vm, TEST_GPA, source, 40, NOWHERE), 40);
+	CHECK_EQ(source[0], 0);
+	MUST(guest_check_zero(&vm->vcpus[0], TEST_GPA, 40 * PAGE_SIZE));
+	CHECK_EQ(populate(vm, TEST_GPA + 39 * PAGE_SIZE, source, 1, NOWHERE), -EEXIST);
 }
 
 /* A failed page can be populated later, and is zero if the guest comes first. */
@@ -315,6 +337,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(test_nothing_is_nothing),
 	TAP_TEST(test_bad_source),
 	TAP_TEST(test_unaligned_source),
+	TAP_TEST(test_untouched_source),
 	TAP_TEST(test_failed_callback),
 	TAP_TEST(test_punched_page_is_new),
 	TAP_TEST(test_source_that_goes_away),

@@ -42,12 +42,6 @@
 /* kvm_mmu_invalidate_begin() is called kvm_mmu_invalidate_start(). */
 #define GMEM_KVM_INVALIDATE_START (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
 
-/*
- * "KVM: x86: Return -EAGAIN if userspace deletes/moves memslot during prefault":
- * kvm_arch_vcpu_pre_fault_memory() ends beside the deletion of a memslot.
- */
-#define GMEM_KVM_PRE_FAULT_ENDS (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
-
 /* kvm_arch_gmem_invalidate_range() goes with each unmapping (SNP: a vCPU's VMSA). */
 #define GMEM_KVM_INVALIDATE_RANGE (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
 

@@ -13,9 +13,13 @@ int gmem_call_by_page(struct kvm *kvm, kapi_u64 gfn, kapi_u64 pfn, void *src, in
 		      void *opaque)
 {
 	const struct gmem_callback_by_page *const by_page = opaque;
+	const struct kapi_pins *const pins = by_page->pins;
 	struct page *page = NULL;
 	int ret;
 
+	if (src && pins)
+		return by_page->callback(kvm, gfn, pfn, pins->pages[(src - pins->src) >> PAGE_SHIFT],
+					 by_page->opaque);
 	if (src && get_user_pages_fast_only((unsigned long)src, 1,
 					    by_page->writeback ? FOLL_WRITE : 0, &page) != 1)
 		return -EFAULT;
@@ -31,7 +35,8 @@ int gmem_call_by_address(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn, struct page 
 	void *const from =
 		by_address->src ? by_address->src + gfn_to_gpa(gfn - by_address->gfn) : NULL;
 
-	return kapi_populate_call(by_address->callback, kvm, gfn, pfn, from, by_address->opaque);
+	return kapi_populate_call(by_address->callback, kvm, gfn, pfn, from, NULL,
+				  by_address->opaque);
 }
 
 #endif /* GMEM_KVM_POPULATE_PAGES */

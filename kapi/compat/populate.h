@@ -13,11 +13,13 @@ struct gmem_callback_by_page {
 	kvm_gmem_populate_cb callback;
 	void *opaque;
 	bool writeback; /* the callback may write to the source */
+	const struct kapi_pins *pins; /* what the core has pinned of the source, or NULL */
 };
 
 /*
- * kapi_populate_cb that calls KVM's, @opaque. -EFAULT where the source is not there: the
- * core pins it then, and comes again. Takes no lock.
+ * kapi_populate_cb that calls KVM's, @opaque, with the page that is pinned. Without pins,
+ * -EFAULT where the source is not there, or has no page that is found without mmap_lock (the
+ * zero page): the core pins it then, and comes again. Takes no lock.
  */
 int gmem_call_by_page(struct kvm *kvm, kapi_u64 gfn, kapi_u64 pfn, void *src, int order,
 		      void *opaque);

@@ -457,7 +457,7 @@ void kapi_pins_drop(struct kapi_pins *p)
 }
 
 int kapi_populate_call(kapi_populate_cb cb, struct kvm *kvm, kapi_u64 gfn, kapi_u64 pfn, void *src,
-		       void *opaque)
+		       const struct kapi_pins *, void *opaque)
 {
 	sched::step("populate_call");
 	populate_count++;

@@ -466,6 +466,17 @@ static long yardsticks(void __user *arg)
 	return ret;
 }
 
+static long tell_kernel(u64 __user *to)
+{
+	u64 bits = 0;
+
+	if (GMEM_KVM_SHARED_SLOTS)
+		bits |= GMEM_TEST_KERNEL_SHARED_SLOTS;
+	if (GMEM_KVM_POPULATE_PAGES)
+		bits |= GMEM_TEST_KERNEL_POPULATES_PAGES;
+	return put_user(bits, to);
+}
+
 static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
@@ -489,6 +500,8 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return guest((void __user *)arg);
 	case GMEM_TEST_YARDSTICKS:
 		return yardsticks((void __user *)arg);
+	case GMEM_TEST_KERNEL:
+		return tell_kernel((u64 __user *)arg);
 	case GMEM_TEST_FAIL:
 		return fail(file, (void __user *)arg);
 	}

@@ -11,6 +11,13 @@
 
 #define GMEM_TEST_PATH "/sys/kernel/debug/gmem_test"
 
+/* What the kernel's KVM is like, in this module's own terms: a set of the bits below. */
+#define GMEM_TEST_KERNEL _IOR('g', 9, __u64)
+/* Memslots on files that can be mapped are KVM's own; default VMs have memslots on any. */
+#define GMEM_TEST_KERNEL_SHARED_SLOTS (1 << 0)
+/* A populate takes its source as pages, which it finds itself: it is aligned. */
+#define GMEM_TEST_KERNEL_POPULATES_PAGES (1 << 1)
+
 /* memory_failure() of the page at @index of the file @fd; what it returned. */
 struct gmem_test_poison {
 	__u64 index;
@@ -52,8 +59,8 @@ struct gmem_test_pfn {
 /*
  * Frame number of the page at @gfn of a VM, as a module that is not in a fault asks KVM
  * for it and keeps it for @hold_ms; what KVM returned. A private page by
- * kvm_gmem_get_pfn(), or a @shared one by __gfn_to_pfn_memslot(), whose errors are all
- * -EFAULT. -ENOENT: no memslot there.
+ * kvm_gmem_get_pfn(), or a @shared one as KVM's page fault asks for it, whose errors are
+ * all -EFAULT. -ENOENT: no memslot there.
  */
 struct gmem_test_get {
 	__u64 gfn;

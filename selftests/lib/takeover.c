@@ -29,14 +29,15 @@
 
 #define FILE_SIZE		SZ_2M
 
-const char *const hooked_names[] = {
-#include "hooked_names.h"
-};
-const size_t nr_hooked = ARRAY_SIZE(hooked_names);
+#define CALLS		"/sys/kernel/debug/gmem/calls"
+
+const char *hooked_names[64];
+size_t nr_hooked;
 
 bool takeover_reaches(const char *name)
 {
-	return strcmp(name, "gfn_to_pfn_memslot_atomic") && strcmp(name, "gfn_to_page_many_atomic");
+	return strcmp(name, "gfn_to_pfn_memslot_atomic") &&
+	       strcmp(name, "gfn_to_page_many_atomic") && strcmp(name, "kvm_prefetch_pages");
 }
 
 static void become_nobody(void)
@@ -81,6 +82,39 @@ static void enable_ftrace(void)
 	close(fd);
 }
 
+static bool kernel_has(const char *name)
+{
+	FILE *symbols = fopen("/proc/kallsyms", "re");
+	char word[256];
+	bool found = false;
+
+	CHECK(symbols, "/proc/kallsyms: %m");
+	while (!found && fscanf(symbols, "%*s %*s %255s%*[^\n]", word) == 1)
+		found = !strcmp(word, name);
+	fclose(symbols);
+	return found;
+}
+
+/* Of alternatives gmem.ko names all, and a kernel has one. */
+static void learn_names(void)
+{
+	char word[64];
+	FILE *calls;
+
+	MUST(module_load(GMEM_KO, ""));
+	calls = fopen(CALLS, "re");
+	CHECK(calls, "%s: %m", CALLS);
+	while (fscanf(calls, "%63s%*[^\n]", word) == 1) {
+		if (!kernel_has(word))
+			continue;
+		CHECK(nr_hooked < ARRAY_SIZE(hooked_names), "there are too many functions");
+		hooked_names[nr_hooked++] = strdup(word);
+	}
+	fclose(calls);
+	CHECK(nr_hooked > 10, "gmem.ko takes over %zu functions", nr_hooked);
+	module_unload_soon("gmem");
+}
+
 void takeover_begin(void)
 {
 	enable_ftrace();
@@ -88,6 +122,8 @@ void takeover_begin(void)
 		module_unload_soon("gmem");
 	if (module_is_loaded("gmem_test"))
 		module_unload_soon("gmem_test");
+	if (!nr_hooked)
+		learn_names();
 	MUST(module_load(GMEM_TEST_KO, ""));
 	CHECK_OK(chmod("/dev/kvm", 0666));
 	klog_begin();
@@ -256,7 +292,7 @@ static void as_kernel(void)
 /* Calls of ours of @name; -1 when gmem.ko does not know it. */
 static long calls_of(const char *name)
 {
-	FILE *calls = fopen("/sys/kernel/debug/gmem/calls", "re");
+	FILE *calls = fopen(CALLS, "re");
 	long served, stock, found = -1;
 	char word[64];
 

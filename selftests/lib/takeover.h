@@ -12,9 +12,9 @@
 
 #define NOBODY	65534
 
-/* The names of kapi/hooked.h. */
-extern const char *const hooked_names[];
-extern const size_t nr_hooked;
+/* What gmem.ko takes over of this kernel; takeover_begin() asks it the first time. */
+extern const char *hooked_names[];
+extern size_t nr_hooked;
 
 /*
  * Whether takeover_check() makes KVM call @name. What it does not reach is for nested

@@ -103,7 +103,7 @@ class History(unittest.TestCase):
         found = list(survey.changes(before, after))
         for change in (
                 r"kvm_gmem_bind: is gone; it was int .* in kvm, traced",
-                r"kvm_gmem_prepare_memory_region: is new: .* called by kvm: __kvm_set_memory_region",
+                r"kvm_gmem_prepare_memory_region: is new: .* by kvm: __kvm_set_memory_region",
                 r"kvm_gmem_commit_memory_region: is new: .* called by kvm: kvm_set_memslot",
                 r"kvm_gmem_unbind: no reference any more from kvm: __kvm_set_memory_region"):
             self.assertTrue(any(re.match(change, line) for line in found), change)
