@@ -21,6 +21,8 @@
 #   source-VERSION/          Debian's linux-source, unpacked
 #   debug-VERSION-HASH/      the debug kernel: boot/, lib/modules/, build/
 #   selftests-VERSION-HASH/  the kernel's KVM selftests, static
+#   bochs-source-VERSION/    Bochs's source and firmware, as Debian has them
+#   bochs-VERSION-HASH/      Bochs, which emulates an Intel host
 #   initramfs/               base of the test VM's initramfs, one per kernel
 # and what packages.sh keeps there.
 

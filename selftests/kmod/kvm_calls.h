@@ -82,6 +82,9 @@ static int kvm_frame_get(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t gf
 	bool writable;
 	int ret;
 
+	/* kvm_gmem_get_pfn() gives what is there; KVM has asked before which it is. */
+	if (shared && kvm_mem_is_private(kvm, gfn))
+		return -EFAULT;
 	if (!shared || kvm_memslot_is_gmem_only(slot)) {
 		ret = KVM_CALL(kvm_gmem_get_pfn)(kvm, slot, gfn, &frame->pfn, &frame->page, NULL);
 		return ret && shared ? -EFAULT : ret;
