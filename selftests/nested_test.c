@@ -387,7 +387,7 @@ static void test_vmcb_is_converted(void)
 }
 
 /* A fault that ends in a loop is as long as the test may take. */
-#define TEST(f)	{ .name = #f, .fn = f, .timeout = 40 }
+#define TEST	TAP_TEST
 
 static const struct tap_test tests[] = {
 	TEST(test_memory_of_a_file),

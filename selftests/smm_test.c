@@ -150,7 +150,7 @@ static void test_the_others_loss(void)
 }
 
 /* A fault that ends in a loop is as long as the test may take. */
-#define TEST(f)	{ .name = #f, .fn = f, .timeout = 40 }
+#define TEST	TAP_TEST
 
 static const struct tap_test tests[] = {
 	TEST(test_each_has_its_own),

@@ -16,13 +16,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gmem.h"
 #include "kmod/gmem_test_abi.h"
 #include "memcg.h"
 #include "poison.h"
 
 #define FILE_SIZE	(4 * SZ_2M)
-#define SECONDS		10
 
 /* ---- accesses: 0 if the page was there, else an errno or the number of a signal ---- */
 
@@ -218,14 +218,7 @@ static int end_of(pid_t pid, const char *name)
 {
 	int status;
 
-	for (unsigned int i = 0; !waitpid(pid, &status, WNOHANG); i++) {
-		if (i == SECONDS * 100) {
-			kill(pid, SIGKILL);
-			waitpid(pid, &status, 0);
-			FAIL("%s: no end after %d s", name, SECONDS);
-		}
-		usleep(10000);
-	}
+	AWAIT(waitpid(pid, &status, WNOHANG), "%s: no end after %d s", name, PATIENCE);
 	return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 }
 
@@ -240,8 +233,10 @@ static void run_all(char *p, bool one_page, enum end expected)
 		pid_t pid = fork();
 		int how;
 
-		if (!pid)
+		if (!pid) {
+			die_if_stuck();
 			_exit(access->run(page));
+		}
 		how = end_of(pid, access->name);
 		CHECK(is_an_end(how, expected), "%s ended with %d", access->name, how);
 	}
