@@ -269,6 +269,6 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		tries = strtoul(argv[1], NULL, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
-		tests[i].timeout = 60 + 4 * tries;
+		tests[i].timeout = 120 + 4 * tries;
 	return tap_main(tests, ARRAY_SIZE(tests));
 }

@@ -522,7 +522,7 @@ int main(int argc, char **argv)
 			continue;
 		chosen[nr] = all[i];
 		/* A round takes a second on a busy machine. */
-		chosen[nr++].timeout = 60 + rounds / NR_MAKERS * 4;
+		chosen[nr++].timeout = 120 + rounds / NR_MAKERS * 4;
 	}
 	return tap_main(chosen, nr);
 }

@@ -28,7 +28,7 @@ struct tap_test {
 };
 
 #define TAP_TIMEOUT	120
-#define TAP_STRETCHES	5
+#define TAP_STRETCHES	4
 #define TAP_TEST(f)	{ .name = #f, .fn = f }
 
 /*
