@@ -33,6 +33,7 @@
 #define MAX_DYING	1.0
 #define MAX_BESIDE	8
 #define KILL_AFTER	0.4
+#define WHEN_FULL	-1.0
 #define TRIES		10
 
 #define SZ_1T		(1024 * SZ_1G)
@@ -78,7 +79,15 @@ static u64 end_of_gpas(void)
 	return 1UL << (a & 0xff);
 }
 
-/* Has @call made by nobody in a cgroup of @limit; kills it @seconds later. */
+/* Whether it is time to kill who began @start, and is in @group. */
+static bool is_time(double start, double seconds, const char *group, u64 limit)
+{
+	if (seconds == WHEN_FULL)
+		return cgroup_current(group) >= limit - 2 * NOISE;
+	return now() - start > seconds;
+}
+
+/* Has @call made by nobody in a cgroup of @limit; kills it @seconds later, or WHEN_FULL. */
 static struct outcome drive(int (*call)(void), u64 limit, double seconds)
 {
 	struct report *report = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE,
@@ -108,7 +117,7 @@ static struct outcome drive(int (*call)(void), u64 limit, double seconds)
 
 		if (grown > outcome.slab)
 			outcome.slab = grown;
-		if (!outcome.killed && now() - start > seconds) {
+		if (!outcome.killed && is_time(start, seconds, group, limit)) {
 			outcome.killed = true;
 			kill_at = now();
 			kill(pid, SIGKILL);
@@ -155,7 +164,7 @@ static void check_dying(int (*call)(void))
 		dying = ample.dying;
 		if (dying < limit)
 			return;
-		limit = MAX_BESIDE * drive(only_have_memory, AMPLE, 2 * KILL_AFTER).dying;
+		limit = MAX_BESIDE * drive(only_have_memory, AMPLE, WHEN_FULL).dying;
 		limit = limit > MAX_DYING ? limit : MAX_DYING;
 		if (dying < limit)
 			return;

@@ -219,14 +219,13 @@ static void test_beside_a_probe_of_returns(void)
 	beside_a_tracer(NULL, 'r');
 }
 
-#define TEST	TAP_TEST
 
 static const struct tap_test tests[] = {
-	TEST(test_only_what_it_is),
-	TEST(test_a_page_in_its_hands_stays_shared),
-	TEST(test_beside_conversions_and_faults),
-	TEST(test_beside_a_tracer_of_returns),
-	TEST(test_beside_a_probe_of_returns),
+	TAP_TEST(test_only_what_it_is),
+	TAP_TEST(test_a_page_in_its_hands_stays_shared),
+	TAP_TEST(test_beside_conversions_and_faults),
+	TAP_TEST(test_beside_a_tracer_of_returns),
+	TAP_TEST(test_beside_a_probe_of_returns),
 };
 
 int main(void)

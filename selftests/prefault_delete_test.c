@@ -229,17 +229,16 @@ static void test_hole_moved(void)
 	hole(move_hole);
 }
 
-#define TEST	TAP_TEST
 
 static const struct tap_test tests[] = {
-	TEST(test_private),
-	TEST(test_mappable),
-	TEST(test_mappable_and_converting),
-	TEST(test_plain_beside_a_file),
-	TEST(test_plain_beside_a_file_moved),
-	TEST(test_plain_alone),
-	TEST(test_hole),
-	TEST(test_hole_moved),
+	TAP_TEST(test_private),
+	TAP_TEST(test_mappable),
+	TAP_TEST(test_mappable_and_converting),
+	TAP_TEST(test_plain_beside_a_file),
+	TAP_TEST(test_plain_beside_a_file_moved),
+	TAP_TEST(test_plain_alone),
+	TAP_TEST(test_hole),
+	TAP_TEST(test_hole_moved),
 };
 
 int main(void)
