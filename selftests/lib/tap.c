@@ -129,7 +129,8 @@ static int wait_for(pid_t pid, unsigned int seconds, bool *late)
 	threads_tell(pid, tap_diag);
 	let_pass(1000000);
 	threads_tell(pid, tap_diag);
-	kill(pid, SIGKILL);
+	/* With its children, which would keep whoever reads our output. */
+	kill(-pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	return status;
 }
@@ -151,6 +152,7 @@ static enum verdict run_test(const struct tap_test *test, size_t number)
 	if (pid < 0)
 		tap_bail_out("fork: %m");
 	if (!pid) {
+		setpgid(0, 0);
 		close(pipefd[0]);
 		reason_fd = pipefd[1];
 		sigaction(TAP_LATE, &on_late, NULL);
