@@ -437,6 +437,6 @@ int main(int argc, char **argv)
 		tap_bail_out("usage: %s [SECONDS]", argv[0]);
 	seed = rng_seed();
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
-		tests[i].timeout = seconds + 60;
+		tests[i].timeout = seconds + 120;
 	return tap_main(tests, ARRAY_SIZE(tests));
 }

@@ -326,6 +326,6 @@ int main(int argc, char **argv)
 	if (argc > 2 || !seconds)
 		tap_bail_out("usage: %s [SECONDS]", argv[0]);
 	seed = rng_seed();
-	tests[0].timeout = seconds + 60;
+	tests[0].timeout = seconds + 120;
 	return tap_main(tests, ARRAY_SIZE(tests));
 }

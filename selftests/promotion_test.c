@@ -213,7 +213,7 @@ static void test_a_cpuset_against_it(void)
 	cgroup_remove("nodes");
 }
 
-/* Who cannot be had tries now and then: in @seconds a CPU has had little to do. */
+/* Where nobody can pay promotion tries now and then: a CPU has little to do in @seconds. */
 static void check_trying(int fd, double seconds)
 {
 	const double tried = gmem_counter(fd, "gmem_promotion_ns") / 1e9;
