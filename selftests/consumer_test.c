@@ -113,7 +113,8 @@ static void test_beside_a_guest(void)
 	CHECK_EQ(consumer_count("begins"), begins);
 	MUST(gmem_punch(fd, SZ_2M, SZ_2M));
 	CHECK_EQ(consumer_count("unmaps"), unmaps + 1);
-	MUST(gmem_punch(fd, SZ_1M, SZ_2M));
+	/* In one run, too: a turn that is over between two is told of as two. */
+	MUST(gmem_punch(fd, SZ_1M, SZ_1M));
 	CHECK_EQ(consumer_count("unmaps"), unmaps + 3);
 	CHECK_EQ(consumer_count("begins"), begins + 3);
 	CHECK_EQ(consumer_count("ends"), consumer_count("begins"));
