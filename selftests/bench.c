@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "clock.h"
 #include "gmem.h"
 #include "guest.h"
 #include "kmod/gmem_test_abi.h"
@@ -332,7 +333,7 @@ static void bench_beside(int fd, struct vcpu *vcpu, unsigned int consumers, cons
 	named_time("fault", suffix, t, mib, "MiB");
 	MUST(gmem_punch(fd, 0, size));
 	/* What the kernel puts off about so many pages is not the holes'. */
-	usleep(200000);
+	let_pass(200000);
 	t = bench_now();
 	for (unsigned int i = 0; i < HOLES; i++)
 		MUST(gmem_punch(fd, FEW_CONSUMERS / 2 * PAGE_SIZE, PAGE_SIZE));

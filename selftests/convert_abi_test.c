@@ -4,14 +4,16 @@
  * the rules of the series that Linux has taken up, one by one, in the order of the table in
  * docs/conversion.md. What a conversion does is in convert_test.c.
  */
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/time.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gmem.h"
 #include "guest.h"
 #include "pins.h"
@@ -238,32 +240,46 @@ static void test_nothing_to_do(void)
 
 /* ---- signals --------------------------------------------------------------------------- */
 
-static void on_alarm(int sig)
+static atomic_ulong interruptions;
+static atomic_bool done;
+
+static void on_signal(int sig)
 {
 	(void)sig;
+	interruptions++;
+}
+
+static void *interrupt_often(void *thread)
+{
+	while (!done) {
+		pthread_kill(*(pthread_t *)thread, SIGUSR1);
+		let_pass(2000);
+	}
+	return NULL;
 }
 
 /* Who is not killed is not told of them. */
 static void test_signals(void)
 {
-	const struct sigaction action = { .sa_handler = on_alarm };
-	const struct itimerval often = { { 0, 2000 }, { 0, 2000 } }, never = { 0 };
+	const struct sigaction action = { .sa_handler = on_signal };
 	struct kvm_memory_attributes2 args;
+	pthread_t self = pthread_self(), other;
 	struct pin pin;
 	struct vm *vm;
 	char *p;
 	int fd = shared_file(&vm, &p);
 
-	CHECK_OK(sigaction(SIGALRM, &action, NULL));
+	CHECK_OK(sigaction(SIGUSR1, &action, NULL));
 	pin_take(&pin, PIN_VMSPLICE, p + SZ_2M, 1);
-	CHECK_OK(setitimer(ITIMER_REAL, &often, NULL));
-	for (int i = 0; i < 10; i++) {
+	other = thread_start(interrupt_often, &self);
+	for (int i = 0; i < 10 || interruptions < 20; i++) {
 		args = args_of(0, FILE_SIZE, PRIVATE);
 		CHECK_EQ(convert(fd, &args), -EAGAIN);
 		CHECK_EQ(args.error_offset, SZ_2M);
 		CHECK_EQ(vm_set_attributes(vm, TEST_GPA, FILE_SIZE, PRIVATE), -EAGAIN);
 	}
-	CHECK_OK(setitimer(ITIMER_REAL, &never, NULL));
+	done = true;
+	thread_join(other);
 	CHECK(mem_holds(p, TEST_GPA, FILE_SIZE, 1), "nothing has changed");
 	pin_release(&pin);
 	CHECK_EQ(convert(fd, &args), 0);

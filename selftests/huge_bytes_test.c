@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gmem.h"
 #include "guest.h"
 #include "rng.h"
@@ -24,7 +25,6 @@
 #define NR_SLOTS	4
 #define RUN_PAGES	(SZ_2M / PAGE_SIZE)
 #define PROMOTED_RUNS	8
-#define PROMOTION_SECONDS	20
 
 static u64 mib = DEFAULT_MIB;
 static uint64_t seed;
@@ -223,7 +223,8 @@ static u64 promotable_run(int i)
 static void test_promotion_keeps_every_byte(void)
 {
 	struct model *m;
-	long before, want, now = 0;
+	const double end = now() + PATIENCE;
+	long before, want, done;
 
 	if (!gmem_huge())
 		tap_skip("no huge pages");
@@ -239,14 +240,11 @@ static void test_promotion_keeps_every_byte(void)
 			if (!m->seeds[page])
 				fill(m, page, 1);
 	want = before + PROMOTED_RUNS;
-	for (int i = 0; i < PROMOTION_SECONDS * 10; i++) {
-		now = gmem_counter(m->fd, "gmem_promotions");
-		if (now >= want)
-			break;
+	while ((done = gmem_counter(m->fd, "gmem_promotions")) < want) {
+		CHECK(now() < end, "%ld promotions of %d", done - before, PROMOTED_RUNS);
 		MUST(guest_check(m->vcpu, gpa_of(m, RUN_PAGES), PAGE_SIZE, m->seeds[RUN_PAGES]));
-		usleep(100000);
+		let_pass(100000);
 	}
-	CHECK(now >= want, "%ld promotions of %d", now - before, PROMOTED_RUNS);
 	check_all(m);
 	/* Written to where it lies now. */
 	fill(m, promotable_run(0), PROMOTED_RUNS * RUN_PAGES);
@@ -268,7 +266,7 @@ static void test_scattered_holes(void)
 		if (!m->seeds[page] && rng_below(&m->rng, 4))
 			fill(m, page, 1);
 	check_all(m);
-	sleep(1);	/* promotions, if any */
+	let_pass(1000000);	/* promotions, if any */
 	check_all(m);
 }
 

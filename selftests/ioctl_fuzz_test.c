@@ -18,6 +18,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fuzz.h"
 #include "gmem.h"
 #include "guest.h"
@@ -240,7 +241,7 @@ static void *live_dangerously(void *arg)
 			guest_read(vcpu, gpa, 8, &value);
 		else
 			guest_write(vcpu, gpa, 8, gpa);
-		usleep(200);
+		let_pass(200);
 	}
 	return NULL;
 }

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "guest.h"
 #include "orders.h"
 #include "rng.h"
@@ -426,7 +427,7 @@ static void kill_in(void (*loop)(struct vm *vm))
 		close(pipefd[1]);
 		CHECK_EQ(read(pipefd[0], &byte, 1), 1);
 		close(pipefd[0]);
-		usleep(rng_below(&rng, KILL_MS * 1000));
+		let_pass(rng_below(&rng, KILL_MS * 1000));
 		CHECK_OK(kill(pid, SIGKILL));
 		CHECK_EQ(waitpid(pid, &status, 0), pid);
 		CHECK(WIFSIGNALED(status), "the VMM ended before its time");

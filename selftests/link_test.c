@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gmem.h"
 #include "guest.h"
 
@@ -331,7 +332,8 @@ static void test_running_guests(void)
 {
 	struct vm *vms[2] = { vm_create_private(1), vm_create_private(1) };
 	void *hva = vm_reserve(TEST_GPA, FILE_SIZE);
-	int fd = vm_add_private(vms[0], FILE_SIZE), now = 0;
+	int fd = vm_add_private(vms[0], FILE_SIZE), at = 0;
+	const double begun = now();
 	struct adder adders[2] = { { &vms[0]->vcpus[0], 0 }, { &vms[1]->vcpus[0], 0 } };
 	pthread_t threads[2];
 	u64 sum;
@@ -341,22 +343,23 @@ static void test_running_guests(void)
 	vm_add_slot(vms[1], TEST_SLOT, TEST_GPA, FILE_SIZE, -1, 0);
 	for (int i = 0; i < 2; i++)
 		threads[i] = thread_start(add, &adders[i]);
-	for (int round = 0; round < 60; round++) {
-		int next = vm_link(vms[!now], fd, 0);
+	for (int round = 0; round < 60 || !over_at(begun, adders[0].added && adders[1].added);
+	     round++) {
+		int next = vm_link(vms[!at], fd, 0);
 
 		CHECK(next >= 0, "link: %s", strerror(-next));
-		usleep(1000);
-		vm_delete_slot(vms[!now], TEST_SLOT);
-		show(vms[!now], next, hva);
+		let_pass(1000);
+		vm_delete_slot(vms[!at], TEST_SLOT);
+		show(vms[!at], next, hva);
 		close(fd);
 		fd = next;
-		now = !now;
-		usleep(5000);
+		at = !at;
+		let_pass(5000);
 	}
 	atomic_store(&stop, true);
 	for (int i = 0; i < 2; i++)
 		thread_join(threads[i]);
-	MUST(guest_read(&vms[now]->vcpus[0], TEST_GPA + 64, 8, &sum));
+	MUST(guest_read(&vms[at]->vcpus[0], TEST_GPA + 64, 8, &sum));
 	CHECK_EQ(sum, adders[0].added + adders[1].added);
 	CHECK(adders[0].added && adders[1].added, "%lu and %lu", adders[0].added,
 	      adders[1].added);

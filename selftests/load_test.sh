@@ -34,16 +34,23 @@ loaded()
 	grep -q '^gmem ' /proc/modules
 }
 
+# Wait until COMMAND succeeds, as long as a slow machine may take for it: five minutes.
+await()
+{
+	for _ in $(seq 3000); do
+		"$@" && return
+		sleep 0.1
+	done
+	return 1
+}
+
 # Run stress in the background until it says that its guest runs.
 start_stress()
 {
 	: >/tmp/stress
 	"$here/stress" "$@" >/tmp/stress 2>&1 &
 	stress=$!
-	for _ in $(seq 100); do
-		grep -q ready /tmp/stress && return
-		sleep 0.1
-	done
+	await grep -q ready /tmp/stress && return
 	echo "# stress did not start: $(cat /tmp/stress)"
 	return 1
 }
@@ -89,7 +96,7 @@ ok still_loaded_when_busy loaded
 sleep 1
 ok vm_of_after_is_alive alive "$second"
 ok vm_of_after_ends stop_stress "$second"
-ok unload rmmod gmem
+ok unload await rmmod gmem
 sleep 1
 ok vm_of_before_survives_the_unload alive "$first"
 ok vm_of_before_ends stop_stress "$first"
@@ -138,11 +145,15 @@ ok load_without_kvm_is_refused refused insmod "$here/gmem.ko"
 
 # ftrace stops for good, after an error of the kernel's: calls may come to the module for
 # ever, so it must not go. The last ones, as nothing has ftrace start again.
+logged_that_it_stays()
+{
+	dmesg | grep -q 'gmem: .*the module stays'
+}
+
 stays()
 {
 	rmmod gmem &
-	sleep 5
-	loaded && dmesg | grep -q 'gmem: .*the module stays'
+	await logged_that_it_stays && loaded
 }
 
 ok kvm_comes_back modprobe kvm_amd

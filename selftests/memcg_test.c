@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fds.h"
 #include "gmem.h"
 #include "guest.h"
@@ -36,12 +37,10 @@ static int file_of_owner(struct vm *vm, u64 limit)
 static void check_owner_paid_back(int fd)
 {
 	const u64 batches = 2 * SZ_1M;
-	int tries = 100;
 
 	close(fd);
-	while (memcg_bytes("owner") > batches && --tries)
-		usleep(50000);
-	CHECK(tries, "the owner still pays for %lu bytes", memcg_bytes("owner"));
+	AWAIT(memcg_bytes("owner") <= batches, "the owner still pays for %lu bytes",
+	      memcg_bytes("owner"));
 	memcg_end();
 }
 
@@ -145,14 +144,14 @@ static void (*const ways[])(int fd, char *p) = {
 	by_touching, by_populating, by_reading_into_it, by_allocating,
 };
 
-/* Run @way in a process of its own, in "other", which has seconds for it. */
+/* Run @way in a process of its own, in "other", which may not wait for ever. */
 static void ask(void (*way)(int fd, char *p), int fd, char *p)
 {
 	pid_t pid = fork();
 	int status;
 
 	if (!pid) {
-		alarm(20);
+		die_if_stuck();
 		way(fd, p);
 		_exit(0);
 	}

@@ -422,29 +422,26 @@ static void test_vmcb_is_converted(void)
 	CHECK(!memcmp(before, p, PAGE_SIZE), "a private page was written");
 }
 
-/* A fault that ends in a loop is as long as the test may take. */
-#define TEST(f)	{ .name = #f, .fn = f, .timeout = 40 }
-
 static const struct tap_test tests[] = {
-	TEST(test_memory_of_a_file),
-	TEST(test_closed),
-	TEST(test_closed_and_healthy_memory_there),
-	TEST(test_poisoned),
-	TEST(test_poisoned_and_healthy_memory_there),
-	TEST(test_closed_without_nested_paging),
-	TEST(test_poisoned_without_nested_paging),
-	TEST(test_a_files_neighbours_by_4k),
-	TEST(test_a_files_neighbours_by_2m),
-	TEST(test_a_converting_files_neighbours_by_4k),
-	TEST(test_a_converting_files_neighbours_by_2m),
-	TEST(test_private_neighbours_by_4k),
-	TEST(test_private_neighbours_by_2m),
-	TEST(test_converted_neighbours),
-	TEST(test_private_memory_without_nested_paging),
-	TEST(test_vmcb_in_a_file),
-	TEST(test_vmcb_in_a_file_and_other_user_memory),
-	TEST(test_vmcb_in_private_memory),
-	TEST(test_vmcb_is_converted),
+	TAP_TEST(test_memory_of_a_file),
+	TAP_TEST(test_closed),
+	TAP_TEST(test_closed_and_healthy_memory_there),
+	TAP_TEST(test_poisoned),
+	TAP_TEST(test_poisoned_and_healthy_memory_there),
+	TAP_TEST(test_closed_without_nested_paging),
+	TAP_TEST(test_poisoned_without_nested_paging),
+	TAP_TEST(test_a_files_neighbours_by_4k),
+	TAP_TEST(test_a_files_neighbours_by_2m),
+	TAP_TEST(test_a_converting_files_neighbours_by_4k),
+	TAP_TEST(test_a_converting_files_neighbours_by_2m),
+	TAP_TEST(test_private_neighbours_by_4k),
+	TAP_TEST(test_private_neighbours_by_2m),
+	TAP_TEST(test_converted_neighbours),
+	TAP_TEST(test_private_memory_without_nested_paging),
+	TAP_TEST(test_vmcb_in_a_file),
+	TAP_TEST(test_vmcb_in_a_file_and_other_user_memory),
+	TAP_TEST(test_vmcb_in_private_memory),
+	TAP_TEST(test_vmcb_is_converted),
 };
 
 int main(void)

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "guest.h"
 #include "hole.h"
 #include "stats.h"
@@ -55,7 +56,7 @@ static void unload(void)
 	for (int i = 0; i < 100; i++) {
 		if (!syscall(SYS_delete_module, "gmem", 0))
 			return;
-		usleep(20000);
+		let_pass(20000);
 	}
 	tap_bail_out("rmmod gmem: %m");
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../include/uapi/gmem.h"
+#include "clock.h"
 #include "guest.h"
 #include "hole.h"
 #include "kmod/gmem_test_abi.h"
@@ -302,9 +303,7 @@ static int unload(void)
 /* Wait for what is freed a little later; descriptors' last references are. */
 static void wait_unmapped(void)
 {
-	for (int i = 0; i < 100 && mapped(); i++)
-		usleep(50000);
-	CHECK(!mapped(), "the bytes stay when the VM goes");
+	AWAIT(!mapped(), "the bytes stay when the VM goes");
 }
 
 /* The mapping and the module's use end with the VM; not before. */

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gmem.h"
 #include "guest.h"
 #include "kmod/gmem_test_abi.h"
@@ -234,7 +235,7 @@ static void *punch_and_fill(void *arg)
 static void test_pages_that_are_punched_at_that_moment(void)
 {
 	struct vm *vm = vm_create_private(1);
-	const time_t end = time(NULL) + RACE_SECONDS;
+	const double end = now() + RACE_SECONDS;
 	unsigned int hit = 0, tries = 0;
 	pthread_t thread;
 	int fd;
@@ -243,7 +244,7 @@ static void test_pages_that_are_punched_at_that_moment(void)
 	fd = vm_add_private(vm, RACE_SIZE);
 	MUST(gmem_alloc(fd, 0, RACE_SIZE));
 	thread = thread_start(punch_and_fill, &fd);
-	for (; hit < RACE_HITS && time(NULL) < end; tries++) {
+	for (; hit < RACE_HITS && !over_at(end, hit); tries++) {
 		int ret = poison_try(fd, tries % 2 ? tries % (RACE_SIZE / PAGE_SIZE) : 0, true);
 
 		if (ret == 0 || ret == -EBUSY)

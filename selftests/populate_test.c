@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "guest.h"
 #include "kernel.h"
 #include "kmod/gmem_test_abi.h"
@@ -296,7 +297,7 @@ static void *flicker(void *arg)
 
 	while (!__atomic_load_n(&f->stop, __ATOMIC_RELAXED)) {
 		madvise(f->source, f->size, MADV_DONTNEED);
-		usleep(50);
+		let_pass(50);
 	}
 	return NULL;
 }

@@ -30,7 +30,9 @@
 /* Several times what promotion waits before it begins. */
 #define A_WHILE_US	1500000
 #define FAST_SIZE	(256 * SZ_1M)
-#define TRIES		5
+#define TRIES		10
+/* Seconds that promotion may wait: a second for two GiB, as its rate is, and to begin. */
+#define MAX_IDLE	(FAST_SIZE / (double)(2 * SZ_1G) + 0.3)
 #define RATE		"/sys/module/gmem/parameters/promotion_mib"
 
 static void require_nodes(void)
@@ -98,10 +100,8 @@ static long promotions(int fd, long want)
 {
 	long done = 0;
 
-	for (int i = 0; i < 100 && done < want; i++) {
-		usleep(100000);
-		done = gmem_counter(fd, "gmem_promotions");
-	}
+	AWAIT((done = gmem_counter(fd, "gmem_promotions")) >= want, "%ld promotions of %ld", done,
+	      want);
 	return done;
 }
 
@@ -150,7 +150,7 @@ static void test_runs_on_both_nodes(void)
 		MUST(gmem_alloc(fd, at, SZ_1M));
 	}
 	MUST(guest_fill(&vm->vcpus[0], TEST_GPA, FILE_SIZE, 1));
-	usleep(A_WHILE_US);
+	let_pass(A_WHILE_US);
 	CHECK_EQ(gmem_counter(fd, "gmem_promotions"), 0);
 	for (int i = 0; i < 2; i++)
 		check_more(i, before[i], FILE_PAGES / 2);
@@ -179,7 +179,7 @@ static void test_a_policy_against_it(void)
 	MUST(guest_fill(&vm->vcpus[0], TEST_GPA, FILE_SIZE, 1));
 	/* Those without a policy become huge. */
 	CHECK_EQ(promotions(fd, RUNS - 1), RUNS - 1);
-	usleep(A_WHILE_US);
+	let_pass(A_WHILE_US);
 	CHECK_EQ(gmem_counter(fd, "gmem_promotions"), RUNS - 1);
 	CHECK(mem_holds(p, TEST_GPA, FILE_SIZE, 1), "content");
 }
@@ -204,7 +204,7 @@ static void test_a_cpuset_against_it(void)
 	preallocate(fd, FILE_SIZE);
 	cgroup_put("nodes", "cpuset.mems", "0");
 	MUST(guest_fill(&vm->vcpus[0], TEST_GPA, FILE_SIZE, 1));
-	usleep(A_WHILE_US);
+	let_pass(A_WHILE_US);
 	CHECK_EQ(gmem_counter(fd, "gmem_promotions"), 0);
 	MUST(guest_check(&vm->vcpus[0], TEST_GPA, FILE_SIZE, 1));
 	vm_delete_slot(vm, TEST_SLOT);
@@ -213,11 +213,19 @@ static void test_a_cpuset_against_it(void)
 	cgroup_remove("nodes");
 }
 
+/* Where nobody can pay promotion tries now and then: a CPU has little to do in @seconds. */
+static void check_trying(int fd, double seconds)
+{
+	const double tried = gmem_counter(fd, "gmem_promotion_ns") / 1e9;
+
+	CHECK(tried > 0 && tried < seconds / 2, "it took %.3f s of %.3f", tried, seconds);
+}
+
 /* At its limit a cgroup is asked now and then, and the guest keeps its mappings. */
 static void test_a_cgroup_at_its_limit(void)
 {
 	struct vm *vm;
-	long ns;
+	double begun;
 	int fd;
 
 	require_nodes();
@@ -230,14 +238,15 @@ static void test_a_cgroup_at_its_limit(void)
 	vm_make_private(vm, TEST_GPA, FILE_SIZE);
 	preallocate(fd, FILE_SIZE);
 	MUST(guest_fill(&vm->vcpus[0], TEST_GPA, FILE_SIZE, 1));
-	for (int i = 0; i < 20; i++) {
-		usleep(A_WHILE_US / 20);
+	begun = now();
+	/* Until it was tried. */
+	while (!over_at(begun + A_WHILE_US / 1e6, gmem_counter(fd, "gmem_promotion_ns"))) {
+		let_pass(A_WHILE_US / 20);
 		CHECK((long)kvm_stat(vm->fd, "pages_4k") >= FILE_PAGES, "%ld pages are mapped",
 		      (long)kvm_stat(vm->fd, "pages_4k"));
 	}
-	ns = gmem_counter(fd, "gmem_promotion_ns");
+	check_trying(fd, now() - begun);
 	CHECK_EQ(gmem_counter(fd, "gmem_promotions"), 0);
-	CHECK(ns > 0 && ns < A_WHILE_US * 1000L / 2, "it took %ld ns", ns);
 	memcg_set_limit("max");
 	CHECK_EQ(promotions(fd, RUNS), RUNS);
 	MUST(guest_check(&vm->vcpus[0], TEST_GPA, FILE_SIZE, 1));
@@ -254,48 +263,54 @@ static void set_rate(const char *mib)
 	close(fd);
 }
 
-/* Seconds until all of a preallocated file is huge, at a rate of @mib. */
-static double seconds_at(const char *mib)
+struct pace {
+	double took;	/* seconds until all of a preallocated file is huge */
+	double idle;	/* of which no CPU had to do with it */
+};
+
+static struct pace pace_at(const char *mib)
 {
 	const long runs = FAST_SIZE / SZ_2M;
 	struct vm *vm = vm_create_private(1);
 	int fd = vm_add_private(vm, FAST_SIZE);
+	struct pace pace;
 	double began;
 
 	set_rate("0");
 	preallocate(fd, FAST_SIZE);
 	MUST(guest_touch_write(&vm->vcpus[0], TEST_GPA, 8, PAGE_SIZE, FAST_SIZE / PAGE_SIZE - 1,
 			       7));
-	usleep(500000);
+	let_pass(500000);
 	CHECK_EQ(gmem_counter(fd, "gmem_promotions"), 0);
 	set_rate(mib);
 	began = now();
 	MUST(guest_touch_write(&vm->vcpus[0], TEST_GPA + FAST_SIZE - PAGE_SIZE, 8, 8, 1, 7));
-	while (gmem_counter(fd, "gmem_runs_2m") < runs && now() - began < 60)
-		usleep(10000);
-	began = now() - began;
-	tap_diag("%ld MiB at %s MiB a second: %.2f s, of which a CPU %.2f", FAST_SIZE / SZ_1M, mib,
-		 began, (double)gmem_counter(fd, "gmem_promotion_ns") / 1e9);
+	AWAIT(gmem_counter(fd, "gmem_runs_2m") >= runs, "not all is huge");
+	pace.took = now() - began;
+	pace.idle = pace.took - gmem_counter(fd, "gmem_promotion_ns") / 1e9;
+	tap_diag("%ld MiB at %s MiB a second: %.2f s, of which %.2f idle", FAST_SIZE / SZ_1M, mib,
+		 pace.took, pace.idle);
 	CHECK_EQ(gmem_counter(fd, "gmem_runs_2m"), runs);
 	set_rate("2048");
 	vm_delete_slot(vm, TEST_SLOT);
 	close(fd);
 	vm_free(vm);
-	return began;
+	return pace;
 }
 
 static void test_the_rate(void)
 {
-	double slow, fast;
+	struct pace slow, fast;
+	int tries = 0;
 
 	require_nodes();
-	slow = seconds_at("128");
-	CHECK(slow >= 1.9, "%.2f s", slow);
-	/* A second a GiB, and what it waits at the beginning; at best, on a busy machine. */
-	fast = seconds_at("2048");
-	for (int i = 1; i < TRIES && fast >= FAST_SIZE / (double)SZ_1G + 0.2; i++)
-		fast = seconds_at("2048");
-	CHECK(fast < FAST_SIZE / (double)SZ_1G + 0.2, "%.2f s", fast);
+	slow = pace_at("128");
+	CHECK(slow.took >= 1.9, "%.2f s", slow.took);
+	/* How long copying takes is the machine's affair; what it waits is ours, at best. */
+	do
+		fast = pace_at("2048");
+	while (fast.idle >= MAX_IDLE && ++tries < TRIES);
+	CHECK(fast.idle < MAX_IDLE, "%.2f s idle", fast.idle);
 }
 
 static const struct tap_test tests[] = {

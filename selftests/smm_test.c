@@ -149,15 +149,12 @@ static void test_the_others_loss(void)
 	check_fault(vcpu, TEST_GPA, EFAULT);
 }
 
-/* A fault that ends in a loop is as long as the test may take. */
-#define TEST(f)	{ .name = #f, .fn = f, .timeout = 40 }
-
 static const struct tap_test tests[] = {
-	TEST(test_each_has_its_own),
-	TEST(test_closed),
-	TEST(test_closed_and_nothing_else_there),
-	TEST(test_poisoned),
-	TEST(test_the_others_loss),
+	TAP_TEST(test_each_has_its_own),
+	TAP_TEST(test_closed),
+	TAP_TEST(test_closed_and_nothing_else_there),
+	TAP_TEST(test_poisoned),
+	TAP_TEST(test_the_others_loss),
 };
 
 int main(void)

@@ -300,13 +300,19 @@ static void race_check(struct vcpu *vcpu, u64 page)
 	}
 }
 
+static bool race_is_over(void)
+{
+	return over_at(race.end, race.accesses[0] && race.accesses[1] && race.punches &&
+				 race.changes);
+}
+
 static void *race_vcpu(void *arg)
 {
 	struct vcpu *vcpu = arg;
 	struct rng rng = { seed + vcpu->id };
 	u64 page, value;
 
-	while (now() < race.end) {
+	while (!race_is_over()) {
 		/* Every run has pages of both. */
 		page = rng_below(&rng, RACE_PAGES / CPUS / 4) * 4 * CPUS + vcpu->id * 4 +
 		       rng_below(&rng, 4);
@@ -335,7 +341,7 @@ static void *race_puncher(void *arg)
 	struct rng rng = { seed + 100 };
 
 	(void)arg;
-	while (now() < race.end) {
+	while (!race_is_over()) {
 		u64 page = rng_below(&rng, RACE_PAGES / 4) * 4 + 1, count = 1 + rng_below(&rng, 3);
 		u32 before[3];
 
@@ -347,7 +353,7 @@ static void *race_puncher(void *arg)
 			__atomic_store_n(&race.floor[page + i], before[i], __ATOMIC_RELEASE);
 		race.punches++;
 		/* Now and then runs come to be whole, and are promoted. */
-		usleep(rng_once_in(&rng, 64) ? 200000 : 300);
+		let_pass(rng_once_in(&rng, 64) ? 200000 : 300);
 	}
 	return NULL;
 }
@@ -357,7 +363,7 @@ static void *race_changer(void *arg)
 	struct rng rng = { seed + 200 };
 	void *hva = arg;
 
-	while (now() < race.end) {
+	while (!race_is_over()) {
 		u64 page = rng_below(&rng, RACE_PAGES - 8), count = 1 + rng_below(&rng, 8);
 		u64 gpa = OTHER_GPA + page * PAGE_SIZE;
 
@@ -385,7 +391,7 @@ static void *race_changer(void *arg)
 			vm_make_private(race.vm, gpa, count * PAGE_SIZE);
 		}
 		race.changes++;
-		usleep(1000);
+		let_pass(1000);
 	}
 	return NULL;
 }

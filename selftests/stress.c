@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "guest.h"
 #include "rng.h"
 
@@ -48,7 +49,7 @@ static void keep_busy(struct vm *vm, void *hva, int fd)
 		 * Sleep, as VMs do: unloading waits until every task did once,
 		 * and would be waiting for nothing but this loop.
 		 */
-		usleep(1000);
+		let_pass(1000);
 		offset = rng_below(&rng, FILE_SIZE / PIECE) * PIECE;
 		gpa = TEST_GPA + offset;
 		MUST(guest_fill(vcpu, gpa, PIECE, seed));

@@ -16,13 +16,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gmem.h"
 #include "kmod/gmem_test_abi.h"
 #include "memcg.h"
 #include "poison.h"
 
 #define FILE_SIZE	(4 * SZ_2M)
-#define SECONDS		10
 
 /* ---- accesses: 0 if the page was there, else an errno or the number of a signal ---- */
 
@@ -216,15 +216,16 @@ static bool is_an_end(int how, enum end expected)
 
 static int end_of(pid_t pid, const char *name)
 {
+	const double end = now() + PATIENCE;
 	int status;
 
-	for (unsigned int i = 0; !waitpid(pid, &status, WNOHANG); i++) {
-		if (i == SECONDS * 100) {
+	while (!waitpid(pid, &status, WNOHANG)) {
+		if (now() >= end) {
 			kill(pid, SIGKILL);
 			waitpid(pid, &status, 0);
-			FAIL("%s: no end after %d s", name, SECONDS);
+			FAIL("%s: no end after %d s", name, PATIENCE);
 		}
-		usleep(10000);
+		let_pass(5000);
 	}
 	return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 }

@@ -399,7 +399,7 @@ static bool take_times(const struct maker *maker, bool own_type, u64 *making, u6
 	maker->use(&s);
 	free_scene(&s);
 	/* What goes in the background is gone then. */
-	usleep(200000);
+	let_pass(200000);
 	start = now_ns();
 	module_unload_soon("gmem");
 	*unloading = now_ns() - start;
@@ -459,7 +459,9 @@ static void race(const struct maker *maker, int nr)
 {
 	struct tally tally = {};
 	u64 unloading, making;
+	const double begun = now();
 	bool own_type, pins;
+	int round;
 
 	takeover_begin();
 	own_type = kvm_has_vm_type(KVM_X86_SW_PROTECTED_VM);
@@ -468,14 +470,15 @@ static void race(const struct maker *maker, int nr)
 	pins = take_times(maker, own_type, &making, &unloading);
 	MUST(module_load(GMEM_KO, ""));
 	/* By turns it is who unloads that comes later, or who makes. */
-	for (int round = 0; round < nr; round++) {
+	for (round = 0; round < nr ||
+			!over_at(begun, tally.unloaded && (tally.stayed || !pins)); round++) {
 		if (round % 2)
 			play_round(maker, unloader_delay(round, making), 0, own_type, &tally);
 		else
 			play_round(maker, 0, maker_delay(round, unloading), own_type, &tally);
 	}
 	tap_diag("%d rounds: unloaded %d times, %d of them with something made meanwhile",
-		 nr, tally.unloaded, tally.made_meanwhile);
+		 round, tally.unloaded, tally.made_meanwhile);
 	CHECK(tally.unloaded && (tally.stayed || !pins), "always the same came first");
 	module_unload_soon("gmem");
 }
@@ -519,7 +522,7 @@ int main(int argc, char **argv)
 			continue;
 		chosen[nr] = all[i];
 		/* A round takes a second on a busy machine. */
-		chosen[nr++].timeout = 60 + rounds / NR_MAKERS * 4;
+		chosen[nr++].timeout = 120 + rounds / NR_MAKERS * 4;
 	}
 	return tap_main(chosen, nr);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "guest.h"
 #include "module.h"
 #include "orders.h"
@@ -64,7 +65,7 @@ static void *punch(void *arg)
 
 	while (!atomic_load(&s->stop_punches)) {
 		MUST(gmem_punch(s->fd, SZ_1M, SZ_1M));
-		usleep(500);
+		let_pass(500);
 	}
 	return NULL;
 }
@@ -98,7 +99,7 @@ static void take_step(struct scene *s, enum step step)
 			CHECK_EQ(ret, -EAGAIN);
 		s->gmem_loaded = ret != 0;
 	}
-	usleep(2000);
+	let_pass(2000);
 }
 
 static void play(const int *steps)
@@ -112,7 +113,7 @@ static void play(const int *steps)
 	bind_all_of(s.fd);
 	s.guest = thread_start(fault, &s);
 	s.punches = thread_start(punch, &s);
-	usleep(20000);
+	let_pass(20000);
 	for (int i = 0; i < NR_STEPS; i++)
 		take_step(&s, steps[i]);
 	if (s.consumer_loaded)

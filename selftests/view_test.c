@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gmem.h"
 #include "guest.h"
 
@@ -30,12 +31,9 @@ static int unload(void)
 /* Closing is over a little after close() says so. */
 static void unload_soon(void)
 {
-	int ret = -EAGAIN;
+	int ret;
 
-	for (int i = 0; i < 100 && ret == -EAGAIN; i++) {
-		usleep(10000);
-		ret = unload();
-	}
+	AWAIT((ret = unload()) != -EAGAIN, "the view's module does not go");
 	MUST(ret);
 }
 

@@ -84,7 +84,7 @@ static long poison_locked(void)
 	INIT_WORK_ONSTACK(&failing.work, fail_page);
 	lock_page(failing.page);
 	queue_work(gmem_unbound_wq, &failing.work);
-	in_time = wait_for_completion_timeout(&failing.done, 5 * HZ);
+	in_time = wait_for_completion_timeout(&failing.done, 120 * HZ);
 	unlock_page(failing.page);
 	flush_work(&failing.work);
 	destroy_work_on_stack(&failing.work);

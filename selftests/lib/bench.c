@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 const struct backend *bench_backend;
 bool bench_counts_instructions;
 
@@ -59,7 +61,7 @@ void bench_unload(void)
 			bench_backend = NULL;
 			return;
 		}
-		usleep(20000);
+		let_pass(20000);
 	}
 	tap_bail_out("rmmod gmem: %m");
 }

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 #define ROOT	"/sys/fs/cgroup"
 
 void cgroup_put(const char *group, const char *name, const char *text)
@@ -69,11 +71,9 @@ void cgroup_settle(const char *group)
 {
 	/* What is freed is uncharged by way of per-CPU batches: some of it later. */
 	const u64 batches = 2 * SZ_1M;
-	int tries = 100;
 
-	while (cgroup_current(group) > batches && --tries)
-		usleep(50000);
-	CHECK(tries, "%s still pays for %lu bytes", group, cgroup_current(group));
+	AWAIT(cgroup_current(group) <= batches, "%s still pays for %lu bytes", group,
+	      cgroup_current(group));
 }
 
 void cgroup_remove(const char *group)

@@ -8,8 +8,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 static void drop_caches(void)
 {
@@ -95,7 +96,6 @@ struct leak_mark leak_take(void)
 bool leak_settled(const struct leak_mark *before, unsigned int seconds,
 		  char *text, size_t len)
 {
-	const struct timespec pause = { .tv_nsec = 200 * 1000 * 1000 };
 	const bool slab_counts = !kernel_has_kasan();
 	unsigned int tries = seconds * 5;
 	struct leak_mark now;
@@ -111,7 +111,7 @@ bool leak_settled(const struct leak_mark *before, unsigned int seconds,
 			return true;
 		if (!tries--)
 			return false;
-		nanosleep(&pause, NULL);
+		let_pass(200000);
 	}
 }
 

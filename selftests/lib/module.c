@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "tap.h"
 
 int module_load(const char *path, const char *parameters)
@@ -39,13 +40,9 @@ bool module_is_loaded(const char *name)
 
 void module_unload_soon(const char *name)
 {
-	int ret = -EAGAIN;
+	int ret;
 
-	for (int i = 0; i < 500 && ret == -EAGAIN; i++) {
-		ret = module_unload(name);
-		if (ret)
-			usleep(10000);
-	}
+	AWAIT((ret = module_unload(name)) != -EAGAIN, "%s does not unload", name);
 	CHECK(!ret, "unloading %s: %s", name, strerror(-ret));
 }
 

@@ -20,12 +20,15 @@
 struct tap_test {
 	const char *name;
 	void (*fn)(void);
-	/* Seconds until the test counts as hung; 0 is TAP_TIMEOUT. */
+	/*
+	 * In seconds; 0 is TAP_TIMEOUT. A test of which nothing has run for as long is
+	 * hung, and so is one that has not ended when TAP_STRETCHES of them are over.
+	 */
 	unsigned int timeout;
 };
 
-/* Several times what the longest takes on a busy machine. */
 #define TAP_TIMEOUT	120
+#define TAP_STRETCHES	4
 #define TAP_TEST(f)	{ .name = #f, .fn = f }
 
 /*

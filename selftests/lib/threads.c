@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,4 +66,47 @@ static void signal_one(pid_t pid, const char *tid, void *signal)
 void threads_signal(pid_t pid, int signal)
 {
 	for_threads(pid, signal_one, &signal);
+}
+
+/* What /proc says of process @name: its parent, and how many ticks it has run. */
+static bool read_stat(const char *name, pid_t *parent, unsigned long *ticks)
+{
+	unsigned long user = 0, kernel = 0;
+	char path[300], text[512], *end;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/stat", name);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	end = fgets(text, sizeof(text), f) ? strrchr(text, ')') : NULL;
+	fclose(f);
+	if (!end || sscanf(end + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", parent,
+			   &user, &kernel) != 3)
+		return false;
+	*ticks = user + kernel;
+	return true;
+}
+
+unsigned long threads_run_time(pid_t pid)
+{
+	unsigned long sum = 0, ticks;
+	struct dirent *entry;
+	pid_t parent;
+	DIR *dir = opendir("/proc");
+
+	if (!dir)
+		return 0;
+	while ((entry = readdir(dir))) {
+		const pid_t it = atoi(entry->d_name);
+
+		if (it <= 0 || !read_stat(entry->d_name, &parent, &ticks))
+			continue;
+		if (it == pid)
+			sum += ticks;
+		else if (parent == pid)
+			sum += threads_run_time(it);
+	}
+	closedir(dir);
+	return sum;
 }

@@ -15,4 +15,7 @@ void threads_tell(pid_t pid, threads_line line);
 /* Sends @signal to each of them. */
 void threads_signal(pid_t pid, int signal);
 
+/* Clock ticks that all of them have run, and those of the processes that it has made. */
+unsigned long threads_run_time(pid_t pid);
+
 #endif /* SELFTESTS_THREADS_H */
