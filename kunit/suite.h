@@ -68,6 +68,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(consumers_races)    \
 	X(pci_hole)           \
 	X(boundary)           \
+	X(kernels)            \
 	X(share)              \
 	X(convert)            \
 	X(convert_abi)        \

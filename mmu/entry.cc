@@ -46,7 +46,7 @@ Share asked_for(const File &file, struct kvm *kvm, Gfn gfn)
 /* kvm_gmem_get_pfn(), where @page_of(File &) finds the page in a file of ours. */
 template <class Fn>
 int pfn_by(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
-		int *max_order, Fn page_of)
+	   int *max_order, Fn page_of)
 {
 	Entry entry{ KAPI_ENTRY_GET_PFN };
 	const auto ours = [&](File &file) {
@@ -144,8 +144,8 @@ int gmem_kvm_prepare_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigne
 		entry, handle, -EBADF,
 		[&] { return kapi_stock_prepare_bind(kvm, slot, fd, offset); },
 		[&](File &file) {
-			const Result<PageIndex> start =
-				check_bind(file, kvm, slot, static_cast<long long>(offset));
+			const Result<PageIndex> start = check_bind(file, kvm, slot,
+								   static_cast<long long>(offset));
 
 			if (!start.ok())
 				return start.status().code();
@@ -190,8 +190,7 @@ int gmem_kvm_fault_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 g
 		       int *max_order)
 {
 	return pfn_by(kvm, slot, gfn, pfn, max_order, [&](File &file) {
-		return memslot_fault(file, kvm, slot, Gfn{ gfn },
-				     asked_for(file, kvm, Gfn{ gfn }));
+		return memslot_fault(file, kvm, slot, Gfn{ gfn }, asked_for(file, kvm, Gfn{ gfn }));
 	});
 }
 
@@ -217,12 +216,11 @@ long gmem_kvm_populate(struct kvm *kvm, kapi_u64 gfn, void *src, long npages, bo
 
 	return serve(
 		entry, FileRef{ kapi_slot_file_get(slot) }, -EFAULT,
-		[&] {
-			return kapi_stock_populate(kvm, gfn, src, npages, writeback, cb, opaque);
-		},
+		[&] { return kapi_stock_populate(kvm, gfn, src, npages, writeback, cb, opaque); },
 		[&](File &file) {
-			return populate_memslot(file, PopulateRequest{ kvm, slot, Gfn{ gfn }, src,
-								       npages, writeback, cb, opaque });
+			return populate_memslot(file,
+						PopulateRequest{ kvm, slot, Gfn{ gfn }, src, npages,
+								 writeback, cb, opaque });
 		});
 }
 

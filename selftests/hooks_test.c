@@ -298,6 +298,7 @@ int main(void)
 {
 	/* What the kernel keeps of the first tracer and probes is no leak of a test's. */
 	tracefs_reset();
+	takeover_begin();
 	tracefs_trace("function_graph", hooked_names, nr_hooked);
 	tracefs_reset();
 	tracefs_probe('p', hooked_names, nr_hooked);

@@ -213,6 +213,8 @@ class Vendor {
 };
 void set_vendor(Vendor *vendor);
 Vendor *vendor();
+/* Whether an invalidation of all of these gfns is in progress. */
+bool covered(struct kvm *kvm, std::uint64_t gfn, std::uint64_t npages);
 /* Maps a page as a vendor's own fault does: false if an invalidation is in the way. */
 bool map_from_vendor(struct kvm *kvm, std::uint64_t gfn, std::uint64_t pfn);
 

@@ -161,6 +161,12 @@ static bool stale(struct kvm *kvm, std::uint64_t seq, std::uint64_t gfn)
 	return kvm->invalidate_seq != seq;
 }
 
+bool covered(struct kvm *kvm, std::uint64_t gfn, std::uint64_t npages)
+{
+	return kvm->invalidate_in_progress && kvm->range_start <= gfn &&
+	       kvm->range_end >= gfn + npages;
+}
+
 /* kvm_mmu_hugepage_adjust(): what KVM allows of the order it is offered. */
 static bool may_be_huge(struct kvm *kvm, const struct kvm_memory_slot *slot, std::uint64_t gfn,
 			unsigned order)
@@ -227,12 +233,13 @@ static int fault_in_srcu(struct kvm *kvm, std::uint64_t gfn, bool is_private, un
 	if (!slot->has_gmem)
 		return -EFAULT;
 
-	const int ret = is_private ? gmem_kvm_fault_pfn(kvm, slot, gfn, &pfn, &max_order)
-				   : shared_pfn(slot, gfn, &pfn);
+	const bool from_file = is_private || (generation().shared_slots && kapi_slot_only(slot));
+	const int ret = from_file ? gmem_kvm_fault_pfn(kvm, slot, gfn, &pfn, &max_order)
+				  : shared_pfn(slot, gfn, &pfn);
 
 	if (ret)
 		return ret;
-	if (!is_private)
+	if (!from_file)
 		max_order = 0;
 	if (max_order != 0 && max_order != 9 && max_order != 18)
 		bug("get_pfn says order %d", max_order);
@@ -252,7 +259,7 @@ static int fault_in_srcu(struct kvm *kvm, std::uint64_t gfn, bool is_private, un
 			bug("gfn %#lx is mapped as %s, and is not", gfn,
 			    is_private ? "private" : "shared");
 
-		unsigned use = is_private ? max_order : shared_order(kvm, slot, gfn);
+		unsigned use = from_file ? max_order : shared_order(kvm, slot, gfn);
 
 		if (use && ((pfn ^ gfn) & ((1ull << use) - 1)))
 			bug("gfn %#lx and pfn %#lx are not aligned alike", gfn, pfn);

@@ -400,6 +400,9 @@ int kapi_region_set(struct kvm *kvm, const struct kapi_region *region)
 	if (region->user_addr && !all_ones(region->user_addr, region->size))
 		bug("a hole of %#lx bytes at %#lx is not all ones", region->size,
 		    region->user_addr);
+	/* A vCPU may be late to say that there is none. */
+	if (region->user_addr && !covered(kvm, region->gpa >> 12, region->size >> 12))
+		bug("a hole comes, and other vCPUs may map it already");
 	return set_region(kvm, *region);
 }
 
