@@ -251,6 +251,7 @@ kvm_of()
 }
 
 # Source of the kernel called NAME, unpacked.
+# shellcheck disable=SC2120 # stock where no NAME is given
 kernel_source()
 {
 	read_target "${1:-stock}" || return
