@@ -54,6 +54,16 @@ std::uint64_t leading_private(struct kvm *kvm, Gfn gfn, std::uint64_t max)
 	return count;
 }
 
+/* The part of @range to populate, of private pages in one run; or why not its first page. */
+Result<IndexRange> populatable(Inode &inode, const PopulateRequest &request, IndexRange range)
+{
+	GMEM_TRY(fresh, inode.store().populatable(range, inode.guests_ran()));
+	/* What would be refused whatever the page must not cost a guest its content. */
+	if (request.content)
+		GMEM_CHECK(inode.platform().may_populate(*request.content));
+	return fresh;
+}
+
 /*
  * Populates up to @count pages from @gfn on, those that lie in one run, until one
  * fails; @done is how many came before it. The locks are taken, and mappings taken
@@ -75,32 +85,44 @@ Status populate_batch(File &file, const PopulateRequest &request, const SlotMap 
 	/* Exclusive: the callbacks of later kernels assert it. */
 	GMEM_TRY(lock, KillableExclusiveInodeLock::take(file.inode().handle()));
 	const IndexRange range{ index, index + count };
-	Invalidation invalidation{ file.inode(), range };
 	Inode &inode = file.inode();
 	const LaunchAccess access{ inode.platform(), request.kvm, gfn, map.fit(index),
 				   count == kRunPages };
+	const auto fill = [&](Gfn to, Pfn pfn) {
+		std::byte *const from = src ? src + (to - gfn) * kPageSize : nullptr;
 
+		return Status{ kapi_populate_call(request.callback, request.kvm, to.value,
+						  pfn.value, from, pins, request.opaque) };
+	};
+
+	/*
+	 * A page that is not prepared nobody has mapped, and one that comes to be is not
+	 * populated from a source that is not sure: there is nothing to invalidate.
+	 */
+	if (src && !pins) {
+		GMEM_TRY(fresh, populatable(inode, request, range));
+		if (inode.store().prepared_in(fresh))
+			return error(EFAULT);
+		return inode.store().populate(fresh, access, inode.guests_ran(), Source::kUnsure,
+					      done, fill);
+	}
+
+	Invalidation invalidation{ inode, range };
 	/* What has content stays mapped: TDX could not map it again. */
-	GMEM_TRY(fresh, inode.store().populatable(range, inode.guests_ran()));
-	/* What would be refused whatever the page must not cost a guest its content. */
-	if (request.content)
-		GMEM_CHECK(inode.platform().may_populate(*request.content));
-	if (src && !pins && inode.store().prepared_in(fresh))
-		return error(EFAULT);
+	GMEM_TRY(fresh, populatable(inode, request, range));
 	/* The rest may be, too: by a huge mapping for a neighbour's sake, or a pre-fault. */
 	invalidation.unmap(fresh);
 	const bool ran = inode.guests_ran();
 
-	const Source source = !src ? Source::kInPlace : pins ? Source::kSure : Source::kUnsure;
-
-	return inode.store().populate(fresh, access, ran, source, done, [&](Gfn to, Pfn pfn) {
-		std::byte *const from = src ? src + (to - gfn) * kPageSize : nullptr;
-
-		/* TDX's callback maps the page by a fault of its own, which must not wait. */
-		invalidation.finish();
-		return Status{ kapi_populate_call(request.callback, request.kvm, to.value,
-						  pfn.value, from, pins, request.opaque) };
-	});
+	return inode.store().populate(fresh, access, ran, src ? Source::kSure : Source::kInPlace,
+				      done, [&](Gfn to, Pfn pfn) {
+					      /*
+					       * TDX's callback maps the page by a fault of its own,
+					       * which must not wait.
+					       */
+					      invalidation.finish();
+					      return fill(to, pfn);
+				      });
 }
 
 } /* namespace */

@@ -238,9 +238,40 @@ void tdx_keeps_what_was_added()
 	}
 }
 
+/* Nobody can have mapped what is new; what a pre-fault brought goes first, and alone. */
+void tdx_adds_new_pages_without_an_invalidation()
+{
+	TdxVendor tdx;
+
+	fake::set_vendor(&tdx);
+	{
+		const Guest g{ 1024, fake::kTdxVm };
+		const auto add = [&](std::uint64_t gfn) {
+			return fake::populate(g.vm, gfn, world_user_memory(), 1,
+					      TdxVendor::post_populate, &tdx);
+		};
+		fake::MmuCalls before = fake::mmu_calls();
+
+		for (std::uint64_t gfn = 600; gfn < 604; gfn++)
+			EXPECT_EQ(add(gfn), 1);
+		EXPECT_EQ(add(600), -EEXIST);
+		EXPECT_EQ(fake::mmu_calls().begins, before.begins);
+		EXPECT_EQ(fake::mmu_calls().unmaps, before.unmaps);
+		EXPECT_EQ(fake::mmu_calls().ends, before.ends);
+		tdx.finalized = true;
+		EXPECT_EQ(fake::prefault(g.vm, 700), 0);
+		before = fake::mmu_calls();
+		EXPECT_EQ(add(700), 1);
+		EXPECT_EQ(fake::mmu_calls().begins, before.begins + 1);
+		EXPECT_EQ(fake::mmu_calls().ends, before.ends + 1);
+		EXPECT_EQ(fake::mmu_calls().unmap_start, 700u);
+		EXPECT_EQ(fake::mmu_calls().unmap_end, 701u);
+	}
+}
+
 } /* namespace */
 
 GMEM_SUITE(vendors, CASE(snp_takes_a_run_by_one_call), CASE(snp_launches),
 	   CASE(a_hook_that_does_one_page), CASE(a_hook_that_does_nothing), CASE(a_hook_that_fails),
 	   CASE(a_page_that_stays_assigned), CASE(tdx_adds_in_one_pass),
-	   CASE(tdx_keeps_what_was_added));
+	   CASE(tdx_keeps_what_was_added), CASE(tdx_adds_new_pages_without_an_invalidation));

@@ -25,6 +25,7 @@
 
 #include "gmem_test_abi.h"
 #include "kvm_calls.h"
+#include "td.h"
 
 /* The folio at @index of the file @fd, with a reference, or an ERR_PTR. */
 static struct folio *get_folio(unsigned int fd, u64 index)
@@ -124,22 +125,6 @@ static long get_page_at(struct kvm *kvm, struct gmem_test_get *req)
 	msleep(req->hold_ms);
 	kvm_frame_put(&frame);
 	return 0;
-}
-
-/* The VM of the descriptor, with a reference; or an error. */
-static struct kvm *vm_get(unsigned int fd)
-{
-	struct file *const file = fget(fd);
-	struct kvm *kvm = ERR_PTR(-EINVAL);
-
-	if (!file)
-		return ERR_PTR(-EBADF);
-	if (KVM_CALL(file_is_kvm)(file)) {
-		kvm = file->private_data;
-		kvm_get_kvm(kvm);
-	}
-	fput(file);
-	return kvm;
 }
 
 static long get(void __user *arg)
@@ -486,6 +471,10 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return poison_locked();
 	case GMEM_TEST_POPULATE:
 		return populate((void __user *)arg);
+	case GMEM_TEST_ADD:
+		return add((void __user *)arg);
+	case GMEM_TEST_VM_TYPE:
+		return exchange_type((void __user *)arg);
 	case GMEM_TEST_PFN:
 		return find_pfn((void __user *)arg);
 	case GMEM_TEST_GET:

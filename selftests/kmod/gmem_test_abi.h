@@ -47,6 +47,31 @@ struct gmem_test_populate {
 };
 #define GMEM_TEST_POPULATE _IOW('g', 2, struct gmem_test_populate)
 
+/*
+ * KVM_TDX_INIT_MEM_REGION as KVM has it, of a VM that is no TDX guest: kvm_gmem_populate() page
+ * by page, with a callback that copies the page and maps it for vCPU 0 as it does; or, at
+ * gfn @busy_gfn, fails with -EBUSY. In @added how many were, in @invalidations how many
+ * invalidations KVM's MMU saw meanwhile. -EOPNOTSUPP: KVM has no TDX guests.
+ */
+struct gmem_test_add {
+	__u64 gfn;
+	__u64 source;
+	__u64 npages;
+	__u64 busy_gfn;
+	__u64 added;
+	__u64 invalidations;
+	__u32 vm_fd;
+	__u32 pad;
+};
+#define GMEM_TEST_ADD _IOWR('g', 10, struct gmem_test_add)
+
+/* KVM takes the VM for one of type @type from now on; in @type what it was. */
+struct gmem_test_vm_type {
+	__u32 vm_fd;
+	__u32 type;
+};
+#define GMEM_TEST_VM_TYPE _IOWR('g', 11, struct gmem_test_vm_type)
+
 /* Frame number of the page at @index; -ENOENT if there is none. */
 struct gmem_test_pfn {
 	__u64 index;

@@ -6,6 +6,7 @@
 #ifndef GMEM_TEST_KVM_CALLS_H
 #define GMEM_TEST_KVM_CALLS_H
 
+#include <linux/file.h>
 #include <linux/highmem.h>
 #include <linux/kprobes.h>
 #include <linux/kvm_host.h>
@@ -16,14 +17,22 @@
 
 #if GMEM_KVM_EXPORTS_LESS
 
-#define KVM_CALLS(X)       \
-	X(file_is_kvm)       \
-	X(gfn_to_memslot)    \
-	X(kvm_gmem_get_pfn)  \
-	X(kvm_gmem_populate) \
-	X(__kvm_faultin_pfn) \
-	X(kvm_read_guest)    \
-	X(kvm_write_guest)
+/* Of KVM's own header. */
+int kvm_tdp_mmu_map_private_pfn(struct kvm_vcpu *vcpu, gfn_t gfn, kvm_pfn_t pfn);
+
+#define KVM_CALLS(X)                 \
+	X(file_is_kvm)                 \
+	X(gfn_to_memslot)              \
+	X(kvm_gmem_get_pfn)            \
+	X(kvm_gmem_populate)           \
+	X(__kvm_faultin_pfn)           \
+	X(kvm_read_guest)              \
+	X(kvm_write_guest)             \
+	X(kvm_lock_all_vcpus)          \
+	X(kvm_unlock_all_vcpus)        \
+	X(kvm_tdp_mmu_map_private_pfn) \
+	X(vcpu_load)                   \
+	X(vcpu_put)
 
 #define DEFINE_CALL(name) DEFINE_STATIC_CALL_NULL(test_##name, name);
 KVM_CALLS(DEFINE_CALL)
@@ -64,6 +73,22 @@ static int kvm_calls_find(void)
 }
 
 #endif /* GMEM_KVM_EXPORTS_LESS */
+
+/* The VM of the descriptor, with a reference; or an error. */
+static struct kvm *vm_get(unsigned int fd)
+{
+	struct file *const file = fget(fd);
+	struct kvm *kvm = ERR_PTR(-EINVAL);
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (KVM_CALL(file_is_kvm)(file)) {
+		kvm = file->private_data;
+		kvm_get_kvm(kvm);
+	}
+	fput(file);
+	return kvm;
+}
 
 /* A frame, with a reference to its page if it has one that KVM counts. */
 struct kvm_frame {
