@@ -7,7 +7,7 @@
  * and without anything to do.
  *
  * A deletion from a default VM also makes all page tables obsolete. A vCPU drops its own
- * before it next runs, but not before it pre-faults: that would be tried again for ever,
+ * before it next runs, but, on 6.12, not before it pre-faults: that would be tried again for ever,
  * with no deletion under way that could have it stop. We drop them in its place. Such a
  * call comes here whosever the VM is, so it ends at once: it must not keep the module.
  */
@@ -16,6 +16,7 @@
 #include <linux/sched/signal.h>
 #include <linux/spinlock.h>
 
+#include "compat/kvm.h"
 #include "kapi.h"
 #include "symbols.h"
 
@@ -65,11 +66,13 @@ bool kapi_prefault_begin(struct kapi_prefault *p, struct kvm_vcpu *vcpu)
 	if (begun)
 		list_add(&prefault->link, &prefaults);
 	spin_unlock(&lock);
+#if !GMEM_KVM_RELOAD_DROPS_ROOTS
 	if (begun && kvm_check_request(KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, vcpu)) {
 		gmem_mmu_free_obsolete_roots(vcpu);
 		kapi_prefault_end(p);
 		begun = false;
 	}
+#endif
 	return begun;
 }
 

@@ -95,8 +95,14 @@ void *gmem_symbol_variable(const char *name)
 	X(kvm_arch_post_set_memory_attributes, bool,                                      \
 	  (struct kvm *, struct kvm_gfn_range *))                                         \
 	X(kvm_tdp_mmu_try_split_huge_pages, void,                                         \
-	  (struct kvm *, const struct kvm_memory_slot *, gfn_t, gfn_t, int, bool))         \
+	  (struct kvm *, const struct kvm_memory_slot *, gfn_t, gfn_t, int, bool))
+
+#if GMEM_KVM_RELOAD_DROPS_ROOTS
+#define SYMBOLS_KVM_ROOTS(X)
+#else
+#define SYMBOLS_KVM_ROOTS(X)                                                              \
 	X(kvm_mmu_free_obsolete_roots, void, (struct kvm_vcpu *))
+#endif
 
 #if GMEM_KVM_INVALIDATE_START
 #define SYMBOLS_KVM_START(X)                                                              \
@@ -176,6 +182,7 @@ void *gmem_symbol_variable(const char *name)
 	SYMBOLS_KVM_RANGE(X)                                                              \
 	SYMBOLS_KVM_ARCH(X)                                                               \
 	SYMBOLS_KVM_EXPORTS(X)                                                            \
+	SYMBOLS_KVM_ROOTS(X)                                                              \
 	SYMBOLS_MEMORY(X)                                                                 \
 	SYMBOLS_CHARGE(X)                                                                 \
 	SYMBOLS_MPOL(X)                                                                   \
@@ -288,10 +295,12 @@ void gmem_tdp_mmu_try_split_huge_pages(struct kvm *kvm, const struct kvm_memory_
 	CALL(kvm_tdp_mmu_try_split_huge_pages)(kvm, slot, start, end, level, false);
 }
 
+#if !GMEM_KVM_RELOAD_DROPS_ROOTS
 void gmem_mmu_free_obsolete_roots(struct kvm_vcpu *vcpu)
 {
 	CALL(kvm_mmu_free_obsolete_roots)(vcpu);
 }
+#endif
 
 #if GMEM_KVM_MAKE_PRIVATE
 int gmem_arch_prepare(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn, int max_order)

@@ -42,6 +42,12 @@
 /* kvm_mmu_invalidate_begin() is called kvm_mmu_invalidate_start(). */
 #define GMEM_KVM_INVALIDATE_START (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
 
+/*
+ * kvm_mmu_reload() drops page tables that are obsolete, so that a pre-fault that begins
+ * has none.
+ */
+#define GMEM_KVM_RELOAD_DROPS_ROOTS (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
+
 /* kvm_arch_gmem_invalidate_range() goes with each unmapping (SNP: a vCPU's VMSA). */
 #define GMEM_KVM_INVALIDATE_RANGE (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
 
