@@ -9,6 +9,7 @@
 #   SUITE-SERIES  bookworm-6.12, trixie-6.12, trixie-7.2, trixie-7.3: the newest of Debian's
 #                 suite, its security updates and backports included
 #   RELEASE       as in uname -r, "-amd64" may be left out
+#   tdx-SERIES    scripts/tdx-kernel's, a TDX host, of the version of trixie-SERIES
 #   intel         stock, for the emulated Intel host
 #   PATH          a directory with boot/vmlinuz-RELEASE and lib/modules/RELEASE
 #
@@ -20,6 +21,7 @@
 #   headers-RELEASE/         those to build modules with: usr/src/, usr/lib/linux-kbuild-*/
 #   source-VERSION/          Debian's linux-source, unpacked
 #   debug-VERSION-HASH/      the debug kernel: boot/, lib/modules/, build/
+#   tdx-VERSION-HASH/        the TDX host's, likewise
 #   selftests-VERSION-HASH/  the kernel's KVM selftests, static
 #   bochs-source-VERSION/    Bochs's source and firmware, as Debian has them
 #   bochs-VERSION-HASH/      Bochs, which emulates an Intel host
@@ -144,7 +146,7 @@ suite_to_build()
 	case $1 in
 	bookworm | trixie) echo "$1" ;;
 	"$cache"/headers-*+deb12*) echo bookworm ;;
-	"$cache"/headers-*+deb13*) echo trixie ;;
+	"$cache"/headers-*+deb13* | "$cache"/tdx-*+deb13*) echo trixie ;;
 	esac
 }
 
@@ -197,6 +199,9 @@ kernel_root()
 	case $1 in
 	debug)
 		dirname "$("$tree/scripts/debug-kernel")"
+		;;
+	tdx-[0-9]*)
+		dirname "$("$tree/scripts/tdx-kernel" "${1#tdx-}")"
 		;;
 	*/boot/vmlinuz-*)
 		realpath "${1%/boot/*}"

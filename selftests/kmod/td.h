@@ -59,7 +59,7 @@ static int add_pages_locked(struct kvm *kvm, struct gmem_test_add *req)
 }
 
 /* KVM_TDX_INIT_MEM_REGION: the locks of tdx_acquire_vm_state_locks(). Sleeps. */
-static int add_pages(struct kvm *kvm, struct gmem_test_add *req)
+static int td_add_pages(struct kvm *kvm, struct gmem_test_add *req)
 {
 	int ret;
 
@@ -78,7 +78,7 @@ static int add_pages(struct kvm *kvm, struct gmem_test_add *req)
 #else
 
 /* KVM has no TDX guests. */
-static int add_pages(struct kvm *kvm, struct gmem_test_add *req)
+static int td_add_pages(struct kvm *kvm, struct gmem_test_add *req)
 {
 	return -EOPNOTSUPP;
 }
@@ -96,7 +96,7 @@ static long add(void __user *arg)
 	kvm = vm_get(req.vm_fd);
 	if (IS_ERR(kvm))
 		return PTR_ERR(kvm);
-	ret = add_pages(kvm, &req);
+	ret = td_add_pages(kvm, &req);
 	kvm_put_kvm(kvm);
 	return copy_to_user(arg, &req, sizeof(req)) ? -EFAULT : ret;
 }
