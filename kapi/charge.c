@@ -39,7 +39,8 @@ void gmem_uncharge(struct page *first, kapi_u64 count)
 
 	folio_batch_init(&batch);
 	for (kapi_u64 i = 0; i < count; i++) {
-		if (folio_batch_add(&batch, gmem_folio_of(gmem_nth_page(first, i))) && i < count - 1)
+		if (folio_batch_add(&batch, gmem_folio_of(gmem_nth_page(first, i))) &&
+		    i < count - 1)
 			continue;
 		gmem_mem_cgroup_uncharge_folios(&batch);
 		folio_batch_reinit(&batch);

@@ -2,9 +2,9 @@
 /*
  * KVM_PRE_FAULT_MEMORY beside the deletion of a memslot (kvm.h). KVM of before 6.17
  * tries a page of such a memslot again and again, in the SRCU section that the deletion
- * waits for; a later one does that while page tables are obsolete. It looks for signals meanwhile, which is how we have it stop: by the flag
- * that says that there may be something to do before the task goes back to user space,
- * and without anything to do.
+ * waits for; a later one does that while page tables are obsolete. KVM looks for signals
+ * meanwhile, which is how we have it stop: by the flag that says that there may be
+ * something to do before the task goes back to user space, and without anything to do.
  *
  * A deletion from a default VM also makes all page tables obsolete. A vCPU drops its own
  * before it next runs, but, on 6.12, not before it pre-faults: that would be tried again for ever,

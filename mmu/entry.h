@@ -59,8 +59,8 @@ inline bool files_can_be_mappable()
 	return kapi_feature(KAPI_FEATURE_SHARED) && kapi_kvm_tdp_mmu();
 }
 
-/* Flags that a file of @kvm can be created with; all that there are without one. */
-std::uint64_t known_flags(struct kvm *kvm);
+/* Flags that a file can be created with. */
+std::uint64_t known_flags();
 
 } /* namespace gmem */
 

@@ -16,7 +16,7 @@
 namespace gmem
 {
 
-std::uint64_t known_flags(struct kvm *kvm)
+std::uint64_t known_flags()
 {
 	std::uint64_t flags = 0;
 
@@ -172,7 +172,7 @@ int gmem_kvm_check_extension(struct kvm *kvm, long extension)
 	case KVM_CAP_GUEST_MEMFD_FLAGS:
 		if (!kapi_feature(KAPI_FEATURE_BACKEND))
 			break;
-		return static_cast<int>(known_flags(kvm));
+		return static_cast<int>(known_flags());
 	case GMEM_CAP_MEMORY_ATTRIBUTES:
 		if (!files_can_be_mappable())
 			break;

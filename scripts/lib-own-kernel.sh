@@ -9,6 +9,7 @@ build_kernel()
 {
 	local source=$1 config=$2 suite=$3 suffix=$4 out=$5 release
 	local build=$out/build
+	# shellcheck disable=SC2154 # read_target of lib.sh, which who sources this has sourced
 	say "building a kernel by ${config##*/} of $target_version (minutes)"
 	mkdir "$build"
 	make=("$tree/scripts/in-chroot" "$suite" make -s -C "$source" "O=$build" "LOCALVERSION=$suffix")

@@ -183,7 +183,7 @@ static void test_success_writes_nothing(void)
 static void test_page_in_use(void)
 {
 	static const u64 places[] = { 0, 3, 511, 512, 1500, FILE_SIZE / PAGE_SIZE - 1 };
-	struct kvm_memory_attributes2 args, before;
+	struct kvm_memory_attributes2 args, before = {};
 	struct pin pin, later;
 	struct vm *vm;
 	char *p;

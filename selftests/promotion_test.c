@@ -100,8 +100,7 @@ static long promotions(int fd, long want)
 {
 	long done = 0;
 
-	AWAIT((done = gmem_counter(fd, "gmem_promotions")) >= want, "%ld promotions of %ld", done,
-	      want);
+	AWAIT((done = gmem_counter(fd, "gmem_promotions")) >= want, "not %ld promotions", want);
 	return done;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gmem.h"
 #include "guest.h"
 #include "kmod/gmem_test_abi.h"
@@ -229,7 +230,7 @@ static void test_nothing_becomes_huge(void)
 	MUST(guest_touch_write(&td.vm->vcpus[0], AT(103), 8, PAGE_SIZE, 512 - 103, 1));
 	MUST(guest_touch_write(&td.vm->vcpus[0], AT(0), 8, PAGE_SIZE, 3, 1));
 	small = mapped_small(&td);
-	sleep(3);
+	let_pass(3000000);
 	check_added(&td, 3, 100);
 	CHECK_EQ(mapped_small(&td), small);
 	CHECK_EQ(mapped_huge(&td), huge);

@@ -470,8 +470,8 @@ static void race(const struct maker *maker, int nr)
 	pins = take_times(maker, own_type, &making, &unloading);
 	MUST(module_load(GMEM_KO, ""));
 	/* By turns it is who unloads that comes later, or who makes. */
-	for (round = 0; round < nr ||
-			!over_at(begun, tally.unloaded && (tally.stayed || !pins)); round++) {
+	for (round = 0;
+	     round < nr || !over_at(begun, tally.unloaded && (tally.stayed || !pins)); round++) {
 		if (round % 2)
 			play_round(maker, unloader_delay(round, making), 0, own_type, &tally);
 		else

@@ -18,7 +18,8 @@ int gmem_call_by_page(struct kvm *kvm, kapi_u64 gfn, kapi_u64 pfn, void *src, in
 	int ret;
 
 	if (src && pins)
-		return by_page->callback(kvm, gfn, pfn, pins->pages[(src - pins->src) >> PAGE_SHIFT],
+		return by_page->callback(kvm, gfn, pfn,
+					 pins->pages[(src - pins->src) >> PAGE_SHIFT],
 					 by_page->opaque);
 	if (src && get_user_pages_fast_only((unsigned long)src, 1,
 					    by_page->writeback ? FOLL_WRITE : 0, &page) != 1)
