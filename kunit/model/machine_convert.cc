@@ -108,9 +108,11 @@ void Machine::convert(const Op &op)
 	const int ret = fake::convert(fake::file_at(real_[n].fd), pages.start, pages.end,
 				      to_private, &at);
 
+	/* The argument is read of a file that might convert. */
+	const int refusal = !file.mappable ? -ENOTTY : fake::fail_fired() ? -EFAULT : -EINVAL;
+
 	if (!possible)
-		return expect(ret == (file.mappable ? -EINVAL : -ENOTTY),
-			      "conversion of what does not convert");
+		return expect(ret == refusal, "conversion of what does not convert");
 	if (fake::fail_fired())
 		return expect(ret == -ENOMEM || ret == -EFAULT, "error of a failed conversion");
 	expect(ret == way.error, "conversion");
