@@ -23,6 +23,8 @@ build_kernel()
 	cp "$build/arch/x86/boot/bzImage" "$out/boot/vmlinuz-$release"
 	"${make[@]}" INSTALL_MOD_PATH="$out" modules_install
 	rm -f "$out/lib/modules/$release/build"
+	# Newer kernels name the folder there; it gets its own name by and by.
+	sed -i "s|$out/|${out%.new}/|" "$build/Makefile"
 	# Modules need the configuration, headers and symbol versions only.
 	find "$build" -name '*.o' ! -path '*/scripts/*' ! -path '*/tools/*' -delete
 }
