@@ -238,6 +238,30 @@ void tdx_keeps_what_was_added()
 	}
 }
 
+/* Nor where the page before it goes, for a pre-fault had mapped that one. */
+void tdx_keeps_what_was_added_beside_a_prefault()
+{
+	TdxVendor tdx;
+
+	fake::set_vendor(&tdx);
+	{
+		const Guest g{ 1024, fake::kTdxVm };
+		const auto populate = [&](std::uint64_t gfn, long n) {
+			return fake::populate(g.vm, gfn, world_user_memory(), n,
+					      TdxVendor::post_populate, &tdx);
+		};
+
+		EXPECT_EQ(populate(701, 1), 1);
+		tdx.finalized = true;
+		EXPECT_EQ(fake::prefault(g.vm, 700), 0);
+		tdx.calls.clear();
+		EXPECT_EQ(populate(700, 2), 1);
+		EXPECT_EQ(std::count(tdx.calls.begin(), tdx.calls.end(), TdxVendor::Call::Remove),
+			  1);
+		EXPECT_EQ(g.order(701), 0);
+	}
+}
+
 /* Nobody can have mapped what is new; what a pre-fault brought goes first, and alone. */
 void tdx_adds_new_pages_without_an_invalidation()
 {
@@ -274,4 +298,5 @@ void tdx_adds_new_pages_without_an_invalidation()
 GMEM_SUITE(vendors, CASE(snp_takes_a_run_by_one_call), CASE(snp_launches),
 	   CASE(a_hook_that_does_one_page), CASE(a_hook_that_does_nothing), CASE(a_hook_that_fails),
 	   CASE(a_page_that_stays_assigned), CASE(tdx_adds_in_one_pass),
-	   CASE(tdx_keeps_what_was_added), CASE(tdx_adds_new_pages_without_an_invalidation));
+	   CASE(tdx_keeps_what_was_added), CASE(tdx_keeps_what_was_added_beside_a_prefault),
+	   CASE(tdx_adds_new_pages_without_an_invalidation));
