@@ -9,6 +9,7 @@
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
 
+#include "compat/kvm.h"
 #include "kapi.h"
 #include "slots.h"
 #include "symbols.h"
@@ -130,8 +131,13 @@ void *kapi_region_pending(struct kvm *kvm)
 
 /* ---- memslots on mappable files ---------------------------------------------------- */
 
-/* A flag of the kernel's own (from bit 16 on), and the one that 7.0 has for it. */
-#define SLOT_ONLY BIT(17)
+/*
+ * Flags of the kernel's own, which begin at bit 16. KVM that knows such memslots has a flag
+ * for them, and sets that for the stock backend's, too: what is counted has one of ours.
+ */
+#define SLOT_COUNTED BIT(18)
+#define SLOT_MARKS (SLOT_COUNTED | GMEM_KVM_SLOT_GMEM_ONLY)
+static_assert(!(SLOT_COUNTED & (KVM_MEMSLOT_INVALID | GMEM_KVM_SLOT_GMEM_ONLY)));
 
 static atomic_t slots_only;
 
@@ -144,19 +150,19 @@ void kapi_slot_mark_only(struct kvm_memory_slot *slot)
 {
 	__module_get(THIS_MODULE);
 	atomic_inc(&slots_only);
-	slot->flags |= SLOT_ONLY;
+	slot->flags |= SLOT_MARKS;
 }
 
 void kapi_slot_unmark_only(struct kvm_memory_slot *slot)
 {
-	if (!(slot->flags & SLOT_ONLY))
+	if (!(slot->flags & SLOT_COUNTED))
 		return;
-	slot->flags &= ~SLOT_ONLY;
+	slot->flags &= ~SLOT_MARKS;
 	atomic_dec(&slots_only);
 	module_put(THIS_MODULE);
 }
 
 bool kapi_slot_only(const struct kvm_memory_slot *slot)
 {
-	return slot && slot->flags & SLOT_ONLY;
+	return slot && slot->flags & SLOT_COUNTED;
 }

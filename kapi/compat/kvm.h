@@ -30,11 +30,17 @@
  * (KVM_MEMSLOT_GMEM_ONLY). kvm_gmem_get_pfn() is called for shared gfns of theirs, too.
  */
 #define GMEM_KVM_SHARED_SLOTS (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
+#if GMEM_KVM_SHARED_SLOTS
+#define GMEM_KVM_SLOT_GMEM_ONLY KVM_MEMSLOT_GMEM_ONLY
+#else
+#define GMEM_KVM_SLOT_GMEM_ONLY 0
+#endif
 
 /* "KVM: guest_memfd: GUP source pages prior to populating guest memory". */
 #define GMEM_KVM_POPULATE_PAGES (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
 
-/* "KVM: guest_memfd: Treat memslot binding offset+size as unsigned values"; an overlap of
+/*
+ * "KVM: guest_memfd: Treat memslot binding offset+size as unsigned values"; an overlap of
  * bindings is -EEXIST then.
  */
 #define GMEM_KVM_UNSIGNED_OFFSET (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
@@ -54,7 +60,8 @@
 /* kvm_set_memory_region() and gfn_to_memslot() are not exported to modules like this one. */
 #define GMEM_KVM_EXPORTS_LESS (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
 
-/* kvm_arch_gmem_make_private() and _reclaim(), by frames, are what _prepare() and
+/*
+ * kvm_arch_gmem_make_private() and _reclaim(), by frames, are what _prepare() and
  * _invalidate() were.
  */
 #define GMEM_KVM_MAKE_PRIVATE (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0))
