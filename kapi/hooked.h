@@ -83,6 +83,7 @@
 	  (struct kvm *, const struct kvm_memory_slot *, gfn_t, int, bool))
 #endif
 
+/* CALLBACKS: the types of functions that are arguments of the others. */
 #if GMEM_KVM_POPULATE_PAGES
 #define HOOKED_POPULATE(X)                                                                \
 	X(KAPI_ENTRY_POPULATE, kvm_gmem_populate, long,                                   \
@@ -94,7 +95,6 @@
 #define HOOKED_POPULATE(X)                                                                \
 	X(KAPI_ENTRY_POPULATE, kvm_gmem_populate, long,                                   \
 	  (struct kvm *, gfn_t, void *, long, kvm_gmem_populate_cb, void *))
-/* Types of functions that are arguments above. */
 #define CALLBACKS(X)                                                                      \
 	X(kvm_gmem_populate_cb, int,                                                      \
 	  (struct kvm *, gfn_t, kvm_pfn_t, void *, int, void *))

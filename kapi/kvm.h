@@ -292,9 +292,8 @@ struct kapi_pins {
 
 /*
  * Pins up to @count pages from user address @src on and faults them in, @write for
- * writing. Returns
- * how many, at least one, or -EFAULT. Takes mmap_lock: call it with none of our
- * locks held. Sleeps.
+ * writing. Returns how many, at least one, or -EFAULT. Takes mmap_lock: call it with
+ * none of our locks held. Sleeps.
  */
 int kapi_pins_take(struct kapi_pins *pins, void *src, kapi_u64 count, bool write);
 void kapi_pins_drop(struct kapi_pins *pins);
@@ -307,10 +306,7 @@ int kapi_populate_call(kapi_populate_cb cb, struct kvm *kvm, kapi_u64 gfn, kapi_
 
 /* ---- the bodies of the functions taken over (kapi/stock.c) ------------------------- */
 
-/*
- * Whether this KVM binds a memslot by the two functions of the next, and not by
- * kapi_stock_bind().
- */
+/* Whether this KVM prepares and commits a memslot, and does not bind it at once. */
 bool kapi_binds_in_steps(void);
 int kapi_stock_prepare_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigned int fd,
 			    kapi_u64 offset);
