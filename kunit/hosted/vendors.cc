@@ -172,6 +172,12 @@ void a_page_that_stays_assigned()
 	kapi_page_put(lost);
 }
 
+/* KVM_TDX_INIT_MEM_REGION of @n pages: how many were added, or an error. */
+long add_pages(const Guest &g, TdxVendor &tdx, std::uint64_t gfn, long n)
+{
+	return fake::populate(g.vm, gfn, world_user_memory(), n, TdxVendor::post_populate, &tdx);
+}
+
 void tdx_adds_in_one_pass()
 {
 	TdxVendor tdx;
@@ -181,17 +187,13 @@ void tdx_adds_in_one_pass()
 		const Guest g{ 1024, fake::kTdxVm };
 		unsigned order;
 
-		EXPECT_EQ(fake::populate(g.vm, 600, world_user_memory(), 2,
-					 TdxVendor::post_populate, &tdx),
-			  2);
+		EXPECT_EQ(add_pages(g, tdx, 600, 2), 2);
 		/* Added, and at once extended, page by page. */
 		EXPECT_EQ(tdx.calls.size(), 34u);
 		for (unsigned i = 0; i < tdx.calls.size(); i++)
 			EXPECT(tdx.calls[i] ==
 			       (i % 17 ? TdxVendor::Call::Extend : TdxVendor::Call::Add));
-		EXPECT_EQ(fake::populate(g.vm, 601, world_user_memory(), 1,
-					 TdxVendor::post_populate, &tdx),
-			  -EEXIST);
+		EXPECT_EQ(add_pages(g, tdx, 601, 1), -EEXIST);
 		/* What nobody has added does not get in before the end. */
 		EXPECT_EQ(fake::fault(g.vm, 700), -EAGAIN);
 		tdx.finalized = true;
@@ -219,16 +221,11 @@ void tdx_keeps_what_was_added()
 	fake::set_vendor(&tdx);
 	{
 		const Guest g{ 1024, fake::kTdxVm };
-		const auto populate = [&](std::uint64_t gfn, long n) {
-			return fake::populate(g.vm, gfn, world_user_memory(), n,
-					      TdxVendor::post_populate, &tdx);
-		};
-
-		EXPECT_EQ(populate(600, 2), 2);
+		EXPECT_EQ(add_pages(g, tdx, 600, 2), 2);
 		tdx.calls.clear();
-		EXPECT_EQ(populate(600, 2), -EEXIST);
+		EXPECT_EQ(add_pages(g, tdx, 600, 2), -EEXIST);
 		EXPECT(tdx.calls.empty());
-		EXPECT_EQ(populate(598, 5), 2);
+		EXPECT_EQ(add_pages(g, tdx, 598, 5), 2);
 		EXPECT_EQ(std::count(tdx.calls.begin(), tdx.calls.end(), TdxVendor::Call::Remove),
 			  0);
 		for (std::uint64_t i = 598; i < 602; i++) {
@@ -246,16 +243,11 @@ void tdx_keeps_what_was_added_beside_a_prefault()
 	fake::set_vendor(&tdx);
 	{
 		const Guest g{ 1024, fake::kTdxVm };
-		const auto populate = [&](std::uint64_t gfn, long n) {
-			return fake::populate(g.vm, gfn, world_user_memory(), n,
-					      TdxVendor::post_populate, &tdx);
-		};
-
-		EXPECT_EQ(populate(701, 1), 1);
+		EXPECT_EQ(add_pages(g, tdx, 701, 1), 1);
 		tdx.finalized = true;
 		EXPECT_EQ(fake::prefault(g.vm, 700), 0);
 		tdx.calls.clear();
-		EXPECT_EQ(populate(700, 2), 1);
+		EXPECT_EQ(add_pages(g, tdx, 700, 2), 1);
 		EXPECT_EQ(std::count(tdx.calls.begin(), tdx.calls.end(), TdxVendor::Call::Remove),
 			  1);
 		EXPECT_EQ(g.order(701), 0);
@@ -270,22 +262,18 @@ void tdx_adds_new_pages_without_an_invalidation()
 	fake::set_vendor(&tdx);
 	{
 		const Guest g{ 1024, fake::kTdxVm };
-		const auto add = [&](std::uint64_t gfn) {
-			return fake::populate(g.vm, gfn, world_user_memory(), 1,
-					      TdxVendor::post_populate, &tdx);
-		};
 		fake::MmuCalls before = fake::mmu_calls();
 
 		for (std::uint64_t gfn = 600; gfn < 604; gfn++)
-			EXPECT_EQ(add(gfn), 1);
-		EXPECT_EQ(add(600), -EEXIST);
+			EXPECT_EQ(add_pages(g, tdx, gfn, 1), 1);
+		EXPECT_EQ(add_pages(g, tdx, 600, 1), -EEXIST);
 		EXPECT_EQ(fake::mmu_calls().begins, before.begins);
 		EXPECT_EQ(fake::mmu_calls().unmaps, before.unmaps);
 		EXPECT_EQ(fake::mmu_calls().ends, before.ends);
 		tdx.finalized = true;
 		EXPECT_EQ(fake::prefault(g.vm, 700), 0);
 		before = fake::mmu_calls();
-		EXPECT_EQ(add(700), 1);
+		EXPECT_EQ(add_pages(g, tdx, 700, 1), 1);
 		EXPECT_EQ(fake::mmu_calls().begins, before.begins + 1);
 		EXPECT_EQ(fake::mmu_calls().ends, before.ends + 1);
 		EXPECT_EQ(fake::mmu_calls().unmap_start, 700u);

@@ -134,9 +134,7 @@ static long get(void __user *arg)
 	long ret;
 	int idx;
 
-	if (copy_from_user(&req, arg, sizeof(req)))
-		return -EFAULT;
-	kvm = vm_get(req.vm_fd);
+	kvm = vm_asked_for(&req, sizeof(req), &req.vm_fd, arg);
 	if (IS_ERR(kvm))
 		return PTR_ERR(kvm);
 	idx = srcu_read_lock(&kvm->srcu);
@@ -154,9 +152,7 @@ static long populate(void __user *arg)
 	struct kvm *kvm;
 	long ret;
 
-	if (copy_from_user(&req, arg, sizeof(req)))
-		return -EFAULT;
-	kvm = vm_get(req.vm_fd);
+	kvm = vm_asked_for(&req, sizeof(req), &req.vm_fd, arg);
 	if (IS_ERR(kvm))
 		return PTR_ERR(kvm);
 	mutex_lock(&kvm->slots_lock);

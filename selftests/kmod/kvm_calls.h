@@ -90,6 +90,12 @@ static struct kvm *vm_get(unsigned int fd)
 	return kvm;
 }
 
+/* The same of the request at @arg, which is read into @req; in that the descriptor is @vm_fd. */
+static struct kvm *vm_asked_for(void *req, size_t size, const __u32 *vm_fd, const void __user *arg)
+{
+	return copy_from_user(req, arg, size) ? ERR_PTR(-EFAULT) : vm_get(*vm_fd);
+}
+
 /* A frame, with a reference to its page if it has one that KVM counts. */
 struct kvm_frame {
 	kvm_pfn_t pfn;

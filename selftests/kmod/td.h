@@ -91,9 +91,7 @@ static long add(void __user *arg)
 	struct kvm *kvm;
 	long ret;
 
-	if (copy_from_user(&req, arg, sizeof(req)))
-		return -EFAULT;
-	kvm = vm_get(req.vm_fd);
+	kvm = vm_asked_for(&req, sizeof(req), &req.vm_fd, arg);
 	if (IS_ERR(kvm))
 		return PTR_ERR(kvm);
 	ret = td_add_pages(kvm, &req);
@@ -106,9 +104,7 @@ static long exchange_type(void __user *arg)
 	struct gmem_test_vm_type req;
 	struct kvm *kvm;
 
-	if (copy_from_user(&req, arg, sizeof(req)))
-		return -EFAULT;
-	kvm = vm_get(req.vm_fd);
+	kvm = vm_asked_for(&req, sizeof(req), &req.vm_fd, arg);
 	if (IS_ERR(kvm))
 		return PTR_ERR(kvm);
 	req.type = xchg(&kvm->arch.vm_type, req.type);
