@@ -243,7 +243,7 @@ void kapi_fault_end(struct kapi_fault *fault);
 /* For the fault that the current task is in; nothing if it is in none. */
 void kapi_fault_note(kapi_u64 gfn, int error);
 
-/* ---- pre-faulting beside deletion of a memslot (kapi/prefault.c) ----------------------- */
+/* ---- requests for memslots, and what they keep away (kapi/requests.c) ---------------------- */
 
 /* A task that is pre-faulting, on its stack. */
 struct kapi_prefault {
@@ -251,21 +251,26 @@ struct kapi_prefault {
 };
 
 /*
- * False, and no end() is due: memslots of the VM of @vcpu, which is the current task's,
- * are being deleted, or the vCPU had page tables of before a deletion. Sleeps.
+ * False, and no end() is due: a request for a memslot of the VM of @vcpu, which is the
+ * current task's, is served, or the vCPU had page tables of before one. Sleeps.
  */
 bool kapi_prefault_begin(struct kapi_prefault *prefault, struct kvm_vcpu *vcpu);
-/* True: it was told to stop, for a deletion and for nothing else. */
+/* True: it was told to stop, for a request and for nothing else. */
 bool kapi_prefault_end(struct kapi_prefault *prefault);
 
-/* A request that may delete or move a memslot, on the stack of who serves it. */
-struct kapi_deletion {
-	unsigned long opaque[3];
+/* A request that may make, move or delete a memslot, on the stack of the task that serves it. */
+struct kapi_slot_request {
+	unsigned long opaque[5];
 };
 
 /* No task is pre-faulting memory of @kvm for long, until the end. */
-void kapi_deletion_begin(struct kapi_deletion *deletion, struct kvm *kvm);
-void kapi_deletion_end(struct kapi_deletion *deletion);
+void kapi_slot_request_begin(struct kapi_slot_request *request, struct kvm *kvm);
+/*
+ * Nothing is mapped at the gfns, until the end of the request for a memslot of @kvm that
+ * the current task serves. Does nothing without one. slots_lock held.
+ */
+void kapi_slot_request_keep_unmapped(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
+void kapi_slot_request_end(struct kapi_slot_request *request);
 
 /* ---- KVM's arch hooks for confidential memory (kapi/kvm.c) ----------------------- */
 

@@ -216,6 +216,7 @@ Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm
 	if (file.inode().store().kind().mappable)
 		kapi_slot_mark_only(slot);
 	binding.release();
+	kapi_slot_request_keep_unmapped(kvm, map.gfns().start.value, map.gfns().end.value);
 	return Status{};
 }
 

@@ -33,27 +33,6 @@ unsigned mapping_order(GfnRange hole, std::uint64_t addr, Gfn gfn)
 	return alike && hole.covers(block_around(gfn, kRunOrder)) ? kRunOrder : 0;
 }
 
-/*
- * As long as it lives, no memory is mapped at @gfns. A vCPU that found no memslot there
- * may still be on its way to say so in the page tables, and must not come upon a mapping
- * of what is there now: KVM of 7.x warns of that, and splits a huge one. KVM has waited
- * for such vCPUs when a request for a memslot is done. Pre-faulting would wait for us in
- * turn: nobody does that meanwhile (kapi_deletion_begin()).
- */
-class Unmapped {
-    public:
-	Unmapped(struct kvm *kvm, GfnRange gfns) : kvm_(kvm)
-	{
-		kapi_mmu_begin(kvm, gfns.start.value, gfns.end.value);
-	}
-	~Unmapped() { kapi_mmu_end(kvm_); }
-	Unmapped(const Unmapped &) = delete;
-	Unmapped &operator=(const Unmapped &) = delete;
-
-    private:
-	struct kvm *const kvm_;
-};
-
 bool placeable(const struct kapi_region &region)
 {
 	return (region.gpa | region.size) % kPageSize == 0 &&
@@ -148,14 +127,11 @@ Status set_hole(struct kvm *kvm, const struct kapi_region &region)
 	if (old)
 		kapi_slot_mark_hole(old, false);
 
-	const Gfn start{ region.gpa >> kPageShift };
-	Status status;
+	const std::uint64_t start = region.gpa >> kPageShift;
 
-	{
-		const Unmapped unmapped{ kvm, { start, start + (region.size >> kPageShift) } };
+	kapi_slot_request_keep_unmapped(kvm, start, start + (region.size >> kPageShift));
 
-		status = Status{ kapi_region_set(kvm, &as_readonly) };
-	}
+	const Status status{ kapi_region_set(kvm, &as_readonly) };
 
 	/* After a failure this is the old one. */
 	if (old || status.ok())

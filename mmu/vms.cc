@@ -31,16 +31,19 @@ std::uint64_t known_flags()
 namespace
 {
 
-/* While a memslot may be deleted or moved no vCPU waits for that with SRCU held. */
-class Deletion {
+/*
+ * While a memslot may be made, deleted or moved no vCPU waits for that with SRCU held, and
+ * none maps what is made.
+ */
+class SlotRequest {
     public:
-	explicit Deletion(struct kvm *kvm) { kapi_deletion_begin(&deletion_, kvm); }
-	~Deletion() { kapi_deletion_end(&deletion_); }
-	Deletion(const Deletion &) = delete;
-	Deletion &operator=(const Deletion &) = delete;
+	explicit SlotRequest(struct kvm *kvm) { kapi_slot_request_begin(&request_, kvm); }
+	~SlotRequest() { kapi_slot_request_end(&request_); }
+	SlotRequest(const SlotRequest &) = delete;
+	SlotRequest &operator=(const SlotRequest &) = delete;
 
     private:
-	kapi_deletion deletion_{};
+	kapi_slot_request request_{};
 };
 
 /*
@@ -206,7 +209,7 @@ long gmem_kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		return stock();
 	if (kapi_region_read(&region, ioctl, arg) == 0) {
 		/* KVM reads the request again: whether it takes a memslot away shows then. */
-		const Deletion deletion{ kvm };
+		const SlotRequest request{ kvm };
 		const long ret = serve_region(kvm, ioctl, arg, region);
 
 		return ret == -ENOTTY ? stock() : ret;

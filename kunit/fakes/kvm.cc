@@ -90,9 +90,11 @@ int slot_add(struct kvm *kvm, std::uint64_t gfn, std::uint64_t npages, int fd,
 	     std::uint64_t offset_pages, struct kvm_memory_slot **out)
 {
 	std::unique_ptr<kvm_memory_slot> slot = slot_make(kvm, gfn, npages);
+	kapi_slot_request request{};
 	int ret = 0;
 
 	*out = nullptr;
+	kapi_slot_request_begin(&request, kvm);
 	kvm->slots_lock.lock();
 	for (const auto &other : kvm->slots) {
 		if (gfn < other->base_gfn + other->npages && other->base_gfn < gfn + npages)
@@ -100,6 +102,9 @@ int slot_add(struct kvm *kvm, std::uint64_t gfn, std::uint64_t npages, int fd,
 	}
 	if (!ret)
 		ret = bind(kvm, slot.get(), fd, offset_pages << 12);
+	/* A vCPU may be late to say that there is none. */
+	if (!ret && kapi_slot_file(slot.get()) && !covered(kvm, gfn, npages))
+		bug("a memslot comes, and other vCPUs may map it already");
 	if (!ret) {
 		const std::unique_lock guard{ kvm->slots_mutex };
 
@@ -107,6 +112,7 @@ int slot_add(struct kvm *kvm, std::uint64_t gfn, std::uint64_t npages, int fd,
 		kvm->slots.push_back(std::move(slot));
 	}
 	kvm->slots_lock.unlock();
+	kapi_slot_request_end(&request);
 	return_to_user();
 	check_shares();
 	return ret;

@@ -66,11 +66,17 @@ struct Held {
 	std::uint64_t since; /* of the clock */
 };
 
+struct SlotRequest {
+	struct kvm *kvm;
+	unsigned unmapped; /* ranges */
+};
+
 struct Task {
 	std::vector<Held> held;
 	/* What the kernel does on the way back to user space, as final fput(). */
 	std::vector<std::function<void()>> work;
 	bool page_faults_off = false;
+	SlotRequest slot_request{}; /* that it serves */
 	kapi_fault *fault = nullptr; /* that it is in */
 	std::function<int()> fault_body; /* set_fault_body() */
 	long module_refs = 0; /* of its calls */

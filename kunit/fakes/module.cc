@@ -9,6 +9,7 @@
 #include <atomic>
 #include <mutex>
 #include <set>
+#include <utility>
 
 #include "kunit/fakes/fakes.h"
 #include "kunit/fakes/kvm.h"
@@ -26,8 +27,8 @@ std::atomic<unsigned> features{ kAll };
 std::atomic<bool> tdp_mmu{ true }, going;
 std::atomic<long> refs, only_slots, taken;
 
-std::mutex deletions_mutex;
-std::multiset<struct kvm *> deletions;
+std::mutex requests_mutex;
+std::multiset<struct kvm *> requests;
 
 } /* namespace */
 
@@ -160,9 +161,9 @@ void kapi_fault_note(kapi_u64 gfn, int error)
 
 bool kapi_prefault_begin(struct kapi_prefault *, struct kvm_vcpu *vcpu)
 {
-	const std::lock_guard guard{ deletions_mutex };
+	const std::lock_guard guard{ requests_mutex };
 
-	return deletions.count(vcpu->kvm) == 0;
+	return requests.count(vcpu->kvm) == 0;
 }
 
 bool kapi_prefault_end(struct kapi_prefault *)
@@ -170,18 +171,33 @@ bool kapi_prefault_end(struct kapi_prefault *)
 	return stock().prefault_stopped;
 }
 
-void kapi_deletion_begin(struct kapi_deletion *, struct kvm *kvm)
+void kapi_slot_request_begin(struct kapi_slot_request *, struct kvm *kvm)
 {
-	const std::lock_guard guard{ deletions_mutex };
+	const std::lock_guard guard{ requests_mutex };
 
-	deletions.insert(kvm);
+	if (current().slot_request.kvm)
+		bug("a task serves two requests for memslots");
+	current().slot_request = { kvm, 0 };
+	requests.insert(kvm);
 }
 
-void kapi_deletion_end(struct kapi_deletion *deletion)
+void kapi_slot_request_keep_unmapped(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 {
-	(void)deletion;
-	const std::lock_guard guard{ deletions_mutex };
+	if (current().slot_request.kvm != kvm)
+		return;
+	kapi_kvm_assert_slots_lock(kvm);
+	kapi_mmu_begin(kvm, start, end);
+	current().slot_request.unmapped++;
+}
 
-	/* Requests of one VM do not differ here. */
-	deletions.erase(deletions.begin());
+void kapi_slot_request_end(struct kapi_slot_request *)
+{
+	const SlotRequest request = std::exchange(current().slot_request, {});
+
+	for (unsigned i = 0; i < request.unmapped; i++)
+		kapi_mmu_end(request.kvm);
+
+	const std::lock_guard guard{ requests_mutex };
+
+	requests.erase(requests.find(request.kvm));
 }

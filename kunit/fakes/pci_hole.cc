@@ -96,6 +96,8 @@ int make_with_gmem(struct kvm *kvm, unsigned id, std::unique_ptr<kvm_memory_slot
 	}
 	if (!slot->has_gmem)
 		bug("a pending memslot has not got its file");
+	if (!covered(kvm, slot->base_gfn, slot->npages))
+		bug("a memslot comes, and other vCPUs may map it already");
 	{
 		const std::lock_guard guard{ mutex };
 

@@ -302,19 +302,19 @@ void a_fault_that_was_too_early_is_tried_again()
 	EXPECT_EQ(gmem_kvm_page_fault(&vcpu, 5 << 12, 2, nullptr, 0), 1);
 }
 
-void prefaulting_stops_for_a_deletion()
+void prefaulting_stops_for_a_request()
 {
 	Only only;
 	struct kvm_vcpu vcpu {
 		only.g.vm
 	};
-	kapi_deletion deletion{};
+	kapi_slot_request request{};
 	const unsigned long before = fake::stock().pre_fault;
 
-	kapi_deletion_begin(&deletion, only.g.vm);
+	kapi_slot_request_begin(&request, only.g.vm);
 	EXPECT_EQ(gmem_kvm_pre_fault(&vcpu, nullptr), -EAGAIN);
 	EXPECT_EQ(fake::stock().pre_fault, before);
-	kapi_deletion_end(&deletion);
+	kapi_slot_request_end(&request);
 	EXPECT_EQ(gmem_kvm_pre_fault(&vcpu, nullptr), 0);
 	/* It was under way: what KVM takes for a signal was none. */
 	fake::stock().prefault_stopped = true;
@@ -338,4 +338,4 @@ GMEM_SUITE(boundary, CASE(a_dying_file_is_not_user_memory),
 	   CASE(shadow_pages_are_not_filled_ahead), CASE(pages_for_kvm_itself),
 	   CASE(a_nested_guests_fault_is_told_by_what_it_missed),
 	   CASE(a_nested_guests_accesses_are_shared),
-	   CASE(a_fault_that_was_too_early_is_tried_again), CASE(prefaulting_stops_for_a_deletion));
+	   CASE(a_fault_that_was_too_early_is_tried_again), CASE(prefaulting_stops_for_a_request));

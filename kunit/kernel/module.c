@@ -53,11 +53,15 @@ bool kapi_prefault_end(struct kapi_prefault *prefault)
 	return false;
 }
 
-void kapi_deletion_begin(struct kapi_deletion *deletion, struct kvm *kvm)
+void kapi_slot_request_begin(struct kapi_slot_request *request, struct kvm *kvm)
 {
 }
 
-void kapi_deletion_end(struct kapi_deletion *deletion)
+void kapi_slot_request_keep_unmapped(struct kvm *kvm, u64 start, u64 end)
+{
+}
+
+void kapi_slot_request_end(struct kapi_slot_request *request)
 {
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_PRE_FAULT_MEMORY beside the deletion of a memslot (kvm.h). KVM of before 6.17
+ * What is kept away while a request for a memslot is served (kvm.h).
+ *
+ * KVM_PRE_FAULT_MEMORY, of any memory of the VM. KVM of before 6.17
  * tries a page of such a memslot again and again, in the SRCU section that the deletion
  * waits for; a later one does that while page tables are obsolete. KVM looks for signals
  * meanwhile, which is how we have it stop: by the flag that says that there may be
@@ -10,6 +12,11 @@
  * before it next runs, but, on 6.12, not before it pre-faults: that would be tried again for ever,
  * with no deletion under way that could have it stop. We drop them in its place. Such a
  * call comes here whosever the VM is, so it ends at once: it must not keep the module.
+ *
+ * Mappings of the memslot that is made. A vCPU that found no memslot there may still be on
+ * its way to say so in the page tables, and must not come upon a mapping of what is there
+ * now: KVM of 7.x warns of that, and splits a huge one. KVM has waited for such vCPUs when
+ * the request is done.
  */
 #include <linux/kvm_host.h>
 #include <linux/list.h>
@@ -27,29 +34,32 @@ struct prefault {
 	bool stopped;
 };
 
-struct deletion {
+struct request {
 	struct list_head link;
 	struct kvm *kvm;
+	struct task_struct *task;
+	unsigned long unmapped; /* invalidations that it has begun */
 };
 
 static_assert(sizeof(struct prefault) == sizeof(struct kapi_prefault));
-static_assert(sizeof(struct deletion) == sizeof(struct kapi_deletion));
+static_assert(sizeof(struct request) == sizeof(struct kapi_slot_request));
 
 static LIST_HEAD(prefaults);
-static LIST_HEAD(deletions);
+static LIST_HEAD(requests);
 static DEFINE_SPINLOCK(lock); /* of both */
 
-static bool being_deleted_from(const struct kvm *kvm)
+/* One for a memslot of @kvm; of @task, if it is not NULL. */
+static struct request *request_for(const struct kvm *kvm, const struct task_struct *task)
 {
-	const struct deletion *deletion;
+	struct request *request;
 
 	lockdep_assert_held(&lock);
-	list_for_each_entry(deletion, &deletions, link) {
+	list_for_each_entry(request, &requests, link) {
 		/* cppcheck-suppress uninitvar */
-		if (deletion->kvm == kvm)
-			return true;
+		if (request->kvm == kvm && (!task || request->task == task))
+			return request;
 	}
-	return false;
+	return NULL;
 }
 
 bool kapi_prefault_begin(struct kapi_prefault *p, struct kvm_vcpu *vcpu)
@@ -62,7 +72,7 @@ bool kapi_prefault_begin(struct kapi_prefault *p, struct kvm_vcpu *vcpu)
 	prefault->task = current;
 	prefault->stopped = false;
 	spin_lock(&lock);
-	begun = !being_deleted_from(kvm);
+	begun = !request_for(kvm, NULL);
 	if (begun)
 		list_add(&prefault->link, &prefaults);
 	spin_unlock(&lock);
@@ -86,14 +96,16 @@ bool kapi_prefault_end(struct kapi_prefault *p)
 	return prefault->stopped && !task_sigpending(current);
 }
 
-void kapi_deletion_begin(struct kapi_deletion *d, struct kvm *kvm)
+void kapi_slot_request_begin(struct kapi_slot_request *r, struct kvm *kvm)
 {
-	struct deletion *const deletion = (struct deletion *)d;
+	struct request *const request = (struct request *)r;
 	struct prefault *prefault;
 
-	deletion->kvm = kvm;
+	request->kvm = kvm;
+	request->task = current;
+	request->unmapped = 0;
 	spin_lock(&lock);
-	list_add(&deletion->link, &deletions);
+	list_add(&request->link, &requests);
 	list_for_each_entry(prefault, &prefaults, link) {
 		/* cppcheck-suppress uninitvar */
 		if (prefault->kvm == kvm) {
@@ -104,9 +116,29 @@ void kapi_deletion_begin(struct kapi_deletion *d, struct kvm *kvm)
 	spin_unlock(&lock);
 }
 
-void kapi_deletion_end(struct kapi_deletion *d)
+void kapi_slot_request_keep_unmapped(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 {
+	struct request *request;
+
 	spin_lock(&lock);
-	list_del(&((struct deletion *)d)->link);
+	request = request_for(kvm, current);
+	spin_unlock(&lock);
+	/* None: nobody has hooked who asks. It is on our stack, so it stays. */
+	if (!request)
+		return;
+	kapi_mmu_begin(kvm, start, end);
+	request->unmapped++;
+}
+
+void kapi_slot_request_end(struct kapi_slot_request *r)
+{
+	struct request *const request = (struct request *)r;
+
+	while (request->unmapped) {
+		kapi_mmu_end(request->kvm);
+		request->unmapped--;
+	}
+	spin_lock(&lock);
+	list_del(&request->link);
 	spin_unlock(&lock);
 }
