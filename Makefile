@@ -2,13 +2,16 @@
 # gmem. `make` builds gmem.ko for the running kernel, for KDIR=<headers>, or for one of
 # Debian's kernels by its name, KREL=trixie-7.3 (scripts/lib.sh lists the names); `make
 # help` lists the rest. What needs packages, kernels or a test VM calls scripts/deps
-# first, which does nothing when nothing is missing.
+# first, which does nothing when nothing is missing. V=1 shows the commands.
 
 KREL =
 KDIR ?= /lib/modules/$(shell uname -r)/build
 RELEASE = $(shell cat $(KDIR)/include/config/kernel.release)
 BUILD = $(CURDIR)/build/$(RELEASE)
-ROOMS := gmem mmu arch kapi include kunit view selftests/kmod
+# n: without what is for tests only, from a tree that need not have it.
+GMEM_TESTS = y
+ROOMS := gmem mmu arch kapi include view $(if $(filter y,$(GMEM_TESTS)),kunit selftests/kmod)
+Q := $(if $(V),,@)
 # kvm.ko of the kernel, where it is not among this machine's modules; or none.
 KVM_KO =
 
@@ -21,11 +24,13 @@ else
 		echo "$(KDIR): no kernel headers there, set KDIR=<headers>" >&2; exit 1; }
 	@mkdir -p $(BUILD)
 	@scripts/check-build $(KDIR) $(RELEASE) $(BUILD) $(KVM_KO)
-	@cp -rsf $(addprefix $(CURDIR)/,$(ROOMS)) $(CURDIR)/Kbuild $(BUILD)/
+	@cp -rsf $(addprefix $(CURDIR)/,$(ROOMS)) $(CURDIR)/Kbuild $(CURDIR)/VERSION $(BUILD)/
 	@find $(BUILD) -xtype l -delete
+ifeq ($(GMEM_TESTS),y)
 	@sed -n '/^```c$$/,/^```$$/{/^```/!p}' docs/consumers.md >$(BUILD)/kmod/gmem_example.new
 	@cd $(BUILD)/kmod && { cmp -s gmem_example.new gmem_example.c || cp gmem_example.new gmem_example.c; }
-	scripts/in-chroot $(KDIR) $(MAKE) -C $(KDIR) M=$(BUILD) modules
+endif
+	$(Q)scripts/in-chroot $(KDIR) $(MAKE) --no-print-directory -C $(KDIR) M=$(BUILD) GMEM_TESTS=$(GMEM_TESTS) modules
 endif
 
 load: module ## insmod gmem.ko on this host (ARGS="backend=stock huge=never ...")
@@ -38,8 +43,10 @@ unload: ## rmmod it
 selftests: ## our own test programs, as build/selftests/*
 	@$(MAKE) --no-print-directory -C selftests
 
-demo: deps selftests ## boot a stock kernel, or KREL, load gmem.ko, run a VM on it
-	scripts/vm $(if $(filter intel,$(KREL)),--cpu intel,--kernel $(or $(KREL),stock)) \
+demo: deps ## boot a stock kernel, or KREL, load gmem.ko, run a VM on it
+	@echo "building the programs, booting, loading gmem.ko ..."
+	$(Q)$(MAKE) $(if $(V),,-s) --no-print-directory -C selftests
+	$(Q)scripts/vm $(if $(filter intel,$(KREL)),--cpu intel,--kernel $(or $(KREL),stock)) \
 		--module --add build/selftests/demo -- /add/demo
 
 test: deps ## everything that takes minutes; ends in "N passed, N failed"
@@ -47,6 +54,9 @@ test: deps ## everything that takes minutes; ends in "N passed, N failed"
 
 test-long: deps ## the rest: hours
 	@scripts/test --long
+
+deb: ## packages for Debian: gmem-dkms and gmem-tools, as build/deb/*.deb
+	@scripts/deb
 
 bench: deps ## ours against the stock backend, on one kernel in one boot
 	@scripts/bench
@@ -68,4 +78,4 @@ help: ## this list
 
 -include kunit/Makefile tools/Makefile
 
-.PHONY: module load unload selftests demo test test-long bench lint kernels deps clean help
+.PHONY: module load unload selftests demo test test-long deb bench lint kernels deps clean help

@@ -164,4 +164,5 @@ module_init(gmem_init);
 module_exit(gmem_exit);
 
 MODULE_DESCRIPTION("guest_memfd for KVM: huge runs, in-place conversion, any in-kernel holder");
+MODULE_VERSION(GMEM_VERSION);
 MODULE_LICENSE("GPL");
