@@ -47,7 +47,7 @@ demo: deps ## boot a stock kernel, or KREL, load gmem.ko, run a VM on it
 	@echo "building the programs, booting, loading gmem.ko ..."
 	$(Q)$(MAKE) $(if $(V),,-s) --no-print-directory -C selftests
 	$(Q)scripts/vm $(if $(filter intel,$(KREL)),--cpu intel,--kernel $(or $(KREL),stock)) \
-		--module --add build/selftests/demo -- /add/demo
+		--module --add build/selftests/demo -- /add/demo /vm/gmem.ko
 
 test: deps ## everything that takes minutes; ends in "N passed, N failed"
 	@scripts/test

@@ -1,43 +1,78 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * For `make demo`: one VM whose guest runs from and writes to private memory,
- * while parts of it are converted and punched; a table of what happened, and
- * the module's counters as the proof of who served it. Fails if any content is
- * not what it must be.
+ * For `make demo`: one VM whose guest runs from and writes to private memory, while
+ * parts of it are converted and punched, and the module's counters as the proof of who
+ * served it. Fails if any content is not what it must be.
+ *
+ *	demo [GMEM.KO]
+ *
+ * With the module's file the steps are done on the stock backend first, and then on
+ * gmem's: a table has both side by side. Without, they are done on what is loaded.
  */
 #include <stdio.h>
-#include <time.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "bench.h"
+#include "gmem.h"
 #include "guest.h"
+#include "module.h"
 #include "stats.h"
 
 #define SIZE	(64 * SZ_1M)
 #define PART	(8 * SZ_1M)
 #define HOLES	1000
+#define MAX_ROWS	16
 
 static struct vm *vm;
 static struct vcpu *vcpu;
 static int gmem;
 static char *shared;
 
-static double now_ms(void)
-{
-	struct timespec t;
+/* What a step took; faults are KVM's. */
+struct row {
+	double ms;
+	u64 faults;
+};
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
+/* Of the stock backend, if it was tried; shared with the child that does it. */
+static struct row *stock;
+static bool is_stock;
+static unsigned int nr_rows;
+
+static void show(const char *what, const struct row *ours)
+{
+	const struct row *theirs = stock ? &stock[nr_rows] : NULL;
+
+	printf("  %-52s", what);
+	if (theirs && theirs->ms)
+		printf(" %8.1f ms %6lu", theirs->ms, theirs->faults);
+	else if (stock)
+		printf(" %11s %6s", "-", "");
+	printf(" %8.1f ms %6lu", ours->ms, ours->faults);
+	if (theirs && theirs->ms)
+		printf(" %7.1f x", theirs->ms / ours->ms);
+	printf("\n");
+	fflush(stdout);
 }
 
-/* Run a step and print its row: what, how long, how many faults KVM took. */
+/* Do a step and keep or print its row. */
 static void row(const char *what, void (*step)(void))
 {
 	u64 faults = kvm_stat(vcpu->fd, "pf_taken");
-	double start = now_ms();
+	double start = bench_now();
+	struct row took;
 
 	step();
-	printf("  %-58s %8.1f ms %7lu\n", what, now_ms() - start,
-	       kvm_stat(vcpu->fd, "pf_taken") - faults);
-	fflush(stdout);
+	took.ms = (bench_now() - start) / 1e3;
+	took.faults = kvm_stat(vcpu->fd, "pf_taken") - faults;
+	if (is_stock)
+		stock[nr_rows] = took;
+	else
+		show(what, &took);
+	nr_rows++;
 }
 
 static void first_touch(void)
@@ -120,34 +155,52 @@ static void show_file(const char *path)
 	FILE *file = fopen(path, "re");
 	char line[256];
 
-	printf("\n%s:\n", path);
+	printf("\nWhat gmem served, %s:\n", path);
 	if (!file) {
 		printf("  (not there: gmem.ko is not loaded)\n");
 		return;
 	}
 	while (fgets(line, sizeof(line), file))
-		printf("  %s", line);
+		if (!strstr(line, " served 0 "))
+			printf("  %s", line);
 	fclose(file);
 }
 
-int main(void)
+/* The same memory for both: what the guest wrote is there, wherever it is looked at from. */
+static void convert_in_place(void)
 {
-	if (!kvm_has_vm_type(KVM_X86_SW_PROTECTED_VM))
-		tap_bail_out("this kernel has no software-protected VMs: load gmem.ko");
+	gmem_make_shared(gmem, 0, SIZE);
+	CHECK(mem_holds(shared, TEST_GPA, SIZE, 3), "conversion to shared has lost something");
+}
 
+static void convert_back_in_place(void)
+{
+	gmem_make_private(gmem, 0, SIZE);
+	MUST(guest_check(vcpu, TEST_GPA, SIZE, 3));
+}
+
+static void fill_again(void)
+{
+	MUST(guest_fill(vcpu, TEST_GPA, SIZE, 3));
+}
+
+static void begin_vm(void)
+{
 	vm = vm_create_private(1);
 	vcpu = &vm->vcpus[0];
+}
+
+static void do_steps(void)
+{
+	begin_vm();
 	gmem = vm_gmem(vm, SIZE);
 	shared = vm_add_slot(vm, TEST_SLOT, TEST_GPA, SIZE, gmem, 0);
 	vm_make_private(vm, TEST_GPA, SIZE);
 
-	printf("A VM with %lu MiB of private memory\n\n", SIZE / SZ_1M);
-	printf("  %-58s %11s %7s\n", "", "time", "faults");
 	row("guest touches every page for the first time", first_touch);
 	row("guest fills all of it and compares every byte", fill_and_check);
-	row("guest writes code to private memory and executes it", execute);
-	row("host looks for any of it through its own mapping: nothing",
-	    host_sees_nothing);
+	row("guest writes code to private memory, executes it", execute);
+	row("host looks for any of it by its own mapping: nothing", host_sees_nothing);
 	row("8 MiB become shared, guest writes, host reads", convert_to_shared);
 	row("8 MiB become private again, with their content", convert_back);
 	row("1000 holes of 4 KiB", punch);
@@ -155,7 +208,74 @@ int main(void)
 	row("everything is freed", free_all);
 	row("everything is mapped before the guest asks", pre_fault);
 	row("guest touches every page without a fault", first_touch);
+}
 
+/* What the stock backend cannot: one file for private and for shared memory. */
+static void do_steps_in_place(void)
+{
+	begin_vm();
+	if (!(vm_check(vm, KVM_CAP_GUEST_MEMFD_FLAGS) & GUEST_MEMFD_FLAG_MMAP) ||
+	    vm_check(vm, GMEM_CAP_MEMORY_ATTRIBUTES) <= 0)
+		return;
+	gmem = gmem_add_mappable(vm, SIZE, GUEST_MEMFD_FLAG_MMAP);
+	shared = gmem_map(gmem, 0, SIZE);
+	row("another VM's guest fills 64 MiB", fill_again);
+	row("they become shared in place: host reads all of it", convert_in_place);
+	row("and private again: guest compares every byte", convert_back_in_place);
+}
+
+/* In a child, so that nothing is left of it when the module is to go. */
+static void try_stock(const char *module)
+{
+	static const struct backend backend = { "stock", "backend=stock" };
+	int status;
+	pid_t child;
+
+	stock = mmap(NULL, MAX_ROWS * sizeof(*stock), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(stock != MAP_FAILED, "mmap: %m");
+	if (module_is_loaded("gmem"))
+		module_unload_soon("gmem");
+	bench_load(module, &backend);
+	printf("The steps on the kernel's own backend ...\n");
+	fflush(stdout);
+	child = fork();
+	CHECK(child >= 0, "fork: %m");
+	if (!child) {
+		is_stock = true;
+		do_steps();
+		_exit(0);
+	}
+	CHECK(waitpid(child, &status, 0) == child && !status, "stock backend: status %#x", status);
+	bench_unload();
+}
+
+static void print_head(void)
+{
+	printf("\nA VM with %lu MiB of private memory\n\n", SIZE / SZ_1M);
+	if (stock)
+		printf("  %-52s %18s %18s %9s\n", "", "stock       ", "gmem        ", "ratio");
+	printf("  %-52s", "");
+	for (int i = 0; i < (stock ? 2 : 1); i++)
+		printf(" %11s %6s", "time", "faults");
+	printf("\n");
+}
+
+int main(int argc, char **argv)
+{
+	static const struct backend ours = { "gmem", "" };
+
+	if (argc > 1) {
+		try_stock(argv[1]);
+		bench_load(argv[1], &ours);
+	}
+	if (!kvm_has_vm_type(KVM_X86_SW_PROTECTED_VM))
+		tap_bail_out("this kernel has no software-protected VMs: load gmem.ko");
+	print_head();
+	do_steps();
+	do_steps_in_place();
 	show_file("/sys/kernel/debug/gmem/calls");
+	printf("\nNext: README.md, \"On a real host\"; docs/conversion.md for memory that is shared in place;\n"
+	       "\"make bench\" for ratios with their spread; \"make help\".\n");
 	return 0;
 }
