@@ -25,19 +25,26 @@ constexpr unsigned kTscEnd = 0x300;
 
 } /* namespace */
 
-Result<SnpDigest> SnpDigest::create()
+Result<SnpDigest> SnpDigest::create(const Sha384Digest &start)
 {
 	SnpDigest digest;
 	GMEM_TRY(sha, Sha384::create());
 
 	digest.sha_ = std::move(sha);
+	digest.value_ = start;
 	return digest;
 }
 
 Status SnpDigest::add_page(SnpPageType type, std::uint64_t gpa, ConstBytes page)
 {
+	GMEM_TRY(digest, contents(type, page));
+	return add_contents(type, gpa, digest);
+}
+
+Result<Sha384Digest> SnpDigest::contents(SnpPageType type, ConstBytes page)
+{
 	if (!snp_page_type_hashed(type))
-		return add_contents(type, gpa, Sha384Digest{});
+		return Sha384Digest{};
 
 	if (type == SnpPageType::Vmsa) {
 		static constexpr std::array<std::uint8_t, kTscEnd - kTscStart> kZeros{};
@@ -48,8 +55,7 @@ Status SnpDigest::add_page(SnpPageType type, std::uint64_t gpa, ConstBytes page)
 	} else {
 		GMEM_CHECK(sha_.update(page));
 	}
-	GMEM_TRY(contents, sha_.finish());
-	return add_contents(type, gpa, contents);
+	return sha_.finish();
 }
 
 Status SnpDigest::add_contents(SnpPageType type, std::uint64_t gpa, const Sha384Digest &contents)

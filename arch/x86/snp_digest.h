@@ -44,8 +44,8 @@ class SnpDigest {
     public:
 	SnpDigest() = default;
 
-	/* Of nothing yet. -ENOMEM. Sleeps. */
-	static Result<SnpDigest> create();
+	/* Of nothing yet, or of all that has led to @start. -ENOMEM. Sleeps. */
+	static Result<SnpDigest> create(const Sha384Digest &start = {});
 
 	/*
 	 * Adds a page at guest-physical byte address @gpa. @page has 4096 bytes,
@@ -55,6 +55,9 @@ class SnpDigest {
 	Status add_page(SnpPageType type, std::uint64_t gpa, ConstBytes page);
 	/* The same, with the SHA-384 of the page instead; zeros where not measured. */
 	Status add_contents(SnpPageType type, std::uint64_t gpa, const Sha384Digest &contents);
+
+	/* CONTENTS of a page: its SHA-384, or zeros. @page and errors as for add_page(). */
+	Result<Sha384Digest> contents(SnpPageType type, ConstBytes page);
 
 	/* After each page, and at the end, where it is the MEASUREMENT. */
 	const Sha384Digest &value() const { return value_; }

@@ -5,6 +5,7 @@
  */
 #include "tools/gmem-measure/document.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include <nlohmann/json.hpp>
@@ -15,7 +16,24 @@ namespace measure
 namespace
 {
 
-/* Where the parser is; a copy of the iterator counts into the same place. */
+/*
+ * Where the parser is: the line of the last character of a token. The parser reads
+ * white space behind a number before it says that there was one.
+ */
+struct Place {
+	unsigned token = 1;
+	unsigned line = 1;
+
+	void pass(char c)
+	{
+		if (c == '\n')
+			line++;
+		else if (c != ' ' && c != '\t' && c != '\r')
+			token = line;
+	}
+};
+
+/* A copy of the iterator counts into the same place. */
 class LineCounter {
     public:
 	using iterator_category = std::input_iterator_tag;
@@ -24,12 +42,12 @@ class LineCounter {
 	using pointer = const char *;
 	using reference = const char &;
 
-	LineCounter(const char *at, unsigned *line) : at_(at), line_(line) {}
+	LineCounter(const char *at, Place *place) : at_(at), place_(place) {}
 
 	reference operator*() const { return *at_; }
 	LineCounter &operator++()
 	{
-		*line_ += *at_++ == '\n';
+		place_->pass(*at_++);
 		return *this;
 	}
 	friend bool operator==(const LineCounter &a, const LineCounter &b)
@@ -40,12 +58,12 @@ class LineCounter {
 
     private:
 	const char *at_;
-	unsigned *line_;
+	Place *place_;
 };
 
 class Builder : public nlohmann::json_sax<nlohmann::json> {
     public:
-	explicit Builder(const unsigned &line) : line_(line) {}
+	explicit Builder(const Place &place) : line_(place.token) {}
 
 	Value take() { return std::move(root_); }
 
@@ -69,7 +87,6 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
 		}
 		std::get<Value::Object>(top().value)
 			.members.push_back({ std::move(name), Value{ line_, Value::Other{} } });
-		key_line_ = line_;
 		return true;
 	}
 
@@ -89,7 +106,7 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
 
 	Value &top() { return *open_.back(); }
 
-	/* Where the next value goes. A number is seen only when it is over: its key tells. */
+	/* Where the next value goes. */
 	Value &place()
 	{
 		if (open_.empty()) {
@@ -97,7 +114,7 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
 			return root_;
 		}
 		if (auto *const object = std::get_if<Value::Object>(&top().value)) {
-			object->members.back().value.line = key_line_;
+			object->members.back().value.line = line_;
 			return object->members.back().value;
 		}
 		auto &values = std::get<Value::Array>(top().value).values;
@@ -113,6 +130,10 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
 	}
 	bool open(Content content)
 	{
+		if (open_.size() == kDeepest)
+			throw BadInput(line_, "more than " + std::to_string(kDeepest) +
+						      " brackets inside each other");
+
 		Value &value = place();
 
 		value.value = std::move(content);
@@ -127,20 +148,34 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
 	}
 
 	const unsigned &line_;
-	unsigned key_line_ = 1;
 	Value root_;
 	std::vector<Value *> open_;
 };
+
+/* To the parser a NUL is the end. */
+void check_no_nul(const std::string &text)
+{
+	const std::size_t at = text.find('\0');
+
+	if (at == std::string::npos)
+		return;
+
+	const auto lines = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at),
+				      '\n');
+
+	throw BadInput(static_cast<unsigned>(lines + 1), "not JSON: a NUL");
+}
 
 } /* namespace */
 
 Value parse_document(const std::string &text)
 {
-	unsigned line = 1;
-	Builder builder{ line };
+	Place place;
+	Builder builder{ place };
 
-	nlohmann::json::sax_parse(LineCounter{ text.data(), &line },
-				  LineCounter{ text.data() + text.size(), &line }, &builder);
+	check_no_nul(text);
+	nlohmann::json::sax_parse(LineCounter{ text.data(), &place },
+				  LineCounter{ text.data() + text.size(), &place }, &builder);
 	return builder.take();
 }
 

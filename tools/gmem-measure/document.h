@@ -7,22 +7,14 @@
 #define GMEM_MEASURE_DOCUMENT_H
 
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "tools/gmem-measure/refused.h"
+
 namespace measure
 {
-
-/* A bad input file; what() has "line N: ..." and the field at fault. */
-class BadInput : public std::runtime_error {
-    public:
-	BadInput(unsigned line, const std::string &what)
-		: std::runtime_error("line " + std::to_string(line) + ": " + what)
-	{
-	}
-};
 
 struct Member;
 
@@ -45,7 +37,10 @@ struct Member {
 	Value value;
 };
 
-/* Throws BadInput. Lines count from 1. */
+/* No document of ours has more brackets open at once. */
+inline constexpr unsigned kDeepest = 16;
+
+/* Throws BadInput. Lines count from 1; a value is on the line it begins on. */
 Value parse_document(const std::string &text);
 
 } /* namespace measure */
