@@ -41,7 +41,7 @@ start_machine()
 		ports+=(-chardev "file,id=$port,path=$dir/$port" -serial "chardev:$port")
 	done
 	# shellcheck disable=SC2086 # GMEM_VM_QEMU is words
-	qemu-system-x86_64 "${machine[@]}" \
+	"${GMEM_QEMU:-qemu-system-x86_64}" "${machine[@]}" \
 		-smp "$smp" -m "$mem" -display none -monitor none -no-reboot -nic none \
 		-kernel "$kernel" -initrd "$initrd" \
 		-append "$append" "${ports[@]}" ${GMEM_VM_QEMU:-} \

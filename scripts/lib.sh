@@ -26,7 +26,7 @@
 #   bochs-source-VERSION/    Bochs's source and firmware, as Debian has them
 #   bochs-VERSION-HASH/      Bochs, which emulates an Intel host
 #   initramfs/               base of the test VM's initramfs, one per kernel
-# and what packages.sh keeps there.
+# and what packages.sh and lib-programs.sh keep there.
 
 shopt -s inherit_errexit
 
@@ -67,6 +67,13 @@ once()
 		mv "$dir.new" "$dir"
 	fi
 	exec {lock}>&-
+}
+
+# Pack a directory as an initramfs part.
+pack()
+{
+	(cd "$1" && find . -mindepth 1 -printf '%P\0' | sort -z |
+		cpio --quiet -0 -o -H newc -R 0:0)
 }
 
 # shellcheck source=scripts/packages.sh

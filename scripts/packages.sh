@@ -93,6 +93,23 @@ unpack_packages()
 	rm -r "$dir/archives"
 }
 
+# unpack_closure SUITE[-backports] DIR NAME[=VERSION]...: the same, with all that they depend
+# on. A backport counts only where -backports is said.
+unpack_closure()
+{
+	local suite=$1 dir=$2 package
+	shift 2
+	say "fetching and unpacking $* with what they depend on"
+	mkdir -p "$dir/archives/partial"
+	suite_apt "${suite%-backports}" apt-get -qq -y -o "Dir::Cache::archives=$dir/archives" \
+		--no-install-recommends --download-only -t "$suite" install "$@" >&2 ||
+		die "not to be had any more, see \"make kernels\": $*"
+	for package in "$dir"/archives/*.deb; do
+		dpkg -x "$package" "$dir" || die "$package cannot be unpacked"
+	done
+	rm -r "$dir/archives"
+}
+
 # Install packages of suite $1, whose sources this machine need not have, with what they
 # depend on; of what is installed only what they need newer is touched.
 install_from()
