@@ -2,6 +2,7 @@
 """Firmware images that the tests make: OVMF's table, and the metadata it points to."""
 
 import struct
+import sys
 import uuid
 
 FOOTER = '96b582de-1fb2-45f7-baea-a366c55a082d'
@@ -65,3 +66,9 @@ def sev(sections=None, size=4096, reset=0x80b004, hashes=0x810c00, **kwargs):
 def tdx(sections, size=8192, **kwargs):
     return image(table((TDVF_METADATA, struct.pack('<I', size))), size,
                  [(0, tdvf(sections, **kwargs))])
+
+
+if __name__ == '__main__':
+    # python3 made.py FILE: the firmware that combinations.tsv calls "made".
+    with open(sys.argv[1], 'wb') as made_file:
+        made_file.write(sev(size=65536))
