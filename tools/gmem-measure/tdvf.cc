@@ -49,8 +49,7 @@ void check_section(const Firmware &firmware, const TdvfSection &section)
 	const std::string name = name_of(section);
 
 	if (section.type > TdvfSectionType::PermanentMemory)
-		throw Refused(name + " has a type" +
-			      ": what is in it is not the firmware's to say");
+		throw Refused(name + ": what is in one of this type is not the firmware's to say");
 	if (is_volume(section.type) != (section.data_size != 0))
 		throw Refused(name + " has type " + name_of(section.type) + " and " +
 			      hex_number(section.data_size) + " bytes of data");
@@ -58,8 +57,11 @@ void check_section(const Firmware &firmware, const TdvfSection &section)
 		throw Refused(name + " has " + hex_number(section.data_size) +
 			      " bytes of data for " + hex_number(section.range.size) +
 			      " of memory");
-	if (section.data_size)
-		firmware.bytes().at(section.data_offset, section.data_size);
+	if (section.data_offset + section.data_size > firmware.size())
+		throw Refused(name + " has data up to " +
+			      hex_number(section.data_offset + section.data_size) +
+			      ", but the firmware ends at " + hex_number(firmware.size()) +
+			      ": is it one part of two?");
 	if (section.extended && section.augmented)
 		throw Refused(name + " is to be measured, and to come later");
 }
