@@ -19,8 +19,7 @@ inline constexpr int kDone = 0, kHostFails = 1, kRefused = 2, kDiffers = 3;
 enum class Output { Digest, Json, Transcript };
 
 struct SnpOptions {
-	std::string ovmf, vmm = "qemu";
-	std::uint64_t vcpus = 1;
+	std::string ovmf, vmm = "qemu", vcpus = "1";
 	std::string vcpu_type, vcpu_sig; /* one of them, or neither where the VMM has none */
 	std::string guest_features = "0x1", vmsa_gpa;
 	std::optional<std::string> kernel, initrd, append, ovmf_digest;

@@ -66,8 +66,9 @@ Contents point_of(gmem::ConstBytes key)
 		const Number number = number_at(key, offset);
 
 		point.resize(point.size() + kCoordinateSize);
-		if (!number || BN_bn2binpad(number.get(), &*point.end() - kCoordinateSize,
-					    kCoordinateSize) < 0)
+		if (!number ||
+		    BN_bn2binpad(number.get(), point.data() + point.size() - kCoordinateSize,
+				 kCoordinateSize) < 0)
 			return {};
 	}
 	return point;

@@ -64,32 +64,60 @@ std::optional<KernelHashes> kernel_of(const SnpOptions &options)
 	return hash_kernel(*options.kernel, options.initrd, options.append.value_or(""));
 }
 
+std::uint64_t vcpus_of(const SnpOptions &options)
+{
+	const auto vcpus = parse_number(options.vcpus);
+
+	if (!vcpus || *vcpus < 1 || *vcpus > kVcpusMost)
+		throw Refused("--vcpus " + options.vcpus + ": 1 to " + std::to_string(kVcpusMost));
+	return *vcpus;
+}
+
+std::uint64_t features_of(const SnpOptions &options)
+{
+	const std::uint64_t features = number_of("--guest-features", options.guest_features);
+
+	if (!(features & kSnpActive))
+		throw Refused("--guest-features " + options.guest_features +
+			      ": bit 0, SNP, is set in every SNP guest");
+	return features;
+}
+
+std::uint64_t vmsa_gpa_of(const SnpOptions &options)
+{
+	if (options.vmsa_gpa.empty())
+		return kVmsaGpa;
+
+	const std::uint64_t gpa = number_of("--vmsa-gpa", options.vmsa_gpa, kGpaEnd - 1);
+
+	if (gpa % kPageSize)
+		throw Refused("--vmsa-gpa " + options.vmsa_gpa + ": not of a page");
+	return gpa;
+}
+
+std::optional<gmem::Sha384Digest> firmware_digest_of(const SnpOptions &options)
+{
+	if (!options.ovmf_digest)
+		return std::nullopt;
+
+	const auto digest = parse_digest(*options.ovmf_digest);
+
+	if (!digest)
+		throw Refused("--ovmf-digest: not the hex digits of 48 bytes");
+	return digest;
+}
+
 SnpRequest request_of(const SnpOptions &options)
 {
 	const Vmm &vmm = vmm_of(options.vmm);
-	SnpRequest request{ .vmm = vmm,
-			    .vcpus = options.vcpus,
-			    .signature = signature_of(vmm, options),
-			    .features = number_of("--guest-features", options.guest_features),
-			    .kernel = kernel_of(options),
-			    .firmware_digest = {} };
 
-	if (options.vcpus < 1 || options.vcpus > kVcpusMost)
-		throw Refused("--vcpus " + std::to_string(options.vcpus) + ": 1 to " +
-			      std::to_string(kVcpusMost));
-	if (!(request.features & kSnpActive))
-		throw Refused("--guest-features " + options.guest_features +
-			      ": bit 0, SNP, is set in every SNP guest");
-	if (!options.vmsa_gpa.empty())
-		request.vmsa_gpa = number_of("--vmsa-gpa", options.vmsa_gpa, kGpaEnd - 1);
-	if (request.vmsa_gpa % kPageSize)
-		throw Refused("--vmsa-gpa " + options.vmsa_gpa + ": not of a page");
-	if (options.ovmf_digest) {
-		request.firmware_digest = parse_digest(*options.ovmf_digest);
-		if (!request.firmware_digest)
-			throw Refused("--ovmf-digest: not the hex digits of 48 bytes");
-	}
-	return request;
+	return { .vmm = vmm,
+		 .vcpus = vcpus_of(options),
+		 .signature = signature_of(vmm, options),
+		 .features = features_of(options),
+		 .vmsa_gpa = vmsa_gpa_of(options),
+		 .kernel = kernel_of(options),
+		 .firmware_digest = firmware_digest_of(options) };
 }
 
 std::uint64_t policy_of(const SnpOptions &options)

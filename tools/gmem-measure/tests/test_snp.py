@@ -105,7 +105,10 @@ class Options(Case):
                 ('--vcpu-sig 271,0,0', ('--vcpu-sig', '271,0,0')),
                 ('--vcpu-sig 0x100000000', ('--vcpu-sig', '0x100000000')),
                 ('--vcpus 0', ('--vcpus', '0', *one)),
-                ('--vcpus 4097', ('--vcpus', '4097', *one)),
+                ('--vcpus 4097: 1 to 4096', ('--vcpus', '4097', *one)),
+                ('--vcpus -1: 1 to 4096', ('--vcpus', '-1', *one)),
+                ('--vcpus 2x: 1 to 4096', ('--vcpus', '2x', *one)),
+                ('--vcpus 18446744073709551617: 1', ('--vcpus', str(2**64 + 1), *one)),
                 ('--vmm xen: known are qemu, ec2, gce', ('--vmm', 'xen', *one)),
                 ('bit 0, SNP', ('--guest-features', '0x20', *one)),
                 ('--guest-features x', ('--guest-features', 'x', *one)),
@@ -121,7 +124,7 @@ class Options(Case):
                 ('no private key on P-384', ('--id-key', 'fw', *one))):
             with self.subTest(options):
                 self.refuses(words, *self.snp(*options))
-        for options in ('--vcpus', 'many'), ('--json', '--transcript'), ('--no-such-option',), \
+        for options in ('--vcpus',), ('--json', '--transcript'), ('--no-such-option',), \
                 ('--vcpu-type', 'EPYC', '--vcpu-sig', '1,2,3'):
             self.assertEqual(self.run_it(*self.snp(*options)).returncode, 2, options)
 
