@@ -101,7 +101,7 @@ std::optional<std::vector<std::uint8_t>> parse_base64(std::string_view text)
 	if (EVP_DecodeBlock(bytes.data(), reinterpret_cast<const unsigned char *>(compact.data()),
 			    static_cast<int>(compact.size())) != static_cast<int>(bytes.size()))
 		return std::nullopt;
-	bytes.resize(bytes.size() - padding);
+	bytes.erase(bytes.end() - static_cast<std::ptrdiff_t>(padding), bytes.end());
 	return bytes;
 }
 
