@@ -179,6 +179,7 @@ void a_mark_while_a_giant_is_filled()
 	fake::set_before_look([&](std::uint64_t index) {
 		if (index == 0)
 			std::thread([&] {
+				g.file.cached(700)->content = 77;
 				EXPECT(fake::memory_failure(g.file.inode().handle(), 700));
 			}).join();
 	});
@@ -188,6 +189,8 @@ void a_mark_while_a_giant_is_filled()
 	EXPECT_EQ(order_of_fault(g, 5000), 9u);
 	EXPECT_EQ(fake::fault(g.vm, 700), -EHWPOISON);
 	EXPECT_EQ(order_of_fault(g, 701), 0u);
+	/* Nor has the host cleared it. */
+	EXPECT_EQ(g.file.cached(700)->content.load(), 77u);
 }
 
 /* Of the nodes that who faults may have memory of. */

@@ -428,6 +428,24 @@ void a_mark_in_a_giant_that_goes_again()
 	EXPECT_EQ(g.file.store().stats().get(KAPI_STAT_GIANTS), 0);
 }
 
+/* Who has seen it in another run ends the giant for good. */
+void a_mark_in_another_run_of_a_giant()
+{
+	fake::set_reserve(1);
+	Guest g{ 1ull << kGiantOrder };
+
+	EXPECT_EQ(fake::fault(g.vm, 1000), 0);
+	EXPECT_EQ(g.order(1000), 18);
+	g.file.cached(5000)->poisoned = true;
+	g.vm->tables.zap(0, 1ull << kGiantOrder);
+	EXPECT_EQ(fake::fault(g.vm, 1000), 0);
+	EXPECT_EQ(g.file.store().stats().get(KAPI_STAT_GIANTS), 0);
+	g.file.cached(5000)->poisoned = false;
+	g.vm->tables.zap(0, 1ull << kGiantOrder);
+	EXPECT_EQ(fake::fault(g.vm, 1000), 0);
+	EXPECT_EQ(g.order(1000), 9);
+}
+
 /* ---- poison -------------------------------------------------------------------------- */
 
 void poison_leaves_the_neighbours_mapped()
@@ -569,7 +587,7 @@ GMEM_SUITE(facts, CASE(every_event_in_every_state), CASE(an_event_of_several_pag
 	   CASE(when_a_run_wants_promotion), CASE(a_mark_beside_the_page_faulted_on),
 	   CASE(a_mark_in_a_run_that_goes), CASE(two_marks_in_a_run),
 	   CASE(a_mark_that_a_fault_has_seen), CASE(a_mark_in_a_giant),
-	   CASE(a_mark_in_a_giant_that_goes_again), CASE(poison_leaves_the_neighbours_mapped),
-	   CASE(populate_that_could_not_be_undone),
+	   CASE(a_mark_in_a_giant_that_goes_again), CASE(a_mark_in_another_run_of_a_giant),
+	   CASE(poison_leaves_the_neighbours_mapped), CASE(populate_that_could_not_be_undone),
 	   CASE(populate_of_a_page_that_is_marked_meanwhile),
 	   CASE(promotion_of_preallocated_memory), CASE(a_mark_that_promotion_has_seen));

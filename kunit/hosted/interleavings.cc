@@ -250,6 +250,24 @@ void poison_and_fault()
 		  } });
 }
 
+/* The mark may have gone by the time that the page is unmapped: that it is lost stays. */
+void poison_whose_mark_goes_and_fault()
+{
+	explore("poison, its mark goes, fault", 3,
+		{ [] { start(512, true); },
+		  { [] { EXPECT(fake::memory_failure(g->file.inode().handle(), 5)); },
+		    [] {
+			    g->file.cached(5)->poisoned = false;
+			    fault_twice(6);
+		    } },
+		  [] {
+			  EXPECT_EQ(g->read(5), ~0ull);
+			  /* Whose reference the page keeps. */
+			  g->file.cached(5)->poisoned = true;
+			  finish();
+		  } });
+}
+
 void poison_and_close()
 {
 	explore("poison, close", 3,
@@ -428,7 +446,8 @@ GMEM_SUITE(interleavings, CASE(fault_and_punch), CASE(fault_and_punch_of_nothing
 	   CASE(two_punches_and_a_fault), CASE(fault_and_close), CASE(fault_and_unbind),
 	   CASE(unbind_and_close), CASE(fault_unbind_and_close), CASE(bind_and_close),
 	   CASE(bind_and_punch), CASE(poison_and_punch), CASE(poison_and_fault),
-	   CASE(poison_and_close), CASE(populate_and_fault), CASE(populate_and_prefault),
-	   CASE(populate_and_first_run), CASE(populate_and_fault_of_a_neighbour),
-	   CASE(populate_and_punch), CASE(allocate_and_punch), CASE(promotion_and_fault),
-	   CASE(promotion_and_punch), CASE(promotion_and_close));
+	   CASE(poison_whose_mark_goes_and_fault), CASE(poison_and_close), CASE(populate_and_fault),
+	   CASE(populate_and_prefault), CASE(populate_and_first_run),
+	   CASE(populate_and_fault_of_a_neighbour), CASE(populate_and_punch),
+	   CASE(allocate_and_punch), CASE(promotion_and_fault), CASE(promotion_and_punch),
+	   CASE(promotion_and_close));
