@@ -485,18 +485,6 @@ void Machine::allocate(const Op &op)
 		blocks -= as_block;
 		expect_fill(file, i, as_block);
 	}
-	/* Which of the new pages lie where is for the next fault to see. */
-	for (std::uint64_t i = span.start; i < span.end; i += kRun - i % kRun) {
-		const Span run = file.run_of(i);
-		struct page *const first = kapi_cache_peek(real_[n].inode, i);
-
-		for (std::uint64_t p = run.start; p < run.end; p++) {
-			struct page *const other = kapi_cache_peek(real_[n].inode, p);
-
-			if (other && kapi_page_pfn(other) - kapi_page_pfn(first) != p - i)
-				file.runs[i / kRun].block = false;
-		}
-	}
 }
 
 void Machine::attributes(const Op &op)

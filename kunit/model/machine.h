@@ -220,8 +220,12 @@ class Machine {
 	 * Returns whether the run is one block.
 	 */
 	bool expect_ready(const Use &use, unsigned order);
-	/* What a fault or a populate of @page brings into the file. */
+	/*
+	 * What a fault or a populate of @page has brought into the file. A page from elsewhere
+	 * ends the block that its run was at once: it may have gone when somebody looks.
+	 */
 	void expect_fill(File &file, std::uint64_t page, bool whole_run_wanted);
+	bool lies_in_place(const File &file, std::uint64_t index) const;
 	void expect(bool ok, const char *what);
 
 	std::array<struct kvm *, kVms> vms_{};

@@ -26,7 +26,24 @@ void Machine::expect_fill(File &file, std::uint64_t page, bool whole_run_wanted)
 			return;
 		}
 	}
+	if (!lies_in_place(file, page))
+		file.runs[n].block = false;
 	happens(file.pages[page], Event::Filled);
+}
+
+/* Whether the new page at @index lies where a block with those of its run before it has it. */
+bool Machine::lies_in_place(const File &file, std::uint64_t index) const
+{
+	const Span run = file.run_of(index);
+	struct inode *const inode = real_[&file - files_.data()].inode;
+	struct page *const page = kapi_cache_peek(inode, index);
+
+	for (std::uint64_t i = run.start; page && i < run.end; i++) {
+		if (file.pages[i].present())
+			return kapi_page_pfn(page) - kapi_page_pfn(kapi_cache_peek(inode, i)) ==
+			       index - i;
+	}
+	return true;
 }
 
 void Machine::fault(const Op &op)
