@@ -175,9 +175,10 @@ bool Machine::expect_ready(const Use &use, unsigned order)
 		 */
 		const auto joined = [&] {
 			for (std::uint64_t i = run.start; i < run.end; i++) {
-				if (i != index && !file.pages[i].prepared())
-					return launched_at(platform, neighbours[i % kRun])
-						.has_value();
+				if (i == index || file.pages[i].prepared())
+					continue;
+				return neighbours[i % kRun]->owned ||
+				       launched_at(platform, neighbours[i % kRun]).has_value();
 			}
 			return false;
 		};
