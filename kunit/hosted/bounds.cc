@@ -99,6 +99,25 @@ void a_killed_conversion_leaves_whole_chunks()
 	}
 }
 
+/* However much there is to look at, each run may be the last. */
+void a_killed_conversion_looks_no_further()
+{
+	constexpr unsigned kRuns = 16;
+	const ShareGuest g{ kRuns * kRunPages };
+	unsigned long looks = 0;
+
+	for (unsigned run = 0; run < kRuns; run++)
+		EXPECT(g.file.user_write(run * kRunPages, 1));
+	fake::set_before_look([&](std::uint64_t) { looks++; });
+	for (unsigned long n = 1; n <= kRuns; n++) {
+		looks = 0;
+		EXPECT_EQ(killed_at(n, [&] { return g.file.convert(0, kRuns * kRunPages, true); }),
+			  -EINTR);
+		EXPECT(looks < n);
+	}
+	fake::set_before_look(nullptr);
+}
+
 void a_failed_conversion_keeps_nothing()
 {
 	const BareVm g;
@@ -293,8 +312,8 @@ void a_killed_link_leaves_it_where_it_was()
 } /* namespace */
 
 GMEM_SUITE(bounds, CASE(a_killed_conversion_leaves_whole_chunks),
-	   CASE(a_failed_conversion_keeps_nothing), CASE(a_record_that_came_meanwhile_is_used),
-	   CASE(a_killed_request_of_gfns), CASE(gfns_that_kvm_cannot_map),
-	   CASE(binding_that_fails_or_is_killed), CASE(what_is_not_there_takes_no_time),
-	   CASE(a_killed_punch_leaves_whole_chunks), CASE(killed_where_nothing_is_left_to_do),
-	   CASE(a_killed_link_leaves_it_where_it_was));
+	   CASE(a_killed_conversion_looks_no_further), CASE(a_failed_conversion_keeps_nothing),
+	   CASE(a_record_that_came_meanwhile_is_used), CASE(a_killed_request_of_gfns),
+	   CASE(gfns_that_kvm_cannot_map), CASE(binding_that_fails_or_is_killed),
+	   CASE(what_is_not_there_takes_no_time), CASE(a_killed_punch_leaves_whole_chunks),
+	   CASE(killed_where_nothing_is_left_to_do), CASE(a_killed_link_leaves_it_where_it_was));
