@@ -9,6 +9,7 @@
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/static_call.h>
+#include <linux/stringify.h>
 
 #include <asm/pgtable.h>
 
@@ -17,6 +18,7 @@
 #include "compat/memcg.h"
 #include "compat/mpol.h"
 #include "poison.h"
+#include "prototypes.h"
 #include "symbols.h"
 
 DEFINE_STATIC_CALL_NULL(gmem_lookup, kallsyms_lookup_name);
@@ -226,6 +228,18 @@ int gmem_symbols_resolve(void)
 	}
 	/* It only saves time. */
 	poisoned = gmem_symbol_variable("num_poisoned_pages");
+	return 0;
+}
+
+int gmem_symbols_compare(void)
+{
+#define COMPARE(name, ret, args)                                                           \
+	if (gmem_prototype_differs(#name, __stringify(ret args))) {                        \
+		gmem_prototype_explain(#name, __stringify(ret args));                      \
+		pr_err("%s has another prototype, not loading\n", #name);                  \
+		return -ENOENT;                                                            \
+	}
+	SYMBOLS(COMPARE)
 	return 0;
 }
 
