@@ -32,6 +32,11 @@ def stock_kvm():
     return pathlib.Path(os.environ["CHECK_KVM_KO"])
 
 
+def stock_release():
+    """What its kernel is called."""
+    return stock_kvm().parts[stock_kvm().parts.index("modules") + 1]
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the checker said."""
