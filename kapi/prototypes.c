@@ -52,7 +52,7 @@ static bool find_lookups(void)
 	addr = gmem_symbol_address(#name);                                                 \
 	if (!addr)                                                                         \
 		return false;                                                              \
-	static_call_update(gmem_##name, (typeof(&name))addr);
+	static_call_update(gmem_##name, (typeof(name) *)addr);
 	LOOKUPS(FIND)
 	return true;
 }

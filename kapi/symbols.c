@@ -231,16 +231,22 @@ int gmem_symbols_resolve(void)
 	return 0;
 }
 
+static int compare(const char *name, const char *text)
+{
+	if (!gmem_prototype_differs(name, text))
+		return 0;
+	gmem_prototype_explain(name, text);
+	pr_err("%s has another prototype, not loading\n", name);
+	return -ENOENT;
+}
+
 int gmem_symbols_compare(void)
 {
-#define COMPARE(name, ret, args)                                                           \
-	if (gmem_prototype_differs(#name, __stringify(ret args))) {                        \
-		gmem_prototype_explain(#name, __stringify(ret args));                      \
-		pr_err("%s has another prototype, not loading\n", #name);                  \
-		return -ENOENT;                                                            \
-	}
+	int ret = 0;
+
+#define COMPARE(name, result, args) ret = ret ?: compare(#name, __stringify(result args));
 	SYMBOLS(COMPARE)
-	return 0;
+	return ret;
 }
 
 const bool *gmem_tdp_mmu_enabled(void)

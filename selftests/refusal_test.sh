@@ -27,6 +27,7 @@ change_kvm()
 	rmmod kvm_amd kvm && insmod "$1" && modprobe kvm_amd && clear_log
 }
 
+# shellcheck disable=SC2119 # stress needs no options
 a_vm_runs()
 {
 	start_stress && stop_stress "$stress"

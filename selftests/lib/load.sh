@@ -3,6 +3,8 @@
 # For scripts that load gmem.ko themselves (busybox sh, inside the VM): TAP, a VM that keeps
 # running (stress), and what is to be seen of the module. Sourced, with $here set to where
 # the programs are.
+# shellcheck disable=SC2154 # here
+# shellcheck disable=SC2034 # stress
 number=0 failed=0
 
 # ok NAME COMMAND...: one TAP line.
@@ -54,7 +56,7 @@ await()
 	return 1
 }
 
-# Run stress in the background until it says that its guest runs.
+# Run stress, with options, in the background until it says that its guest runs; it is $stress.
 start_stress()
 {
 	: >/tmp/stress

@@ -48,7 +48,7 @@ void tracefs_reset(void)
 /* Whether the line begins with one of the names. */
 static bool names_one(const char *line, const char *const *names, size_t nr)
 {
-	const size_t len = strcspn(line, " \n");
+	const size_t len = strcspn(line, "\n ");
 
 	for (size_t i = 0; i < nr; i++) {
 		if (strlen(names[i]) == len && !memcmp(line, names[i], len))
