@@ -23,6 +23,11 @@ else
 	@test -e $(KDIR)/include/config/kernel.release || { \
 		echo "$(KDIR): no kernel headers there, set KDIR=<headers>" >&2; exit 1; }
 	@mkdir -p $(BUILD)
+	@flock $(BUILD)/.lock $(MAKE) --no-print-directory module-alone
+endif
+
+# One build of a kernel's at a time, whoever else needs it.
+module-alone:
 	@scripts/check-build $(KDIR) $(RELEASE) $(BUILD) $(KVM_KO)
 	@cp -rsf $(addprefix $(CURDIR)/,$(ROOMS)) $(CURDIR)/Kbuild $(CURDIR)/VERSION $(BUILD)/
 	@find $(BUILD) -xtype l -delete
@@ -31,7 +36,6 @@ ifeq ($(GMEM_TESTS),y)
 	@cd $(BUILD)/kmod && { cmp -s gmem_example.new gmem_example.c || cp gmem_example.new gmem_example.c; }
 endif
 	$(Q)scripts/in-chroot $(KDIR) $(MAKE) --no-print-directory -C $(KDIR) M=$(BUILD) GMEM_TESTS=$(GMEM_TESTS) modules
-endif
 
 load: module ## insmod gmem.ko on this host (ARGS="backend=stock huge=never ...")
 	modprobe kvm
@@ -78,4 +82,4 @@ help: ## this list
 
 -include kunit/Makefile tools/Makefile
 
-.PHONY: module load unload selftests demo test test-long deb bench lint kernels deps clean help
+.PHONY: module module-alone load unload selftests demo test test-long deb bench lint kernels deps clean help

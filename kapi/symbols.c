@@ -9,6 +9,7 @@
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/static_call.h>
+#include <linux/stringify.h>
 
 #include <asm/pgtable.h>
 
@@ -17,6 +18,7 @@
 #include "compat/memcg.h"
 #include "compat/mpol.h"
 #include "poison.h"
+#include "prototypes.h"
 #include "symbols.h"
 
 DEFINE_STATIC_CALL_NULL(gmem_lookup, kallsyms_lookup_name);
@@ -227,6 +229,24 @@ int gmem_symbols_resolve(void)
 	/* It only saves time. */
 	poisoned = gmem_symbol_variable("num_poisoned_pages");
 	return 0;
+}
+
+static int compare(const char *name, const char *text)
+{
+	if (!gmem_prototype_differs(name, text))
+		return 0;
+	gmem_prototype_explain(name, text);
+	pr_err("%s has another prototype, not loading\n", name);
+	return -ENOENT;
+}
+
+int gmem_symbols_compare(void)
+{
+	int ret = 0;
+
+#define COMPARE(name, result, args) ret = ret ?: compare(#name, __stringify(result args));
+	SYMBOLS(COMPARE)
+	return ret;
 }
 
 const bool *gmem_tdp_mmu_enabled(void)

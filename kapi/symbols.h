@@ -18,6 +18,11 @@
  * log; what kprobes refuse to look up names with. Sleeps.
  */
 int gmem_symbols_resolve(void);
+/*
+ * Whether those of KVM have the prototypes by which they are called, between
+ * gmem_prototypes_open() and _close(). -ENOENT names the first that has not in the log.
+ */
+int gmem_symbols_compare(void);
 
 /*
  * Address of the function @name of KVM or of the kernel itself, not of any other module:

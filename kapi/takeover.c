@@ -25,15 +25,16 @@
 #include <linux/kvm_host.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
+#include <linux/stringify.h>
 
 #include <uapi/gmem.h>
 
 #include "hooks.h"
+#include "prototypes.h"
 #include "slots.h"
 #include "symbols.h"
 
 struct hook {
-	const char *name;
 	/* Which features need it; bits of enum kapi_feature. */
 	unsigned int features;
 	/* Leaves calls to KVM by their arguments; NULL takes all. Any context. */
@@ -161,6 +162,11 @@ static const struct hook hooks[KAPI_ENTRIES] = {
 
 /* NULL: this kernel has no such function. */
 static const char *const names[KAPI_ENTRIES] = { HOOKED(NAME) };
+
+#define PROTOTYPE(entry, fn, ret, args) [entry] = __stringify(ret args),
+
+static const char *const prototypes[KAPI_ENTRIES] = { HOOKED(PROTOTYPE) };
+static const char *const as_good[KAPI_ENTRIES] = { HOOKED_ALSO(PROTOTYPE) };
 
 /* Of the fentry sites, 0: not taken over. Looked at in this order by each call. */
 static unsigned long sites[KAPI_ENTRIES];
@@ -340,6 +346,19 @@ static int find_fault_calls(enum kapi_entry entry)
 	return fault_calls[entry].size ? 0 : lose(entry, "is not called by kvm_faultin_pfn()");
 }
 
+/* The landing is called as the function is. */
+static bool has_other_prototype(enum kapi_entry entry)
+{
+	const char *const name = names[entry];
+
+	if (!gmem_prototype_differs(name, prototypes[entry]))
+		return false;
+	if (as_good[entry] && !gmem_prototype_differs(name, as_good[entry]))
+		return false;
+	gmem_prototype_explain(name, prototypes[entry]);
+	return true;
+}
+
 static int find(enum kapi_entry entry)
 {
 	const struct hook *const hook = &hooks[entry];
@@ -348,6 +367,8 @@ static int find(enum kapi_entry entry)
 	sites[entry] = gmem_symbol_address(names[entry]);
 	if (!sites[entry])
 		return lose(entry, "is no function of this KVM");
+	if (has_other_prototype(entry))
+		return lose(entry, "has another prototype");
 	for (i = 0; i < ARRAY_SIZE(hook->callers) && hook->callers[i]; i++) {
 		if (calls(hook->callers[i], sites[entry]))
 			continue;
@@ -480,16 +501,29 @@ static int prove(enum kapi_entry entry)
 	return ret;
 }
 
+/* What this KVM has of all that is needed; nothing is changed yet. */
+static int find_all(void)
+{
+	int ret = gmem_symbols_resolve();
+
+	if (ret)
+		return ret;
+	gmem_prototypes_open();
+	ret = gmem_symbols_compare();
+	if (!ret)
+		ret = find_binding();
+	if (!ret)
+		ret = each_needed(find);
+	gmem_prototypes_close();
+	return ret;
+}
+
 int gmem_attach(unsigned int wanted)
 {
 	int ret;
 
 	active = wanted;
-	ret = gmem_symbols_resolve();
-	if (!ret)
-		ret = find_binding();
-	if (!ret)
-		ret = each_needed(find);
+	ret = find_all();
 	if (!ret) {
 		ret = register_all();
 		if (ret) {

@@ -2,71 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The module comes and goes beside running VMs (busybox sh, inside the VM):
 #   load_test.sh [ROUNDS]
-# Needs gmem.ko (not loaded), gmem_test.ko, stress and pci_hole_vmm_test beside it in
-# /add. A VM that started before the first load keeps running through all of them. Where
+# Needs gmem.ko (not loaded), gmem_test.ko, load.sh, stress and pci_hole_vmm_test beside it
+# in /add. A VM that started before the first load keeps running through all of them. Where
 # the kernel has software-protected VMs of its own (the debug kernel), that VM and its
 # files are the stock backend's; elsewhere it is a default VM.
 here=$(dirname "$0")
 rounds=${1:-100}
-number=0 failed=0
-
-# ok NAME COMMAND...: one TAP line.
-ok()
-{
-	name=$1
-	shift
-	number=$((number + 1))
-	if "$@"; then
-		echo "ok $number $name"
-	else
-		echo "not ok $number $name"
-		failed=$((failed + 1))
-	fi
-}
-
-refused()
-{
-	! "$@" 2>/tmp/refused
-}
-
-loaded()
-{
-	grep -q '^gmem ' /proc/modules
-}
-
-# Wait until COMMAND succeeds, as long as a slow machine may take for it: five minutes.
-await()
-{
-	for _ in $(seq 3000); do
-		"$@" && return
-		sleep 0.1
-	done
-	return 1
-}
-
-# Run stress in the background until it says that its guest runs.
-start_stress()
-{
-	: >/tmp/stress
-	"$here/stress" "$@" >/tmp/stress 2>&1 &
-	stress=$!
-	await grep -q ready /tmp/stress && return
-	echo "# stress did not start: $(cat /tmp/stress)"
-	return 1
-}
+# shellcheck source=selftests/lib/load.sh
+. "$here/load.sh"
 
 alive()
 {
 	kill -0 "$1" 2>/dev/null
-}
-
-# Ends stress PID; its status says whether its memory was right all the time.
-stop_stress()
-{
-	kill -TERM "$1"
-	wait "$1" && return
-	cat /tmp/stress
-	return 1
 }
 
 load_and_unload()
@@ -80,7 +27,6 @@ load_and_unload()
 }
 
 echo "TAP version 13"
-echo "1..37"
 ok kvm_runs_before start_stress
 first=$stress
 ok "load_and_unload_${rounds}_times" load_and_unload
@@ -110,12 +56,6 @@ occupied()
 log_names()
 {
 	dmesg | grep -q "gmem: .*$1.*not loading"
-}
-
-untouched()
-{
-	! grep -qE 'kvm_gmem_(create|unbind|get_pfn)|kvm_arch_init_vm' \
-		/sys/kernel/tracing/enabled_functions
 }
 
 ok a_function_is_occupied occupied kvm_gmem_populate
@@ -165,5 +105,4 @@ ok that_vm_ends stop_stress "$stress"
 ok a_module_that_is_called_stays stays
 ok kvm_is_whole start_stress
 ok that_vm_ends_too stop_stress "$stress"
-echo "$((number - failed)) passed, $failed failed"
-[ "$failed" = 0 ]
+done_testing

@@ -45,10 +45,37 @@ void tracefs_reset(void)
 	put(TRACEFS "tracing_on", 0, "1");
 }
 
+/* Whether the line begins with one of the names. */
+static bool names_one(const char *line, const char *const *names, size_t nr)
+{
+	const size_t len = strcspn(line, "\n ");
+
+	for (size_t i = 0; i < nr; i++) {
+		if (strlen(names[i]) == len && !memcmp(line, names[i], len))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * By numbers of the list of all functions: the kernel compares a name with every function that
+ * it has.
+ */
 void tracefs_trace(const char *tracer, const char *const *names, size_t nr)
 {
-	for (size_t i = 0; i < nr; i++)
-		put(TRACEFS "set_ftrace_filter", O_APPEND, names[i]);
+	FILE *functions = get(TRACEFS "available_filter_functions");
+	char line[512], number[16];
+	size_t found = 0;
+
+	for (int i = 1; fgets(line, sizeof(line), functions); i++) {
+		if (!names_one(line, names, nr))
+			continue;
+		snprintf(number, sizeof(number), "%d", i);
+		put(TRACEFS "set_ftrace_filter", O_APPEND, number);
+		found++;
+	}
+	fclose(functions);
+	CHECK(found >= nr, "%zu of %zu functions can be traced", found, nr);
 	put(TRACEFS "current_tracer", 0, tracer);
 }
 

@@ -32,6 +32,11 @@ def stock_kvm():
     return pathlib.Path(os.environ["CHECK_KVM_KO"])
 
 
+def stock_release():
+    """What its kernel is called."""
+    return stock_kvm().parts[stock_kvm().parts.index("modules") + 1]
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the checker said."""
@@ -140,19 +145,14 @@ class Kvm:
     def untrace(self, function):
         """Moves the function's entry of __mcount_loc behind its start."""
         with self.editing() as (elf, data):
-            table = elf.section("__mcount_loc").index
-            # Where there is an ENDBR, the call is behind it.
-            start = {(s.section, s.value + i) for s in elf.functions(function) for i in (0, 4)}
-            for rela in elf.sections:
-                if rela.kind != SHT_RELA or rela.info != table:
-                    continue
-                for i in range(0, rela.size, RELA.size):
-                    offset, info, addend = RELA.unpack_from(data, rela.offset + i)
-                    symbol = elf.symbols[info >> 32]
-                    if (symbol.section, symbol.value + addend) in start:
-                        RELA.pack_into(data, rela.offset + i, offset, info, addend + 1)
-                        return
-        raise AssertionError(f"{function} is not traced")
+            place, offset, info, addend = _trace_entry(elf, function)
+            RELA.pack_into(data, place, offset, info, addend + 1)
+
+    def drop_trace(self, function):
+        """Leaves the function's entry of __mcount_loc empty, as linkers do: ftrace skips it."""
+        with self.editing() as (elf, data):
+            place, offset, _, _ = _trace_entry(elf, function)
+            RELA.pack_into(data, place, offset, 0, 0)
 
     def change_argument(self, function, index, other, other_index):
         """Gives an argument, by BTF, the type that an argument of @other has; -1: the result."""
@@ -190,6 +190,22 @@ class Kvm:
                         "--defsym=__start_mcount_loc=__start___mcount_loc",
                         "--defsym=__stop_mcount_loc=__stop___mcount_loc",
                         "-o", target, self.path], check=True, stderr=subprocess.DEVNULL)
+
+
+def _trace_entry(elf, function):
+    """(where it is in the file, and what it is) of the relocation of the one in __mcount_loc."""
+    table = elf.section("__mcount_loc").index
+    # Where there is an ENDBR, the call is behind it.
+    start = {(s.section, s.value + i) for s in elf.functions(function) for i in (0, 4)}
+    for rela in elf.sections:
+        if rela.kind != SHT_RELA or rela.info != table:
+            continue
+        for at in range(rela.offset, rela.offset + rela.size, RELA.size):
+            offset, info, addend = RELA.unpack_from(elf.data, at)
+            symbol = elf.symbols[info >> 32]
+            if (symbol.section, symbol.value + addend) in start:
+                return at, offset, info, addend
+    raise AssertionError(f"{function} is not traced")
 
 
 def _code_references(elf, places):
