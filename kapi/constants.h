@@ -24,10 +24,11 @@ enum kapi_level {
 	KAPI_LEVEL_1G = 3,
 };
 
-/* KVM_X86_*_VM of <asm/kvm.h>; those above are of real hardware. */
+/* KVM_X86_*_VM of <asm/kvm.h>; those above software-protected ones are of hardware. */
 enum kapi_vm_type {
 	KAPI_VM_DEFAULT = 0,
 	KAPI_VM_SW_PROTECTED = 1,
+	KAPI_VM_SNP = 4,
 };
 
 /* Ioctls of VMs, <linux/kvm.h>. */
@@ -35,10 +36,14 @@ enum kapi_vm_ioctl {
 	KAPI_IOCTL_SET_REGION = 0x4020ae46,
 	KAPI_IOCTL_SET_REGION2 = 0x40a0ae49,
 	KAPI_IOCTL_SET_ATTRIBUTES = 0x4020aed2,
+	KAPI_IOCTL_ENCRYPT_OP = 0xc008aeba,
+	KAPI_IOCTL_ENCRYPT_REGION = 0x8010aebb,
+	KAPI_IOCTL_ENCRYPT_NO_REGION = 0x8010aebc,
 };
 
 /* KVM_CAP_* of <linux/kvm.h>: arguments of KVM_CHECK_EXTENSION. */
 enum kapi_cap {
+	KAPI_CAP_X86_SMM = 117,
 	KAPI_CAP_GUEST_MEMFD = 234,
 	KAPI_CAP_VM_TYPES = 235,
 };
@@ -72,12 +77,16 @@ enum kapi_sev_status {
 	KAPI_SEV_SUCCESS = 0x00,
 	KAPI_SEV_INVALID_PLATFORM_STATE = 0x01,
 	KAPI_SEV_INVALID_GUEST_STATE = 0x02,
+	KAPI_SEV_POLICY_FAILURE = 0x07,
 	KAPI_SEV_INACTIVE = 0x08,
 	KAPI_SEV_INVALID_ADDRESS = 0x09,
+	KAPI_SEV_BAD_SIGNATURE = 0x0a,
+	KAPI_SEV_BAD_MEASUREMENT = 0x0b,
 	KAPI_SEV_ASID_OWNED = 0x0c,
 	KAPI_SEV_INVALID_ASID = 0x0d,
 	KAPI_SEV_INVALID_GUEST = 0x10,
 	KAPI_SEV_HARDWARE_PLATFORM = 0x13,
+	KAPI_SEV_UNSUPPORTED = 0x15,
 	KAPI_SEV_INVALID_PARAM = 0x16,
 	KAPI_SEV_INVALID_PAGE_SIZE = 0x19,
 	KAPI_SEV_INVALID_PAGE_STATE = 0x1a,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The part of the boundary that launch measurement needs: SHA-384. A header of
- * its own, because gmem-measure has it too, over another library. Plain C.
+ * The part of the boundary that launch measurement needs: SHA-384, and signatures of
+ * ECDSA on P-384. A header of its own, because gmem-measure has it too, over another
+ * library. Plain C.
  */
 #ifndef GMEM_KAPI_CRYPTO_H
 #define GMEM_KAPI_CRYPTO_H
@@ -30,6 +31,25 @@ int kapi_sha384_start(struct kapi_sha384 *sha);
 int kapi_sha384_update(struct kapi_sha384 *sha, const void *data, size_t size);
 /* Writes KAPI_SHA384_SIZE bytes; start() comes next. */
 int kapi_sha384_finish(struct kapi_sha384 *sha, void *digest);
+
+#define KAPI_P384_SIZE 48
+
+/* Numbers are big-endian. */
+struct kapi_p384_point {
+	unsigned char x[KAPI_P384_SIZE], y[KAPI_P384_SIZE];
+};
+
+struct kapi_p384_signature {
+	unsigned char r[KAPI_P384_SIZE], s[KAPI_P384_SIZE];
+};
+
+/*
+ * 0: the signature of the SHA-384 at @digest is by the owner of @key. -EKEYREJECTED: it
+ * is not, or that is no point of the curve; -EOPNOTSUPP: there is no ECDSA here;
+ * -ENOMEM. Sleeps.
+ */
+int kapi_p384_verify(const struct kapi_p384_point *key, const struct kapi_p384_signature *signature,
+		     const void *digest);
 
 #ifdef __cplusplus
 }

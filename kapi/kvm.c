@@ -11,6 +11,7 @@
 
 #include "compat/kvm.h"
 #include "kapi.h"
+#include "sev.h"
 #include "symbols.h"
 
 /* The core takes callbacks of those who call the module as they are. */
@@ -123,9 +124,9 @@ void kapi_kvm_make_sw_protected(struct kvm *kvm)
 
 bool kapi_kvm_made_sw_protected(struct kvm *kvm)
 {
-	/* A kernel built with the type makes all of them itself. */
-	return !IS_ENABLED(CONFIG_KVM_SW_PROTECTED_VM) &&
-	       kvm->arch.vm_type == KVM_X86_SW_PROTECTED_VM;
+	/* A kernel built with the type makes all of them itself, but those of SNP's. */
+	return kvm->arch.vm_type == KVM_X86_SW_PROTECTED_VM &&
+	       (!IS_ENABLED(CONFIG_KVM_SW_PROTECTED_VM) || kapi_kvm_is_snp_model(kvm));
 }
 
 int kapi_kvm_overlap_error(void)

@@ -390,6 +390,7 @@ enum kapi_feature {
 	KAPI_FEATURE_SW_PROTECTED = 1 << 1, /* makes software-protected VMs */
 	KAPI_FEATURE_HOLES = 1 << 2, /* PCI holes; what needs no more than extensions=y */
 	KAPI_FEATURE_SHARED = 1 << 3, /* mappable files, conversion in place, link */
+	KAPI_FEATURE_SNP_VMS = 1 << 4, /* makes VMs of SNP's type, on the model */
 };
 
 bool kapi_feature(enum kapi_feature feature);

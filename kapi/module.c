@@ -10,6 +10,7 @@
 
 #include "hooks.h"
 #include "reserve.h"
+#include "sev_node.h"
 #include "stats.h"
 
 static char *backend = "gmem";
@@ -107,6 +108,8 @@ static unsigned int wanted_features(void)
 		wanted |= KAPI_FEATURE_HOLES;
 	if (extensions && !backend_stock)
 		wanted |= KAPI_FEATURE_SHARED;
+	if (vm_platform == KAPI_PLATFORM_SNP_MODEL && sw_protected && !backend_stock)
+		wanted |= KAPI_FEATURE_SNP_VMS;
 	return wanted;
 }
 
@@ -140,6 +143,8 @@ static int __init gmem_init(void)
 	if (gmem_reserve_fill(reserve_1g) < reserve_1g)
 		pr_warn("reserve_1g=%u: only %u blocks to be had\n", reserve_1g,
 			kapi_pages_reserved());
+	if (kapi_feature(KAPI_FEATURE_SNP_VMS))
+		gmem_sev_node_make();
 	debugfs = debugfs_create_dir("gmem", NULL);
 	gmem_calls_debugfs(debugfs);
 	gmem_stats_debugfs(debugfs);
@@ -154,6 +159,7 @@ static int __init gmem_init(void)
 static void __exit gmem_exit(void)
 {
 	debugfs_remove(debugfs);
+	gmem_sev_node_drop();
 	gmem_detach();
 	gmem_pci_hole_exit();
 	gmem_reserve_drop();

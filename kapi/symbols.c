@@ -172,6 +172,11 @@ void *gmem_symbol_variable(const char *name)
 	  (gfp_t, unsigned int, struct mempolicy *, pgoff_t, int))
 #endif
 
+/* Of vCPUs, by KVM_GET_REGS and KVM_GET_SREGS. */
+#define SYMBOLS_VCPU(X)                                                                   \
+	X(kvm_arch_vcpu_ioctl_get_regs, int, (struct kvm_vcpu *, struct kvm_regs *))      \
+	X(kvm_arch_vcpu_ioctl_get_sregs, int, (struct kvm_vcpu *, struct kvm_sregs *))
+
 #define SYMBOLS_KERNEL(X)                                                                 \
 	X(task_sched_runtime, unsigned long long, (struct task_struct *))                 \
 	X(anon_inode_make_secure_inode, struct inode *,                                   \
@@ -185,6 +190,7 @@ void *gmem_symbol_variable(const char *name)
 	SYMBOLS_KVM_ARCH(X)                                                               \
 	SYMBOLS_KVM_EXPORTS(X)                                                            \
 	SYMBOLS_KVM_ROOTS(X)                                                              \
+	SYMBOLS_VCPU(X)                                                                   \
 	SYMBOLS_MEMORY(X)                                                                 \
 	SYMBOLS_CHARGE(X)                                                                 \
 	SYMBOLS_MPOL(X)                                                                   \
@@ -349,6 +355,16 @@ void gmem_arch_invalidate(kvm_pfn_t start, kvm_pfn_t end)
 	CALL(kvm_arch_gmem_invalidate)(start, end);
 }
 #endif
+
+int gmem_vcpu_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs)
+{
+	return CALL(kvm_arch_vcpu_ioctl_get_regs)(vcpu, regs);
+}
+
+int gmem_vcpu_get_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs)
+{
+	return CALL(kvm_arch_vcpu_ioctl_get_sregs)(vcpu, sregs);
+}
 
 int gmem_set_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_region2 *region)
 {

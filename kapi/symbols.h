@@ -56,6 +56,9 @@ void gmem_tdp_mmu_try_split_huge_pages(struct kvm *kvm, const struct kvm_memory_
 				       gfn_t start, gfn_t end, int level);
 /* Drops the page tables of a vCPU, which is loaded, that have become obsolete. Sleeps. */
 void gmem_mmu_free_obsolete_roots(struct kvm_vcpu *vcpu);
+/* Registers of a vCPU whose mutex the caller has. -EINVAL: they are protected. Sleep. */
+int gmem_vcpu_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs);
+int gmem_vcpu_get_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs);
 /* KVM's own answer to a request for a memslot; slots_lock held. Sleeps. */
 int gmem_set_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_region2 *region);
 struct kvm_memory_slot *gmem_gfn_to_memslot(struct kvm *kvm, gfn_t gfn); /* slots_lock or SRCU */

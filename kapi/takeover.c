@@ -31,6 +31,7 @@
 
 #include "hooks.h"
 #include "prototypes.h"
+#include "sev.h"
 #include "slots.h"
 #include "symbols.h"
 
@@ -79,6 +80,11 @@ static bool notrace known_ioctl(struct ftrace_regs *fregs)
 	case KVM_SET_MEMORY_ATTRIBUTES:
 	case KVM_LINK_GUEST_MEMFD:
 		return true;
+	case KVM_MEMORY_ENCRYPT_OP:
+	case KVM_MEMORY_ENCRYPT_REG_REGION:
+	case KVM_MEMORY_ENCRYPT_UNREG_REGION:
+		return kapi_kvm_is_snp_model(
+			kapi_file_vm((void *)ftrace_regs_get_argument(fregs, 0)));
 	}
 	return false;
 }

@@ -11,6 +11,9 @@
 #include "gmem/file.h"
 #include "gmem/locks.h"
 #include "gmem/memory.h"
+#include "kapi/sev.h"
+#include "mmu/guards.h"
+#include "mmu/launch.h"
 #include "mmu/populate.h"
 
 namespace
@@ -25,7 +28,7 @@ struct PageBuffer {
 /* What the callback needs, for all pages of one populate. */
 struct Launch {
 	Platform &platform;
-	PageContent content;
+	PageContent &content;
 	Own<PageBuffer> corrected; /* what the firmware would take instead */
 };
 
@@ -52,13 +55,65 @@ Status check_open(File &file)
 	return file.open() ? Status{} : error(ESTALE);
 }
 
+/* The firmware may have to say what it would take instead. */
+Result<Own<PageBuffer>> buffer_for(const PageContent &content)
+{
+	if (content.type != GMEM_PAGE_CPUID)
+		return Own<PageBuffer>{};
+	return make<PageBuffer>();
+}
+
+/* @pages, slots_lock held; what the firmware would take instead is in @corrected then. */
+long populate_locked(LaunchPages &pages, Own<PageBuffer> &corrected)
+{
+	if (pages.file && !File::of(pages.file)->open())
+		return -ESTALE;
+
+	struct kvm_memory_slot *const slot = kapi_kvm_slot_of(pages.vm, pages.gfn.value);
+	struct file *const handle = slot ? kapi_slot_file(slot) : nullptr;
+	File *const file = handle ? File::of(handle) : nullptr;
+
+	if (!file || (pages.file && pages.file != handle))
+		return -EINVAL;
+	pages.found = true;
+
+	Launch launch{ file->inode().platform(), pages.content, std::move(corrected) };
+	const long ret = populate_memslot(*file,
+					  PopulateRequest{ pages.vm, slot, pages.gfn, pages.source,
+							   static_cast<long>(pages.npages), false,
+							   launch_page, &launch, &pages.content });
+
+	corrected = std::move(launch.corrected);
+	return ret;
+}
+
 } /* namespace */
+
+long gmem::launch_pages(LaunchPages &pages)
+{
+	Result<Own<PageBuffer>> corrected = buffer_for(pages.content);
+
+	if (!corrected.ok())
+		return corrected.status().code();
+
+	long ret;
+
+	{
+		const auto lock = KillableSlotsLock::take(pages.vm);
+
+		if (!lock.ok())
+			return lock.status().code();
+		ret = populate_locked(pages, corrected.value());
+	}
+	if (pages.content.corrected && pages.source &&
+	    kapi_user_write(pages.source, corrected.value()->bytes.data(), kPageSize) != 0)
+		return -EFAULT;
+	return ret == -ENOTRECOVERABLE ? -EIO : ret;
+}
 
 long gmem_file_populate(struct file *handle, void *core_file, struct gmem_launch_populate *args)
 {
 	File &file = *static_cast<File *>(core_file);
-	const Gfn gfn{ args->gpa >> kPageShift };
-	auto *const source = reinterpret_cast<void *>(args->source);
 	constexpr std::uint64_t kMost = 1ull << 52 >> kPageShift;
 
 	args->done = 0;
@@ -66,54 +121,33 @@ long gmem_file_populate(struct file *handle, void *core_file, struct gmem_launch
 	if (args->gpa % kPageSize || args->source % kPageSize ||
 	    args->flags & ~GMEM_POPULATE_MEASURE || args->npages == 0 || args->npages > kMost)
 		return -EINVAL;
+	/* Its launch is KVM's own ABI. */
+	if (kapi_kvm_is_snp_model(file.vm()))
+		return -EOPNOTSUPP;
 
-	Launch launch{ file.inode().platform(),
-		       { .type = args->type,
-			 .pages = args->npages,
-			 .measure = (args->flags & GMEM_POPULATE_MEASURE) != 0 },
-		       {} };
+	LaunchPages pages{ file.vm(),
+			   handle,
+			   Gfn{ args->gpa >> kPageShift },
+			   args->npages,
+			   reinterpret_cast<void *>(args->source),
+			   { .type = args->type,
+			     .pages = args->npages,
+			     .measure = (args->flags & GMEM_POPULATE_MEASURE) != 0 } };
+	const long ret = launch_pages(pages);
 
-	if (args->type == GMEM_PAGE_CPUID) {
-		Result<Own<PageBuffer>> buffer = make<PageBuffer>();
-
-		if (!buffer.ok())
-			return -ENOMEM;
-		launch.corrected = std::move(buffer).value();
-	}
-
-	long ret;
-
-	{
-		const auto lock = KillableSlotsLock::take(file.vm());
-
-		if (!lock.ok())
-			return lock.status().code();
-
-		if (!file.open())
-			return -ESTALE;
-
-		struct kvm_memory_slot *const slot = kapi_kvm_slot_of(file.vm(), gfn.value);
-
-		if (!slot || kapi_slot_file(slot) != handle)
-			return -EINVAL;
-		ret = populate_memslot(file,
-				       PopulateRequest{ file.vm(), slot, gfn, source,
-							static_cast<long>(args->npages), false,
-							launch_page, &launch, &launch.content });
-	}
-	args->firmware_error = launch.content.firmware_error;
-	if (launch.content.corrected && source &&
-	    kapi_user_write(source, launch.corrected->bytes.data(), kPageSize) != 0)
-		return -EFAULT;
+	args->firmware_error = pages.content.firmware_error;
 	if (ret > 0)
 		args->done = static_cast<std::uint64_t>(ret);
-	return ret == -ENOTRECOVERABLE ? -EIO : ret;
+	return ret;
 }
 
 long gmem_file_finish(void *core_file, struct gmem_launch_finish *args)
 {
 	File &file = *static_cast<File *>(core_file);
 	std::uint64_t firmware_error = 0;
+
+	if (kapi_kvm_is_snp_model(file.vm()))
+		return -EOPNOTSUPP;
 	/* Between a populate's asking and its doing the launch does not end. */
 	const auto lock = KillableSlotsLock::take(file.vm());
 

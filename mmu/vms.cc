@@ -6,11 +6,13 @@
  */
 #include <uapi/gmem.h>
 
+#include "kapi/sev.h"
 #include "mmu/attributes.h"
 #include "mmu/entry.h"
 #include "mmu/link.h"
 #include "mmu/memslot.h"
 #include "mmu/pci_hole.h"
+#include "mmu/sev.h"
 #include "mmu/slots.h"
 
 namespace gmem
@@ -105,6 +107,21 @@ long serve_attributes(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 	return lock.ok() ? convert_gfns(kvm, gfns, to_private).code() : lock.status().code();
 }
 
+/* Whether KVM_CREATE_VM of @type may be ours, where KVM's own does not know it. */
+bool type_is_ours(unsigned long type)
+{
+	return type == KAPI_VM_SNP ? snp_vms_possible()
+				   : type == KAPI_VM_SW_PROTECTED && kapi_kvm_tdp_mmu();
+}
+
+/* A kernel built without software-protected VMs: one is a default VM with private memory. */
+Status make_sw_protected_vm(struct kvm *kvm)
+{
+	GMEM_CHECK(Status{ kapi_stock_init_vm(kvm, KAPI_VM_DEFAULT) });
+	kapi_kvm_make_sw_protected(kvm);
+	return Status{};
+}
+
 /* What an ioctl on a VM ended in; -ENOTTY: it is KVM's own. */
 long serve_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 {
@@ -113,6 +130,8 @@ long serve_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 		return files_can_be_mappable() ? serve_link(kvm, arg) : -ENOTTY;
 	case KAPI_IOCTL_SET_ATTRIBUTES:
 		return attributes_are_ours(kvm) ? serve_attributes(kvm, ioctl, arg) : -ENOTTY;
+	case KAPI_IOCTL_ENCRYPT_OP:
+		return kapi_kvm_is_snp_model(kvm) ? serve_sev_command(kvm, arg) : -ENOTTY;
 	default:
 		return -ENOTTY;
 	}
@@ -127,21 +146,19 @@ using namespace gmem;
 int gmem_kvm_init_vm(struct kvm *kvm, unsigned long type)
 {
 	Entry entry{ KAPI_ENTRY_INIT_VM };
-	int ret = kapi_stock_init_vm(kvm, type);
+	const int ret = kapi_stock_init_vm(kvm, type);
 
 	/* The VM pins the module from here on: nobody else tells its private faults. */
-	if (type != KAPI_VM_SW_PROTECTED || ret != -EINVAL || !kapi_kvm_tdp_mmu() ||
-	    !kapi_self_get()) {
+	if (ret != -EINVAL || !type_is_ours(type) || !kapi_self_get()) {
 		entry.stock();
 		return ret;
 	}
-	/* A kernel built without software-protected VMs: one is a default VM with private memory. */
-	ret = kapi_stock_init_vm(kvm, KAPI_VM_DEFAULT);
-	if (ret == 0)
-		kapi_kvm_make_sw_protected(kvm);
-	else
+
+	const Status made = type == KAPI_VM_SNP ? make_snp_vm(kvm) : make_sw_protected_vm(kvm);
+
+	if (!made.ok())
 		kapi_self_put();
-	return ret;
+	return made.code();
 }
 
 void gmem_kvm_free_vm(struct kvm *kvm)
@@ -149,6 +166,8 @@ void gmem_kvm_free_vm(struct kvm *kvm)
 	Entry entry{ KAPI_ENTRY_FREE_VM };
 	const bool pins_us = kapi_kvm_made_sw_protected(kvm);
 
+	if (kapi_kvm_is_snp_model(kvm))
+		snp_vm_gone(kvm);
 	entry.stock();
 	kapi_stock_free_vm(kvm);
 	if (pins_us)
@@ -158,7 +177,7 @@ void gmem_kvm_free_vm(struct kvm *kvm)
 int gmem_kvm_check_extension(struct kvm *kvm, long extension)
 {
 	Entry entry{ KAPI_ENTRY_CHECK_EXTENSION };
-	constexpr int kSwProtectedBit = 1 << KAPI_VM_SW_PROTECTED;
+	constexpr int kSwProtectedBit = 1 << KAPI_VM_SW_PROTECTED, kSnpBit = 1 << KAPI_VM_SNP;
 
 	const int ret = kapi_stock_check_extension(kvm, extension);
 
@@ -166,7 +185,12 @@ int gmem_kvm_check_extension(struct kvm *kvm, long extension)
 	case KAPI_CAP_VM_TYPES:
 		if (!kapi_feature(KAPI_FEATURE_SW_PROTECTED) || !kapi_kvm_tdp_mmu())
 			break;
-		return ret | kSwProtectedBit;
+		return ret | kSwProtectedBit | (snp_vms_possible() ? kSnpBit : 0);
+	case KAPI_CAP_X86_SMM:
+		/* The state of a vCPU is not KVM's to save. */
+		if (!kvm || !kapi_kvm_is_snp_model(kvm))
+			break;
+		return 0;
 	case KAPI_CAP_GUEST_MEMFD:
 		/* There is a file for every VM now. */
 		if (!files_can_be_mappable())

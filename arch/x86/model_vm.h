@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A VM on a platform in software: made with the VM's first file, gone with the
- * last inode. It keeps its VM alive, so that no other VM can come to be taken
- * for it.
+ * A VM on a platform in software. It comes with the VM's first file, and goes with the
+ * last inode; it keeps its VM alive, so that no other VM can come to be taken for it.
+ * One that is launched by KVM's own commands is the VM's instead: it comes with the VM,
+ * and goes when the VM and the last inode have gone.
  */
 #ifndef GMEM_ARCH_X86_MODEL_VM_H
 #define GMEM_ARCH_X86_MODEL_VM_H
@@ -18,8 +19,13 @@ namespace gmem
 
 class ModelVm : public Platform {
     public:
-	/* The VM's platform with a use for the caller, by @create if there is none yet. */
+	/*
+	 * The VM's platform with a use for the caller, by @create if there is none yet. -ENOENT:
+	 * nor is one to be made, and @create is NULL.
+	 */
 	static Result<ModelVm *> of(struct kvm *vm, Result<ModelVm *> (*create)(struct kvm *));
+	/* The VM whose the platform is, if it is a VM's, is going: its use is dropped. Sleeps. */
+	static void vm_gone(struct kvm *vm);
 
 	void hold() override;
 	void drop() override;
@@ -30,15 +36,25 @@ class ModelVm : public Platform {
 	bool dead() const { return dead_.load(); }
 
     protected:
-	explicit ModelVm(struct kvm *vm) : vm_(vm) { kapi_kvm_get(vm_); }
-	~ModelVm() { kapi_kvm_put(vm_); }
+	/* @vms: the platform is the VM's, which has the first use of it. */
+	explicit ModelVm(struct kvm *vm, bool vms = false) : vm_(vm), vms_(vms)
+	{
+		if (!vms_)
+			kapi_kvm_get(vm_);
+	}
+	~ModelVm()
+	{
+		if (!vms_)
+			kapi_kvm_put(vm_);
+	}
 
 	void die() { dead_.store(true); }
 	/* Frees it. The list's lock is held: machines come and go under it. */
 	virtual void destroy() = 0;
 
     private:
-	struct kvm *vm_;
+	struct kvm *vm_; /* NULL when the VM has gone whose it is; under the list's lock then */
+	const bool vms_;
 	unsigned uses_ = 1; /* under the list's lock */
 	ModelVm *next_ = nullptr; /* likewise */
 	std::atomic<bool> dead_{ false };
@@ -54,7 +70,7 @@ template <class T> class Machine {
 	T *operator->() const { return machine_; }
 
 	/* Puts @vm on it, as a Vm that has begun its launch(). -ENOMEM; or what that said. */
-	template <class Vm> Result<ModelVm *> add(struct kvm *vm)
+	template <class Vm, class... Args> Result<ModelVm *> add(struct kvm *vm, Args... args)
 	{
 		if (!machine_) {
 			GMEM_TRY(machine, make<T>());
@@ -63,7 +79,7 @@ template <class T> class Machine {
 		users_++;
 
 		/* Whatever fails from here on, what there is of it is taken down. */
-		Result<Own<Vm>> model = make<Vm>(vm);
+		Result<Own<Vm>> model = make<Vm>(vm, args...);
 
 		if (!model.ok()) {
 			drop();

@@ -109,6 +109,9 @@ Result<ModelVm *> ModelVm::of(struct kvm *vm, Result<ModelVm *> (*create)(struct
 		}
 	}
 
+	if (!create)
+		return error(ENOENT);
+
 	GMEM_TRY(model, create(vm));
 	model->next_ = models;
 	models = model;
@@ -124,10 +127,11 @@ void ModelVm::hold()
 
 void ModelVm::drop()
 {
-	struct kvm *const vm = vm_;
-
 	/* The VM may go with its platform, and must not do so under the lock. */
-	kapi_kvm_get(vm);
+	struct kvm *const vm = vms_ ? nullptr : vm_;
+
+	if (vm)
+		kapi_kvm_get(vm);
 	{
 		ListGuard guard;
 
@@ -140,7 +144,27 @@ void ModelVm::drop()
 			destroy();
 		}
 	}
-	kapi_kvm_put(vm);
+	if (vm)
+		kapi_kvm_put(vm);
+}
+
+void ModelVm::vm_gone(struct kvm *vm)
+{
+	ModelVm *model;
+
+	{
+		ListGuard guard;
+
+		for (model = models; model; model = model->next_) {
+			if (model->vms_ && model->vm_ == vm)
+				break;
+		}
+		/* Another VM may come to lie where this one did. */
+		if (model)
+			model->vm_ = nullptr;
+	}
+	if (model)
+		model->drop();
 }
 
 bool memory_is_plain(struct kvm *kvm)

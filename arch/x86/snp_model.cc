@@ -14,6 +14,14 @@ namespace
 
 constexpr std::uint64_t kRunBytes = kRunPages * kPageSize;
 
+/* The version of the firmware's interface, as a guest's policy has the least that it wants. */
+constexpr std::uint64_t kApiVersion = 1 << 8 | 55;
+constexpr std::uint64_t kPolicyApiMask = 0xffff;
+
+/* Of the secrets page; its keys are zeros. */
+constexpr unsigned kSecretsVersion = 3;
+constexpr unsigned kSecretsGosvw = 0x10;
+
 /* The CPUID page: a count, reserved fields, then entries. */
 constexpr unsigned kCpuidMax = 64;
 constexpr unsigned kCpuidHeader = 16;
@@ -61,7 +69,7 @@ SnpStatus SnpFirmware::gctx_create(SnpGuest &guest, Pfn pfn)
 	return SnpStatus::Success;
 }
 
-SnpStatus SnpFirmware::launch_start(SnpGuest &guest)
+SnpStatus SnpFirmware::launch_start(SnpGuest &guest, const SnpLaunchStart &start)
 {
 	if (!initialized_)
 		return SnpStatus::InvalidPlatformState;
@@ -69,6 +77,10 @@ SnpStatus SnpFirmware::launch_start(SnpGuest &guest)
 		return SnpStatus::InvalidGuest;
 	if (guest.state != SnpGuest::State::Init)
 		return SnpStatus::InvalidGuestState;
+	if ((start.policy & kPolicyApiMask) > kApiVersion)
+		return SnpStatus::PolicyFailure;
+	guest.policy = start.policy;
+	guest.gosvw = start.gosvw;
 	guest.state = SnpGuest::State::Launch;
 	return SnpStatus::Success;
 }
@@ -199,8 +211,10 @@ SnpStatus SnpFirmware::launch_update(SnpGuest &guest, const SnpLaunchUpdate &upd
 	}
 	if (type == SnpPageType::Zero || type == SnpPageType::Secrets)
 		std::fill(update.data.begin(), update.data.end(), 0);
-	if (type == SnpPageType::Secrets)
-		update.data[0] = 3; /* version of the secrets page; its keys are zeros */
+	if (type == SnpPageType::Secrets) {
+		update.data[0] = kSecretsVersion;
+		std::copy(guest.gosvw.begin(), guest.gosvw.end(), &update.data[kSecretsGosvw]);
+	}
 
 	entry.validated = true;
 	entry.immutable = false;
@@ -210,7 +224,28 @@ SnpStatus SnpFirmware::launch_update(SnpGuest &guest, const SnpLaunchUpdate &upd
 	return SnpStatus::Success;
 }
 
-SnpStatus SnpFirmware::launch_finish(SnpGuest &guest)
+/* What the firmware says of an ID block. */
+static SnpStatus status_of_id(Status status)
+{
+	switch (status.code()) {
+	case 0:
+		return SnpStatus::Success;
+	case -EBADMSG:
+		return SnpStatus::BadMeasurement;
+	case -EACCES:
+		return SnpStatus::PolicyFailure;
+	case -EINVAL:
+		return SnpStatus::InvalidParam;
+	case -EOPNOTSUPP:
+		return SnpStatus::Unsupported;
+	case -ENOMEM:
+		return SnpStatus::HardwareError;
+	default:
+		return SnpStatus::BadSignature;
+	}
+}
+
+SnpStatus SnpFirmware::launch_finish(SnpGuest &guest, const SnpLaunchFinish &finish)
 {
 	if (!initialized_)
 		return SnpStatus::InvalidPlatformState;
@@ -218,6 +253,18 @@ SnpStatus SnpFirmware::launch_finish(SnpGuest &guest)
 		return SnpStatus::InvalidGuest;
 	if (guest.state != SnpGuest::State::Launch)
 		return SnpStatus::InvalidGuestState;
+	if (!guest.asid)
+		return SnpStatus::Inactive;
+	if (finish.id_block) {
+		const Result<IdKeys> keys = check_id_block(*finish.id_block, guest.digest.value(),
+							   guest.policy);
+
+		if (!keys.ok())
+			return status_of_id(keys.status());
+		guest.id_keys = keys.value();
+	}
+	guest.host_data = finish.host_data;
+	guest.vcek_disabled = finish.vcek_disabled;
 	guest.state = SnpGuest::State::Running;
 	return SnpStatus::Success;
 }

@@ -10,6 +10,7 @@
 
 #include <span>
 
+#include "arch/x86/id_block.h"
 #include "arch/x86/rmp.h"
 #include "arch/x86/snp_digest.h"
 
@@ -21,12 +22,16 @@ enum class SnpStatus : std::uint32_t {
 	Success = KAPI_SEV_SUCCESS,
 	InvalidPlatformState = KAPI_SEV_INVALID_PLATFORM_STATE,
 	InvalidGuestState = KAPI_SEV_INVALID_GUEST_STATE,
+	PolicyFailure = KAPI_SEV_POLICY_FAILURE,
 	Inactive = KAPI_SEV_INACTIVE,
 	InvalidAddress = KAPI_SEV_INVALID_ADDRESS,
+	BadSignature = KAPI_SEV_BAD_SIGNATURE,
+	BadMeasurement = KAPI_SEV_BAD_MEASUREMENT,
 	AsidOwned = KAPI_SEV_ASID_OWNED,
 	InvalidAsid = KAPI_SEV_INVALID_ASID,
 	InvalidGuest = KAPI_SEV_INVALID_GUEST,
 	HardwareError = KAPI_SEV_HARDWARE_PLATFORM, /* here: hashing failed */
+	Unsupported = KAPI_SEV_UNSUPPORTED, /* here: nothing checks signatures */
 	InvalidParam = KAPI_SEV_INVALID_PARAM,
 	InvalidPageSize = KAPI_SEV_INVALID_PAGE_SIZE,
 	InvalidPageState = KAPI_SEV_INVALID_PAGE_STATE,
@@ -42,6 +47,25 @@ struct SnpGuest {
 	std::uint32_t asid = 0; /* 0: none yet */
 	bool imi = false; /* launched with an IMI */
 	SnpDigest digest;
+	std::uint64_t policy = 0;
+	std::array<std::uint8_t, 16> gosvw{}; /* for the secrets page */
+	/* Since the launch has ended: what reports tell of it. */
+	std::array<std::uint8_t, 32> host_data{};
+	IdKeys id_keys;
+	bool vcek_disabled = false;
+};
+
+/* Operands of SNP_LAUNCH_START. */
+struct SnpLaunchStart {
+	std::uint64_t policy = 0;
+	std::array<std::uint8_t, 16> gosvw{};
+};
+
+/* Operands of SNP_LAUNCH_FINISH. */
+struct SnpLaunchFinish {
+	const IdBlock *id_block = nullptr; /* NULL: none */
+	bool vcek_disabled = false;
+	std::array<std::uint8_t, 32> host_data{};
 };
 
 /* Operands of SNP_LAUNCH_UPDATE. */
@@ -67,12 +91,12 @@ class SnpFirmware {
 	 * gctx_create: @pfn is a FIRMWARE page. -ENOMEM is HardwareError.
 	 */
 	SnpStatus gctx_create(SnpGuest &guest, Pfn pfn);
-	SnpStatus launch_start(SnpGuest &guest);
+	SnpStatus launch_start(SnpGuest &guest, const SnpLaunchStart &start = {});
 	SnpStatus activate(SnpGuest &guest, std::uint32_t asid);
 	SnpStatus launch_update(SnpGuest &guest, const SnpLaunchUpdate &update);
 	/* No command: what of launch_update's refusals does not depend on the page. */
 	SnpStatus may_update(const SnpGuest &guest, std::uint8_t type, RmpSize size);
-	SnpStatus launch_finish(SnpGuest &guest);
+	SnpStatus launch_finish(SnpGuest &guest, const SnpLaunchFinish &finish = {});
 	SnpStatus decommission(SnpGuest &guest);
 	SnpStatus page_reclaim(Pfn pfn, RmpSize size);
 

@@ -38,46 +38,78 @@ Result<ModelVm *> SnpPlatform::create(struct kvm *vm)
 	return the_machine.add<SnpPlatform>(vm);
 }
 
-/* A context page, a started launch, an ASID. */
-Status SnpPlatform::launch()
+Result<ModelVm *> SnpPlatform::create_for_commands(struct kvm *vm)
+{
+	return the_machine.add<SnpPlatform>(vm, true);
+}
+
+/* The list's lock is held. -ENOSPC. */
+Status SnpPlatform::take_asid()
 {
 	const unsigned asid = the_machine->asids.next_clear(0);
 
 	if (asid > Rmp::kMaxAsid)
 		return error(ENOSPC);
+	the_machine->asids.set(asid);
+	asid_ = asid;
+	return Status{};
+}
+
+Status SnpPlatform::launch()
+{
+	SnpStatus status;
+
+	if (by_commands_)
+		return Status{};
+	GMEM_CHECK(take_asid());
+	return begin({}, status);
+}
+
+/* A context page, a started launch, its ASID. What there is of it on failure end() takes down. */
+Status SnpPlatform::begin(const SnpLaunchStart &start, SnpStatus &status)
+{
+	SnpFirmware &firmware = the_machine->firmware;
+
 	gctx_ = kapi_pages_alloc(0);
 	if (!gctx_)
 		return error(ENOMEM);
 
 	const Pfn pfn{ kapi_page_pfn(gctx_) };
-	SnpFirmware &firmware = the_machine->firmware;
 
 	GMEM_CHECK(the_machine->rmp.cover(pfn, 1));
 	GMEM_CHECK(status_of(update(pfn, { 0, true, RmpSize::k4K, true, 0 })));
-	if (firmware.gctx_create(guest_, pfn) != SnpStatus::Success ||
-	    firmware.launch_start(guest_) != SnpStatus::Success ||
-	    firmware.activate(guest_, asid) != SnpStatus::Success)
-		return error(EIO);
-	the_machine->asids.set(asid);
-	return Status{};
+	status = firmware.gctx_create(guest_, pfn);
+	if (status == SnpStatus::Success)
+		status = firmware.launch_start(guest_, start);
+	if (status == SnpStatus::Success)
+		status = firmware.activate(guest_, asid_);
+	return status == SnpStatus::Success ? Status{} : error(EIO);
+}
+
+void SnpPlatform::end()
+{
+	if (!gctx_)
+		return;
+
+	const Pfn pfn{ kapi_page_pfn(gctx_) };
+	SnpFirmware &firmware = the_machine->firmware;
+
+	(void)firmware.decommission(guest_);
+	if (is_hosts(pfn) || (firmware.page_reclaim(pfn, RmpSize::k4K) == SnpStatus::Success &&
+			      update(pfn, {}) == RmpCode::Ok))
+		kapi_page_put(gctx_);
+	else
+		(void)broken(pfn, "a guest's context cannot be reclaimed: leaked");
+	gctx_ = nullptr;
 }
 
 SnpPlatform::~SnpPlatform()
 {
-	if (guest_.asid)
-		the_machine->asids.reset(guest_.asid);
-	if (gctx_) {
-		const Pfn pfn{ kapi_page_pfn(gctx_) };
-		SnpFirmware &firmware = the_machine->firmware;
-
-		(void)firmware.decommission(guest_);
-		if (is_hosts(pfn) ||
-		    (firmware.page_reclaim(pfn, RmpSize::k4K) == SnpStatus::Success &&
-		     update(pfn, {}) == RmpCode::Ok))
-			kapi_page_put(gctx_);
-		else
-			(void)broken(pfn, "a guest's context cannot be reclaimed: leaked");
-	}
+	drop_vmsas();
+	end();
+	/* The list's lock is held. */
+	if (asid_)
+		the_machine->asids.reset(asid_);
 	the_machine.drop();
 }
 
@@ -94,6 +126,9 @@ Status SnpPlatform::prepare(struct kvm *, Gfn gfn, Pfn pfn, unsigned order)
 
 	if (dead())
 		return error(EIO);
+	/* No guest runs before its launch has ended. */
+	if (by_commands_ && !launched_)
+		return error(EINVAL);
 	GMEM_CHECK(rmp.cover(pfn, 1ull << order));
 	if (!rmp.all_hypervisor(pfn, 1ull << order))
 		return broken(pfn, "assigned twice");
@@ -228,36 +263,40 @@ Status SnpPlatform::may_populate(PageContent &content)
 	return status == SnpStatus::Success ? Status{} : error(EIO);
 }
 
-Status SnpPlatform::populate(Gfn gfn, Pfn pfn, PageContent &content)
+/* Makes a page of the host's one that the firmware may make the guest's. */
+Status SnpPlatform::assign_immutable(Pfn pfn, std::uint64_t gpa)
 {
 	Rmp &rmp = the_machine->rmp;
-	const std::uint8_t type = type_of(content);
 
 	if (dead())
 		return error(EIO);
 	GMEM_CHECK(rmp.cover(pfn, 1));
 	if (!rmp.all_hypervisor(pfn, 1))
 		return broken(pfn, "populated, but assigned already");
+	return status_of(update(pfn, { gpa, true, RmpSize::k4K, true, guest_.asid }));
+}
 
-	const Status status =
-		status_of(update(pfn, { gpa_of(gfn), true, RmpSize::k4K, true, guest_.asid }));
-
-	if (!status.ok())
-		return status;
-
+SnpStatus SnpPlatform::launch_update(Pfn pfn, RmpSize size, std::uint8_t type)
+{
 	const SnpLaunchUpdate command{
 		.page = pfn,
-		.size = size_of(content),
+		.size = size,
 		.type = type,
 		.data = { static_cast<std::uint8_t *>(kapi_frame(pfn.value)), kPageSize },
 	};
-	SnpStatus result;
+	MutexGuard guard{ lock_ };
 
-	{
-		MutexGuard guard{ lock_ };
+	return the_machine->firmware.launch_update(guest_, command);
+}
 
-		result = the_machine->firmware.launch_update(guest_, command);
-	}
+Status SnpPlatform::populate(Gfn gfn, Pfn pfn, PageContent &content)
+{
+	const std::uint8_t type = type_of(content);
+
+	GMEM_CHECK(assign_immutable(pfn, gpa_of(gfn)));
+
+	const SnpStatus result = launch_update(pfn, size_of(content), type);
+
 	if (result == SnpStatus::Success)
 		return Status{};
 	content.firmware_error = static_cast<std::uint64_t>(result);
@@ -269,11 +308,87 @@ Status SnpPlatform::populate(Gfn gfn, Pfn pfn, PageContent &content)
 
 Status SnpPlatform::finish(std::uint64_t &firmware_error)
 {
-	MutexGuard guard{ lock_ };
-	const SnpStatus status = the_machine->firmware.launch_finish(guest_);
+	SnpStatus status;
+	const Status result = finish({}, status);
 
 	firmware_error = static_cast<std::uint64_t>(status);
-	return status == SnpStatus::Success ? Status{} : error(EIO);
+	return result;
+}
+
+/* ---- by KVM's commands -------------------------------------------------------------- */
+
+Status SnpPlatform::init(std::uint64_t vmsa_features)
+{
+	if (initialized())
+		return error(EINVAL);
+	kapi_platforms_lock();
+
+	const Status status = take_asid();
+
+	kapi_platforms_unlock();
+	if (!status.ok())
+		return error(EBUSY);
+	vmsa_features_ = vmsa_features;
+	return Status{};
+}
+
+Status SnpPlatform::start(const SnpLaunchStart &start, SnpStatus &status)
+{
+	MutexGuard guard{ lock_ };
+	const Status result = begin(start, status);
+
+	if (!result.ok())
+		end();
+	return result;
+}
+
+Status SnpPlatform::add_vmsa(ConstBytes vmsa, SnpStatus &status)
+{
+	/* INITIAL_VMSA_GPA of <asm/svm.h>: no gfn that a memslot can have. */
+	constexpr std::uint64_t kGpa = 0xfffffffff000;
+	GMEM_TRY(area, make<Vmsa>());
+	PageRef page{ kapi_pages_alloc(0) };
+
+	if (!page)
+		return error(ENOMEM);
+
+	const Pfn pfn{ kapi_page_pfn(page.get()) };
+
+	std::memcpy(kapi_frame(pfn.value), vmsa.data(), kPageSize);
+	GMEM_CHECK(assign_immutable(pfn, kGpa));
+	status = launch_update(pfn, RmpSize::k4K, static_cast<std::uint8_t>(SnpPageType::Vmsa));
+	if (status != SnpStatus::Success) {
+		/* One that is nobody's is leaked. */
+		if (!undo_populate(pfn).ok())
+			(void)page.release();
+		return error(EIO);
+	}
+	area->page = page.release();
+	area->next = std::move(vmsas_);
+	vmsas_ = std::move(area);
+	return Status{};
+}
+
+void SnpPlatform::drop_vmsas()
+{
+	while (vmsas_) {
+		const Own<Vmsa> area = std::move(vmsas_);
+
+		vmsas_ = std::move(area->next);
+		if (reclaim(Pfn{ kapi_page_pfn(area->page) }, 1).ok())
+			kapi_page_put(area->page);
+	}
+}
+
+Status SnpPlatform::finish(const SnpLaunchFinish &finish, SnpStatus &status)
+{
+	MutexGuard guard{ lock_ };
+
+	status = the_machine->firmware.launch_finish(guest_, finish);
+	if (status != SnpStatus::Success)
+		return error(EIO);
+	launched_ = true;
+	return Status{};
 }
 
 Status SnpPlatform::measurement(Measurement &out)

@@ -9,6 +9,7 @@
 #include "arch/x86/model_vm.h"
 #include "arch/x86/snp_model.h"
 #include "gmem/bitmap.h"
+#include "gmem/locks.h"
 
 namespace gmem
 {
@@ -26,13 +27,39 @@ class SnpPlatform final : public ModelVm {
     public:
 	/* For ModelVm::of(). -ENOMEM; -ENOSPC: no ASID is left; -EIO. */
 	static Result<ModelVm *> create(struct kvm *vm);
+	/* The same of a VM whose launch is by commands, below. -ENOMEM. */
+	static Result<ModelVm *> create_for_commands(struct kvm *vm);
 	/* For tests; NULL while no VM is on the model. */
 	static SnpMachine *machine();
 
-	explicit SnpPlatform(struct kvm *vm) : ModelVm(vm), lock_(KAPI_LOCK_VM_MODEL) {}
+	/* @by_commands: the launch is, and the platform is the VM's. */
+	explicit SnpPlatform(struct kvm *vm, bool by_commands = false)
+		: ModelVm(vm, by_commands), by_commands_(by_commands), lock_(KAPI_LOCK_VM_MODEL)
+	{
+	}
 	~SnpPlatform();
 	/* For Machine::add(). */
 	Status launch();
+
+	/*
+	 * What KVM's commands do, one of a VM's at a time; each sleeps. What the firmware
+	 * says comes back in the last argument, where it has been asked.
+	 *
+	 * init: -EINVAL a second time; -EBUSY: no ASID is left.
+	 */
+	Status init(std::uint64_t vmsa_features);
+	bool initialized() const { return asid_ != 0; }
+	std::uint64_t vmsa_features() const { return vmsa_features_; }
+	/* -EIO; -ENOMEM. */
+	Status start(const SnpLaunchStart &start, SnpStatus &status);
+	bool started() const { return gctx_ != nullptr; }
+	/*
+	 * Measures @vmsa as the save area of one more vCPU, and keeps it until the VM goes, or
+	 * the next drop_vmsas(). -EIO, -EBUSY, -ENOMEM.
+	 */
+	Status add_vmsa(ConstBytes vmsa, SnpStatus &status);
+	void drop_vmsas();
+	Status finish(const SnpLaunchFinish &finish, SnpStatus &status);
 
 	Status prepare(struct kvm *vm, Gfn gfn, Pfn pfn, unsigned order) override;
 	Status reclaim(Pfn pfn, std::uint64_t count) override;
@@ -55,10 +82,27 @@ class SnpPlatform final : public ModelVm {
 	Status reclaim_entry(Pfn pfn, const RmpEntry &entry, std::uint64_t count,
 			     Patience &patience);
 	Status undo_populate(Pfn pfn);
+	Status take_asid();
+	Status begin(const SnpLaunchStart &start, SnpStatus &status);
+	void end();
+	Status assign_immutable(Pfn pfn, std::uint64_t gpa);
+	SnpStatus launch_update(Pfn pfn, RmpSize size, std::uint8_t type);
 
+	/* The save area of a vCPU. */
+	struct Vmsa {
+		struct page *page;
+		Own<Vmsa> next;
+	};
+
+	const bool by_commands_;
+	std::atomic<bool> launched_{ false };
 	Mutex lock_; /* of the guest: its commands come one at a time */
 	SnpGuest guest_;
 	struct page *gctx_ = nullptr;
+	std::uint32_t asid_ = 0; /* 0: none yet */
+	/* Of the commands alone, which kvm->lock lets in one at a time. */
+	std::uint64_t vmsa_features_ = 0;
+	Own<Vmsa> vmsas_;
 };
 
 } /* namespace gmem */

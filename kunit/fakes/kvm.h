@@ -92,9 +92,13 @@ struct kvm {
 	std::atomic<int> users{ 1 };
 	unsigned long type = fake::kSwProtectedVm;
 	bool made_sw_protected = false;
+	bool snp_model = false, launched = false; /* of SNP's type */
+	int vcpus = 0; /* -EBUSY: one more is on its way */
+	int busy_vcpu = -1; /* that is in use */
 	std::atomic<bool> ran{ false }; /* a vCPU has */
 
 	/* Faults are readers; a memslot is freed when they have left. */
+	fake::Lock lock{ fake::Rank::Vm };
 	fake::Lock srcu{ fake::Rank::Srcu };
 	fake::Lock slots_lock{ fake::Rank::Slots };
 	fake::Lock mmu_lock{ fake::Rank::Mmu };

@@ -35,9 +35,9 @@ bool counted_down(std::atomic<unsigned long> &count)
 const char *name(Rank rank)
 {
 	static const char *const names[] = {
-		"srcu",		  "slots_lock",	    "inode lock",    "giant lock",
-		"run lock",	  "platforms lock", "VM model lock", "machine model lock",
-		"consumers lock", "mmu_lock",
+		"kvm->lock",	      "srcu",		"slots_lock",	  "inode lock",
+		"giant lock",	      "run lock",	"platforms lock", "VM model lock",
+		"machine model lock", "consumers lock", "mmu_lock",
 	};
 
 	static_assert(std::size(names) == static_cast<int>(Rank::Mmu) + 1);

@@ -18,6 +18,7 @@ namespace fake
 
 /* Outermost first: docs/locking.md. */
 enum class Rank {
+	Vm, /* kvm->lock */
 	Srcu,
 	Slots,
 	Inode,

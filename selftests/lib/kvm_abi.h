@@ -16,7 +16,13 @@
 #ifndef KVM_X86_SW_PROTECTED_VM
 #define KVM_X86_SW_PROTECTED_VM	1
 #endif
+#ifndef KVM_X86_SNP_VM
+#define KVM_X86_SNP_VM		4
+#endif
 
+#ifndef KVM_CAP_USER_MEMORY2
+#define KVM_CAP_USER_MEMORY2		231
+#endif
 #ifndef KVM_CAP_MEMORY_ATTRIBUTES
 #define KVM_CAP_MEMORY_ATTRIBUTES	233
 #endif

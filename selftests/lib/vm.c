@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "snp.h"
 #include "vcpu.h"
 
 /* libc's convention to the kernel's. */
@@ -57,6 +58,8 @@ static struct vm *create(unsigned long type, unsigned int nr_vcpus, bool irqchip
 	vm->type = type;
 	vm->fd = ioctl(kvm, KVM_CREATE_VM, type);
 	CHECK(vm->fd >= 0, "KVM_CREATE_VM: %m");
+	if (type == KVM_X86_SNP_VM)
+		MUST(snp_init(vm->fd));
 	if (irqchip)
 		CHECK_OK(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0));
 	if (nr_vcpus) {

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Launch of a VM of SNP's type by KVM's own commands, on the model of its firmware: their
+ * order, arguments and errors are those of KVM's code for hardware. Inside it is a
+ * software-protected VM. What the firmware does is in arch/x86/snp_model.cc.
+ */
+#include "mmu/sev.h"
+
+#include <algorithm>
+
+#include <uapi/gmem.h>
+
+#include "arch/x86/snp_platform.h"
+#include "kapi/sev.h"
+#include "mmu/launch.h"
+
+namespace gmem
+{
+
+namespace
+{
+
+/* Of SVM_SEV_FEAT_*. */
+constexpr std::uint64_t kFeatureSnp = 1;
+/* Version 2 of the protocol is the last. */
+constexpr unsigned kGhcbVersionMax = 2;
+
+/* Bits of a guest's policy; those of ABI versions are the lowest 16. */
+constexpr std::uint64_t kPolicySmt = 1 << 16;
+constexpr std::uint64_t kPolicyMustBeOne = 1 << 17;
+constexpr std::uint64_t kPolicyDebug = 1 << 19;
+constexpr std::uint64_t kPolicySingleSocket = 1 << 20;
+constexpr std::uint64_t kPolicyKnown = 0xffff | kPolicySmt | kPolicyMustBeOne | kPolicyDebug |
+				       kPolicySingleSocket;
+
+/* The lock that lets one command in at a time. */
+class CommandLock {
+    public:
+	explicit CommandLock(struct kvm *kvm) : kvm_(kvm) { kapi_kvm_lock(kvm_); }
+	~CommandLock() { kapi_kvm_unlock(kvm_); }
+	CommandLock(const CommandLock &) = delete;
+	CommandLock &operator=(const CommandLock &) = delete;
+
+    private:
+	struct kvm *const kvm_;
+};
+
+/* A use of the VM's platform. */
+class PlatformOf {
+    public:
+	explicit PlatformOf(struct kvm *kvm) : model_(ModelVm::of(kvm, nullptr)) {}
+	~PlatformOf()
+	{
+		if (model_.ok())
+			model_.value()->drop();
+	}
+	PlatformOf(const PlatformOf &) = delete;
+	PlatformOf &operator=(const PlatformOf &) = delete;
+
+	/* NULL: the VM has none. */
+	SnpPlatform *get() { return static_cast<SnpPlatform *>(model_.value()); }
+
+    private:
+	Result<ModelVm *> model_;
+};
+
+/* One command: what it is about, and how the firmware answered. */
+struct Command {
+	struct kvm *vm;
+	SnpPlatform &platform;
+	kapi_sev_cmd cmd;
+
+	/* -EFAULT. */
+	template <class T> Status read(T &args) const
+	{
+		return Status{ kapi_user_read(&args, reinterpret_cast<void *>(cmd.data),
+					      sizeof(args)) };
+	}
+	template <class T> Status write(const T &args) const
+	{
+		return Status{ kapi_user_write(reinterpret_cast<void *>(cmd.data), &args,
+					       sizeof(args)) };
+	}
+	/* The firmware is reached by the descriptor that the command names. */
+	Status reach_firmware() const
+	{
+		return kapi_sev_node_is(cmd.sev_fd) ? Status{} : error(EBADF);
+	}
+	void note(SnpStatus status) { cmd.error = static_cast<unsigned>(status); }
+};
+
+/* Whatever the platform was too busy for can be tried again. */
+Status try_again_if_busy(Status status)
+{
+	return status == error(EBUSY) ? error(EAGAIN) : status;
+}
+
+Status init(Command &command)
+{
+	kapi_sev_init args;
+
+	if (command.platform.initialized())
+		return error(EINVAL);
+	GMEM_CHECK(command.read(args));
+	if (kapi_kvm_vcpus(command.vm) != 0 || args.flags || args.vmsa_features ||
+	    args.ghcb_version > kGhcbVersionMax)
+		return error(EINVAL);
+	return command.platform.init(kFeatureSnp);
+}
+
+bool policy_ok(std::uint64_t policy)
+{
+	constexpr std::uint64_t kNeeded = kPolicyMustBeOne | kPolicySmt;
+
+	return !(policy & ~kPolicyKnown) && (policy & kNeeded) == kNeeded &&
+	       !(policy & kPolicySingleSocket);
+}
+
+Status start(Command &command)
+{
+	kapi_snp_start args;
+	SnpLaunchStart operands;
+	SnpStatus status{};
+
+	if (!command.platform.initialized())
+		return error(ENOTTY);
+	GMEM_CHECK(command.read(args));
+	if (command.platform.started() || args.flags || !policy_ok(args.policy))
+		return error(EINVAL);
+	GMEM_CHECK(command.reach_firmware());
+	operands.policy = args.policy;
+	std::copy_n(args.gosvw, operands.gosvw.size(), operands.gosvw.begin());
+
+	const Status result = command.platform.start(operands, status);
+
+	command.note(status);
+	return result;
+}
+
+/* VMSAs are not for user space to give. */
+bool type_ok(unsigned type)
+{
+	return snp_page_type_known(type) && type != GMEM_PAGE_VMSA;
+}
+
+/* A page without content has no source; the others must have one. */
+bool source_ok(const kapi_snp_update &args)
+{
+	return args.type == GMEM_PAGE_ZERO || (args.uaddr && args.uaddr % kPageSize == 0);
+}
+
+Status update(Command &command)
+{
+	kapi_snp_update args;
+
+	if (!command.platform.started())
+		return error(EINVAL);
+	GMEM_CHECK(command.read(args));
+	if (!args.len || args.len % kPageSize || args.flags || !type_ok(args.type) ||
+	    !source_ok(args))
+		return error(EINVAL);
+
+	/* To the firmware each page is a command of its own. */
+	const bool zero = args.type == GMEM_PAGE_ZERO;
+	LaunchPages pages{ command.vm,
+			   nullptr,
+			   Gfn{ args.gfn_start },
+			   args.len / kPageSize,
+			   reinterpret_cast<void *>(zero ? 0 : args.uaddr),
+			   { .type = args.type, .pages = 1, .measure = true } };
+
+	/* It is reached a page at a time. */
+	if (!command.reach_firmware().ok())
+		return error(EIO);
+
+	const long done = launch_pages(pages);
+
+	command.cmd.error = static_cast<unsigned>(pages.content.firmware_error);
+	if (!pages.found)
+		return Status{ static_cast<int>(done) };
+	if (done < 0)
+		return done == -EBUSY ? error(EAGAIN) : error(EIO);
+	args.gfn_start += static_cast<std::uint64_t>(done);
+	args.len -= static_cast<std::uint64_t>(done) * kPageSize;
+	if (!zero)
+		args.uaddr += static_cast<std::uint64_t>(done) * kPageSize;
+	return command.write(args);
+}
+
+/* The save areas of all vCPUs, in the order in which they were made. */
+Status measure_vcpus(Command &command)
+{
+	using SaveArea = std::array<std::uint8_t, kPageSize>;
+	const int vcpus = kapi_kvm_vcpus(command.vm);
+
+	if (vcpus < 0)
+		return Status{ vcpus };
+
+	GMEM_TRY(area, make<SaveArea>());
+
+	/* Of a finish that failed. */
+	command.platform.drop_vmsas();
+	for (int nr = 0; nr < vcpus; nr++) {
+		SnpStatus status{};
+
+		GMEM_CHECK(Status{ kapi_kvm_vmsa(command.vm, static_cast<unsigned>(nr),
+						 command.platform.vmsa_features(), area->data()) });
+
+		const Status added = command.platform.add_vmsa(*area, status);
+
+		command.note(status);
+		GMEM_CHECK(try_again_if_busy(added));
+	}
+	return Status{};
+}
+
+/* The ID block that @args names; none if it is not to count. */
+Result<Own<IdBlock>> read_id_block(const kapi_snp_finish &args)
+{
+	if (!args.id_block_en)
+		return Own<IdBlock>{};
+
+	GMEM_TRY(id, make<IdBlock>());
+	const auto read = [](auto &to, kapi_u64 from) {
+		return Status{ kapi_user_read(to.data(), reinterpret_cast<void *>(from),
+					      to.size()) };
+	};
+
+	GMEM_CHECK(read(id->block, args.id_block_uaddr));
+	GMEM_CHECK(read(id->auth, args.id_auth_uaddr));
+	id->author = args.auth_key_en;
+	return id;
+}
+
+Status finish(Command &command)
+{
+	kapi_snp_finish args;
+	SnpLaunchFinish operands;
+	SnpStatus status{};
+
+	if (!command.platform.initialized())
+		return error(ENOTTY);
+	if (!command.platform.started())
+		return error(EINVAL);
+	GMEM_CHECK(command.read(args));
+	if (args.flags)
+		return error(EINVAL);
+	GMEM_CHECK(command.reach_firmware());
+	GMEM_CHECK(measure_vcpus(command));
+
+	GMEM_TRY(id, read_id_block(args));
+	operands.id_block = id.get();
+	operands.vcek_disabled = args.vcek_disabled;
+	std::copy_n(args.host_data, operands.host_data.size(), operands.host_data.begin());
+
+	const Status result = command.platform.finish(operands, status);
+
+	command.note(status);
+	if (result.ok())
+		kapi_kvm_launched(command.vm);
+	return result;
+}
+
+/* What KVM has no function for, whatever the VM. */
+bool command_known(unsigned id)
+{
+	switch (id) {
+	case KAPI_SEV_SEND_UPDATE_VMSA:
+	case KAPI_SEV_RECEIVE_UPDATE_VMSA:
+	case KAPI_SEV_CERT_EXPORT:
+		return false;
+	default:
+		return id <= KAPI_SEV_INIT2;
+	}
+}
+
+/* A command of SEV's before SNP. */
+Status older(Command &command)
+{
+	if (command.platform.initialized())
+		return error(EPERM);
+	if (command.cmd.id < KAPI_SEV_LAUNCH_START || !command_known(command.cmd.id))
+		return error(EINVAL);
+	return error(ENOTTY);
+}
+
+/* @told: the firmware's answer is for user space to read. */
+Status dispatch(Command &command, bool &told)
+{
+	told = true;
+	switch (command.cmd.id) {
+	case KAPI_SNP_LAUNCH_START:
+		return start(command);
+	case KAPI_SNP_LAUNCH_UPDATE:
+		return update(command);
+	case KAPI_SNP_LAUNCH_FINISH:
+		return finish(command);
+	case KAPI_SEV_INIT2:
+		if (!command.platform.initialized())
+			return init(command);
+		break;
+	}
+	told = false;
+	return command.cmd.id < KAPI_SNP_LAUNCH_START ? older(command) : error(EINVAL);
+}
+
+} /* namespace */
+
+long serve_sev_command(struct kvm *kvm, unsigned long arg)
+{
+	void *const user = reinterpret_cast<void *>(arg);
+	kapi_sev_cmd cmd;
+	bool told;
+
+	/* Whether there is SEV. */
+	if (!user)
+		return 0;
+	if (kapi_user_read(&cmd, user, sizeof(cmd)) != 0)
+		return -EFAULT;
+
+	PlatformOf platform{ kvm };
+	const CommandLock lock{ kvm };
+
+	if (!platform.get())
+		return -ENOTTY;
+
+	Command command{ kvm, *platform.get(), cmd };
+	const Status status = dispatch(command, told);
+
+	if (told && kapi_user_write(user, &command.cmd, sizeof(command.cmd)) != 0)
+		return -EFAULT;
+	return status.code();
+}
+
+Status make_snp_vm(struct kvm *kvm)
+{
+	/* First, as nothing undoes what KVM does. */
+	GMEM_CHECK(ModelVm::of(kvm, SnpPlatform::create_for_commands));
+
+	const Status status{ kapi_stock_init_vm(kvm, KAPI_VM_DEFAULT) };
+
+	if (!status.ok()) {
+		ModelVm::vm_gone(kvm);
+		return status;
+	}
+	kapi_kvm_make_snp_model(kvm);
+	return Status{};
+}
+
+void snp_vm_gone(struct kvm *kvm)
+{
+	ModelVm::vm_gone(kvm);
+}
+
+} /* namespace gmem */

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Launch of VMs of SNP's type, see snp.h.
+ */
+#include "snp.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+
+int snp_node(void)
+{
+	static int fd = -1;
+	const char *name = getenv("GMEM_SEV_NODE");
+	char path[64];
+
+	if (fd >= 0)
+		return fd;
+	snprintf(path, sizeof(path), "/dev/%s", name ? name : "sev");
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		tap_skip("%s: %m", path);
+	return fd;
+}
+
+int snp_command(int vm, uint32_t id, void *data, uint32_t *error)
+{
+	struct sev_cmd cmd = {
+		.id = id,
+		.data = (uintptr_t)data,
+		.sev_fd = snp_node(),
+	};
+	int r = ioctl(vm, KVM_MEMORY_ENCRYPT_OP, &cmd);
+
+	if (error)
+		*error = cmd.error;
+	return r < 0 ? -errno : r;
+}
+
+int snp_init(int vm)
+{
+	struct sev_init args = {};
+
+	return snp_command(vm, SEV_INIT2, &args, NULL);
+}
+
+int snp_start(struct vm *vm, uint64_t policy, uint32_t *error)
+{
+	struct snp_start args = { .policy = policy };
+
+	return snp_command(vm->fd, SNP_LAUNCH_START, &args, error);
+}
+
+int snp_update(struct vm *vm, uint64_t gpa, const void *source, uint64_t len, uint8_t type,
+	       uint32_t *error)
+{
+	struct snp_update args = {
+		.gfn_start = gpa / PAGE_SIZE,
+		.uaddr = (uintptr_t)source,
+		.len = len,
+		.type = type,
+	};
+	int r;
+
+	do
+		r = snp_command(vm->fd, SNP_LAUNCH_UPDATE, &args, error);
+	while (r == -EAGAIN || (!r && args.len));
+	return r;
+}
+
+int snp_finish(struct vm *vm, uint32_t *error)
+{
+	struct snp_finish args = {};
+
+	return snp_command(vm->fd, SNP_LAUNCH_FINISH, &args, error);
+}
+
+struct vm *snp_vm(unsigned int nr_vcpus)
+{
+	return vm_create(KVM_X86_SNP_VM, nr_vcpus);
+}
