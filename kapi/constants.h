@@ -10,10 +10,13 @@
 enum kapi_fault_bits {
 	KAPI_PFERR_PRESENT = 1ull << 0,
 	KAPI_PFERR_WRITE = 1ull << 1,
+	KAPI_PFERR_USER = 1ull << 2,
 	KAPI_PFERR_RSVD = 1ull << 3,
+	KAPI_PFERR_FETCH = 1ull << 4,
 	/* Not of a table walk. */
 	KAPI_PFERR_GUEST_FINAL = 1ull << 32,
 	/* Only from KVM itself, never from the hardware. */
+	KAPI_PFERR_IMPLICIT = 1ull << 48,
 	KAPI_PFERR_PRIVATE_ACCESS = 1ull << 49,
 };
 

@@ -8,6 +8,7 @@
 
 #include <gmem/gmem.h>
 
+#include "accesses.h"
 #include "compat/populate.h"
 #include "hooks.h"
 
@@ -200,6 +201,75 @@ static long land_kvm_gmem_populate(struct kvm *kvm, gfn_t gfn, void *src, long n
 				   kvm_gmem_populate_cb callback, void *opaque)
 {
 	return gmem_kvm_populate(kvm, gfn, src, npages, false, callback, opaque);
+}
+#endif
+
+/* ---- KVM's own accesses ---- */
+
+static int land___kvm_read_guest_page(struct kvm_memory_slot *slot, gfn_t gfn, void *data,
+				      int offset, int len)
+{
+	return gmem_kvm_read_page(slot, gfn, data, offset, len);
+}
+
+static int land___kvm_write_guest_page(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t gfn,
+				       const void *data, int offset, int len)
+{
+	return gmem_kvm_write_page(kvm, slot, gfn, data, offset, len);
+}
+
+static int land_kvm_read_guest_offset_cached(struct kvm *kvm, struct gfn_to_hva_cache *cache,
+					     void *data, unsigned int offset, unsigned long len)
+{
+	return gmem_kvm_read_cached(kvm, cache, data, offset, len);
+}
+
+static int land_kvm_write_guest_offset_cached(struct kvm *kvm, struct gfn_to_hva_cache *cache,
+					      void *data, unsigned int offset, unsigned long len)
+{
+	return gmem_kvm_write_cached(kvm, cache, data, offset, len);
+}
+
+static void land_record_steal_time(struct kvm_vcpu *vcpu)
+{
+	gmem_kvm_steal_time(vcpu);
+}
+
+static int land_kvm_get_msr_common(struct kvm_vcpu *vcpu, struct msr_data *msr)
+{
+	return gmem_kvm_sev_status(vcpu, msr);
+}
+
+#if GMEM_KVM_PAGEWALK
+#define WALK struct kvm_pagewalk
+#else
+#define WALK struct kvm_mmu
+#endif
+
+static gpa_t land_paging64_gva_to_gpa(struct kvm_vcpu *vcpu, WALK *walk, gpa_t addr, u64 access,
+				      struct x86_exception *exception)
+{
+	return gmem_kvm_walk(vcpu, walk, addr, access, exception, true);
+}
+
+static gpa_t land_paging32_gva_to_gpa(struct kvm_vcpu *vcpu, WALK *walk, gpa_t addr, u64 access,
+				      struct x86_exception *exception)
+{
+	return gmem_kvm_walk(vcpu, walk, addr, access, exception, false);
+}
+
+#if GMEM_KVM_PVCLOCK_OF
+static void land_kvm_setup_guest_pvclock(struct pvclock_vcpu_time_info *clock,
+					 struct kvm_vcpu *vcpu, struct gfn_to_pfn_cache *cache,
+					 unsigned int offset)
+{
+	gmem_kvm_pvclock(vcpu, cache, offset, clock, false);
+}
+#else
+static void land_kvm_setup_guest_pvclock(struct kvm_vcpu *vcpu, struct gfn_to_pfn_cache *cache,
+					 unsigned int offset, bool unstable)
+{
+	gmem_kvm_pvclock(vcpu, cache, offset, NULL, unstable);
 }
 #endif
 

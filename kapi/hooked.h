@@ -15,6 +15,7 @@
 #include <linux/kvm_host.h>
 
 #include "compat/kvm.h"
+#include "hooked_private.h"
 
 /* clang-format off */
 #define HOOKED_ALWAYS(X)                                                                  \
@@ -106,7 +107,8 @@
 	HOOKED_OR_BIND_IN_STEPS(X)                                                        \
 	HOOKED_PAGES(X)                                                                   \
 	HOOKED_SHARED_SLOTS(X)                                                            \
-	HOOKED_POPULATE(X)
+	HOOKED_POPULATE(X)                                                                \
+	HOOKED_PRIVATE(X)
 
 /*
  * What a stable update has made of a prototype without a version that tells: to whoever

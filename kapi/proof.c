@@ -9,6 +9,9 @@
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
 
+#include <asm/pvclock-abi.h>
+
+#include "accesses.h"
 #include "hooks.h"
 
 struct objects {
@@ -18,13 +21,54 @@ struct objects {
 	struct kvm_memslots memslots;
 	struct kvm_memory_slot slot;
 	struct kvm_host_map map;
+	struct gfn_to_hva_cache hva_cache;
+	struct gfn_to_pfn_cache pfn_cache;
+	struct pvclock_vcpu_time_info clock;
+#if GMEM_KVM_PAGEWALK
+	struct kvm_pagewalk walk;
+#else
+	struct kvm_mmu walk;
+#endif
 	struct file file;
 };
+
+static unsigned long no_root(struct kvm_vcpu *vcpu)
+{
+	return 0;
+}
+
+/* No memslot has the root's table. */
+static void call_walk(struct objects *o, bool wide)
+{
+	o->vcpu.kvm = &o->kvm;
+	rcu_assign_pointer(o->kvm.memslots[0], &o->memslots);
+	o->walk.get_guest_pgd = no_root;
+	o->walk.cpu_role.base.level = 1;
+	kapi_stock_walk(&o->vcpu, &o->walk, 0, 0, NULL, wide);
+}
+
+static void call_pvclock(struct objects *o)
+{
+	o->vcpu.kvm = &o->kvm;
+	rwlock_init(&o->pfn_cache.lock);
+	mutex_init(&o->pfn_cache.refresh_lock);
+	kapi_stock_pvclock(&o->vcpu, &o->pfn_cache, 0, &o->clock, false);
+}
+
+static void call_cached(struct objects *o, bool write)
+{
+	rcu_assign_pointer(o->kvm.memslots[0], &o->memslots);
+	if (write)
+		kapi_stock_write_cached(&o->kvm, &o->hva_cache, NULL, 0, 0);
+	else
+		kapi_stock_read_cached(&o->kvm, &o->hva_cache, NULL, 0, 0);
+}
 
 static void call(enum kapi_entry entry, struct objects *o)
 {
 	struct kvm_create_guest_memfd no_such_flags = { .flags = ~0ull };
 	struct kvm_pre_fault_memory range = {};
+	struct msr_data efer = { .index = MSR_EFER };
 	struct page *page;
 	u64 pfn;
 
@@ -95,6 +139,30 @@ static void call(enum kapi_entry entry, struct objects *o)
 	case KAPI_ENTRY_PRE_FAULT: /* a VM that may not */
 		o->vcpu.kvm = &o->kvm;
 		kapi_stock_pre_fault(&o->vcpu, &range);
+		break;
+	case KAPI_ENTRY_READ_PAGE: /* no memslot */
+		kapi_stock_read_page(NULL, 0, NULL, 0, 0);
+		break;
+	case KAPI_ENTRY_WRITE_PAGE: /* no memslot */
+		kapi_stock_write_page(&o->kvm, NULL, 0, NULL, 0, 0);
+		break;
+	case KAPI_ENTRY_WALK64:
+	case KAPI_ENTRY_WALK32:
+		call_walk(o, entry == KAPI_ENTRY_WALK64);
+		break;
+	case KAPI_ENTRY_READ_CACHED: /* no bytes */
+	case KAPI_ENTRY_WRITE_CACHED:
+		call_cached(o, entry == KAPI_ENTRY_WRITE_CACHED);
+		break;
+	case KAPI_ENTRY_PVCLOCK: /* a cache of nothing */
+		call_pvclock(o);
+		break;
+	case KAPI_ENTRY_STEAL_TIME: /* a guest that does not want it */
+		o->vcpu.kvm = &o->kvm;
+		kapi_stock_steal_time(&o->vcpu);
+		break;
+	case KAPI_ENTRY_GET_MSR:
+		kapi_stock_get_msr(&o->vcpu, &efer);
 		break;
 	case KAPI_ENTRY_FREE_VM: /* see gmem_proof_call() */
 	case KAPI_ENTRIES:

@@ -6,6 +6,7 @@
 #include <linux/kvm_host.h>
 #include <linux/static_call.h>
 
+#include "accesses.h"
 #include "compat/populate.h"
 #include "hooks.h"
 
@@ -196,4 +197,57 @@ int kapi_stock_vcpu_map(struct kvm_vcpu *vcpu, kapi_u64 gfn, struct kvm_host_map
 long kapi_stock_pre_fault(struct kvm_vcpu *vcpu, struct kvm_pre_fault_memory *range)
 {
 	return BODY(kvm_arch_vcpu_pre_fault_memory)(vcpu, range);
+}
+
+/* ---- KVM's own accesses ----------------------------------------------------------- */
+
+int kapi_stock_read_page(struct kvm_memory_slot *slot, kapi_u64 gfn, void *data, int offset,
+			 int len)
+{
+	return BODY(__kvm_read_guest_page)(slot, gfn, data, offset, len);
+}
+
+int kapi_stock_write_page(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn,
+			  const void *data, int offset, int len)
+{
+	return BODY(__kvm_write_guest_page)(kvm, slot, gfn, data, offset, len);
+}
+
+int kapi_stock_read_cached(struct kvm *kvm, struct gfn_to_hva_cache *cache, void *data,
+			   unsigned int offset, unsigned long len)
+{
+	return BODY(kvm_read_guest_offset_cached)(kvm, cache, data, offset, len);
+}
+
+int kapi_stock_write_cached(struct kvm *kvm, struct gfn_to_hva_cache *cache, void *data,
+			    unsigned int offset, unsigned long len)
+{
+	return BODY(kvm_write_guest_offset_cached)(kvm, cache, data, offset, len);
+}
+
+void kapi_stock_steal_time(struct kvm_vcpu *vcpu)
+{
+	BODY(record_steal_time)(vcpu);
+}
+
+int kapi_stock_get_msr(struct kvm_vcpu *vcpu, struct msr_data *msr)
+{
+	return BODY(kvm_get_msr_common)(vcpu, msr);
+}
+
+kapi_u64 kapi_stock_walk(struct kvm_vcpu *vcpu, void *walk, kapi_u64 addr, kapi_u64 access,
+			 struct x86_exception *exception, bool wide)
+{
+	return wide ? BODY(paging64_gva_to_gpa)(vcpu, walk, addr, access, exception) :
+		      BODY(paging32_gva_to_gpa)(vcpu, walk, addr, access, exception);
+}
+
+void kapi_stock_pvclock(struct kvm_vcpu *vcpu, struct gfn_to_pfn_cache *cache, unsigned int offset,
+			struct pvclock_vcpu_time_info *clock, bool unstable)
+{
+#if GMEM_KVM_PVCLOCK_OF
+	BODY(kvm_setup_guest_pvclock)(clock, vcpu, cache, offset);
+#else
+	BODY(kvm_setup_guest_pvclock)(vcpu, cache, offset, unstable);
+#endif
 }

@@ -172,8 +172,9 @@ void *gmem_symbol_variable(const char *name)
 	  (gfp_t, unsigned int, struct mempolicy *, pgoff_t, int))
 #endif
 
-/* Of vCPUs, by KVM_GET_REGS and KVM_GET_SREGS. */
+/* Of vCPUs; the last two are KVM_GET_REGS and KVM_GET_SREGS. */
 #define SYMBOLS_VCPU(X)                                                                   \
+	X(kvm_get_rflags, unsigned long, (struct kvm_vcpu *))                             \
 	X(kvm_arch_vcpu_ioctl_get_regs, int, (struct kvm_vcpu *, struct kvm_regs *))      \
 	X(kvm_arch_vcpu_ioctl_get_sregs, int, (struct kvm_vcpu *, struct kvm_sregs *))
 
@@ -355,6 +356,11 @@ void gmem_arch_invalidate(kvm_pfn_t start, kvm_pfn_t end)
 	CALL(kvm_arch_gmem_invalidate)(start, end);
 }
 #endif
+
+unsigned long gmem_vcpu_rflags(struct kvm_vcpu *vcpu)
+{
+	return CALL(kvm_get_rflags)(vcpu);
+}
 
 int gmem_vcpu_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs)
 {

@@ -56,6 +56,8 @@ void gmem_tdp_mmu_try_split_huge_pages(struct kvm *kvm, const struct kvm_memory_
 				       gfn_t start, gfn_t end, int level);
 /* Drops the page tables of a vCPU, which is loaded, that have become obsolete. Sleeps. */
 void gmem_mmu_free_obsolete_roots(struct kvm_vcpu *vcpu);
+/* EFLAGS of a vCPU that is loaded. */
+unsigned long gmem_vcpu_rflags(struct kvm_vcpu *vcpu);
 /* Registers of a vCPU whose mutex the caller has. -EINVAL: they are protected. Sleep. */
 int gmem_vcpu_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs);
 int gmem_vcpu_get_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs);

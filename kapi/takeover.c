@@ -121,10 +121,46 @@ static bool notrace slot_has_gmem(struct ftrace_regs *fregs)
 	return kapi_slot_has_gmem((void *)ftrace_regs_get_argument(fregs, 0));
 }
 
+static bool notrace second_has_gmem(struct ftrace_regs *fregs)
+{
+	return kapi_slot_has_gmem((void *)ftrace_regs_get_argument(fregs, 1));
+}
+
+static bool notrace kvm_is_ours(struct ftrace_regs *fregs)
+{
+	const struct kvm *const kvm = (void *)ftrace_regs_get_argument(fregs, 0);
+
+	return kvm->arch.vm_type == KVM_X86_SW_PROTECTED_VM;
+}
+
+static bool notrace vcpu_is_ours(struct ftrace_regs *fregs)
+{
+	const struct kvm_vcpu *const vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
+
+	return vcpu->kvm->arch.vm_type == KVM_X86_SW_PROTECTED_VM;
+}
+
+static bool notrace clock_is_ours(struct ftrace_regs *fregs)
+{
+	const struct kvm_vcpu *const vcpu =
+		(void *)ftrace_regs_get_argument(fregs, GMEM_KVM_PVCLOCK_OF);
+
+	return vcpu->kvm->arch.vm_type == KVM_X86_SW_PROTECTED_VM;
+}
+
+static bool notrace msr_is_sev_status(struct ftrace_regs *fregs)
+{
+	const struct kvm_vcpu *const vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
+	const struct msr_data *const msr = (void *)ftrace_regs_get_argument(fregs, 1);
+
+	return msr->index == MSR_AMD64_SEV && kapi_kvm_is_snp_model(vcpu->kvm);
+}
+
 #define BACKEND KAPI_FEATURE_BACKEND
 #define SW_PROTECTED KAPI_FEATURE_SW_PROTECTED
 #define HOLES KAPI_FEATURE_HOLES
 #define SHARED KAPI_FEATURE_SHARED
+#define SNP_VMS KAPI_FEATURE_SNP_VMS
 /* The load goes on without these, both together. */
 #define OPTIONAL (HOLES | SHARED)
 
@@ -162,6 +198,23 @@ static const struct hook hooks[KAPI_ENTRIES] = {
 				  .wanted = vcpu_may_be_ours },
 	[KAPI_ENTRY_PRE_FAULT] = { .features = SW_PROTECTED | SHARED,
 				   .wanted = pre_fault_may_hang },
+	[KAPI_ENTRY_READ_PAGE] = { .features = SNP_VMS,
+				   .wanted = slot_has_gmem,
+				   .callers = { "kvm_read_guest_page",
+						"kvm_vcpu_read_guest_page" } },
+	[KAPI_ENTRY_WRITE_PAGE] = { .features = SNP_VMS,
+				    .wanted = second_has_gmem,
+				    .callers = { "kvm_write_guest_page",
+						 "kvm_vcpu_write_guest_page" } },
+	[KAPI_ENTRY_WALK64] = { .features = SNP_VMS, .wanted = vcpu_is_ours },
+	[KAPI_ENTRY_WALK32] = { .features = SNP_VMS, .wanted = vcpu_is_ours },
+	[KAPI_ENTRY_READ_CACHED] = { .features = SNP_VMS, .wanted = kvm_is_ours },
+	[KAPI_ENTRY_WRITE_CACHED] = { .features = SNP_VMS, .wanted = kvm_is_ours },
+	[KAPI_ENTRY_PVCLOCK] = { .features = SNP_VMS,
+				 .wanted = clock_is_ours,
+				 .callers = { "kvm_guest_time_update" } },
+	[KAPI_ENTRY_STEAL_TIME] = { .features = SNP_VMS, .wanted = vcpu_is_ours },
+	[KAPI_ENTRY_GET_MSR] = { .features = SNP_VMS, .wanted = msr_is_sev_status },
 };
 
 #define NAME(entry, fn, ret, args) [entry] = #fn,
@@ -247,9 +300,14 @@ static int lose(enum kapi_entry entry, const char *why)
 {
 	const unsigned int lost = hooks[entry].features & active;
 
-	if (lost & ~OPTIONAL) {
+	if (lost & ~(OPTIONAL | SNP_VMS)) {
 		pr_err("%s %s, not loading\n", names[entry], why);
 		return -ENOENT;
+	}
+	if (lost == SNP_VMS) {
+		pr_err("%s %s, going without VMs of SNP's type\n", names[entry], why);
+		active &= ~SNP_VMS;
+		return 0;
 	}
 	pr_err("%s %s, going without extensions\n", names[entry], why);
 	active &= ~OPTIONAL;

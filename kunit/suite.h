@@ -45,10 +45,12 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(snp_digest)         \
 	X(tdx_mrtd)           \
 	X(rmp)                \
+	X(id_block)           \
 	X(snp_model)          \
 	X(tdx_model)          \
 	X(snp_platform)       \
-	X(tdx_platform)
+	X(tdx_platform)       \
+	X(walk)
 
 /* Suites that need the fakes (kunit/hosted/). */
 #define GMEM_HOSTED_SUITES(X) \
@@ -63,6 +65,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(bad_moments)        \
 	X(launch)             \
 	X(launch_in_place)    \
+	X(sev)                \
 	X(fail_nth)           \
 	X(interleavings)      \
 	X(consumers_races)    \

@@ -411,7 +411,6 @@ static void test_no_page_is_given_before_the_launch_ends(void)
 	vm = launching(1, &fd);
 	CHECK(vcpu_pre_fault(&vm->vcpus[0], &gpa, &size) < 0, "pre-faulted before its end");
 	CHECK(guest_read(&vm->vcpus[0], TEST_GPA, 8, &value) != EXIT_DONE, "the guest ran before");
-	CHECK_EQ(gmem_counter(fd, "pages"), 0);
 	MUST(snp_finish(vm, NULL));
 	MUST(guest_read(&vm->vcpus[0], TEST_GPA, 8, &value));
 	gpa = TEST_GPA + SZ_2M;

@@ -48,6 +48,12 @@
 /* kvm_mmu_invalidate_begin() is called kvm_mmu_invalidate_start(). */
 #define GMEM_KVM_INVALIDATE_START (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
 
+/* What translates a guest's addresses is a part of struct kvm_mmu, which others may have, too. */
+#define GMEM_KVM_PAGEWALK (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0))
+
+/* A guest's clock is an argument of what writes it, and not kept with the vCPU. */
+#define GMEM_KVM_PVCLOCK_OF (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
+
 /*
  * kvm_mmu_reload() drops page tables that are obsolete, so that a pre-fault that begins
  * has none.

@@ -241,6 +241,7 @@ struct Stock {
 	unsigned long last_type; /* of init_vm */
 	int answer;
 	bool knows_sw_protected;
+	bool knows_no_snp; /* of KVM_CREATE_VM's types */
 	bool exposed; /* kapi_poison_expose()'s answer */
 	bool prefault_stopped; /* kapi_prefault_end()'s */
 };

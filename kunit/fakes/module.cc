@@ -81,6 +81,8 @@ bool kapi_feature(enum kapi_feature feature)
 {
 	if (kapi_setting_backend_stock() && feature & (KAPI_FEATURE_BACKEND | KAPI_FEATURE_SHARED))
 		return false;
+	if (feature == KAPI_FEATURE_SNP_VMS && kapi_setting_platform() != KAPI_PLATFORM_SNP_MODEL)
+		return false;
 	return features & feature;
 }
 

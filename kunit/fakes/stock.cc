@@ -114,6 +114,8 @@ int kapi_stock_init_vm(struct kvm *kvm, unsigned long type)
 		return noted.answer;
 	if (type == fake::kSwProtectedVm && !noted.knows_sw_protected)
 		return -EINVAL;
+	if (type == fake::kSnpVm && noted.knows_no_snp)
+		return -EINVAL;
 	kvm->type = type;
 	return 0;
 }

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The part of the list of hooked.h that VMs of SNP's type on the model need: how KVM itself
+ * reads and writes a guest's memory on the guest's behalf, by the user address of a memslot;
+ * and an MSR. Taken over with platform=snp-model alone.
+ */
+#ifndef GMEM_KAPI_HOOKED_PRIVATE_H
+#define GMEM_KAPI_HOOKED_PRIVATE_H
+
+#include <linux/kvm_host.h>
+
+#include "compat/kvm.h"
+
+struct x86_exception;
+
+/* clang-format off */
+#define HOOKED_PRIVATE_ALWAYS(X)                                                          \
+	X(KAPI_ENTRY_READ_PAGE, __kvm_read_guest_page, int,                               \
+	  (struct kvm_memory_slot *, gfn_t, void *, int, int))                            \
+	X(KAPI_ENTRY_WRITE_PAGE, __kvm_write_guest_page, int,                             \
+	  (struct kvm *, struct kvm_memory_slot *, gfn_t, const void *, int, int))        \
+	X(KAPI_ENTRY_READ_CACHED, kvm_read_guest_offset_cached, int,                      \
+	  (struct kvm *, struct gfn_to_hva_cache *, void *, unsigned int, unsigned long)) \
+	X(KAPI_ENTRY_WRITE_CACHED, kvm_write_guest_offset_cached, int,                    \
+	  (struct kvm *, struct gfn_to_hva_cache *, void *, unsigned int, unsigned long)) \
+	X(KAPI_ENTRY_STEAL_TIME, record_steal_time, void, (struct kvm_vcpu *))            \
+	X(KAPI_ENTRY_GET_MSR, kvm_get_msr_common, int,                                    \
+	  (struct kvm_vcpu *, struct msr_data *))
+
+#if GMEM_KVM_PAGEWALK
+#define HOOKED_WALK(X)                                                                    \
+	X(KAPI_ENTRY_WALK64, paging64_gva_to_gpa, gpa_t,                                  \
+	  (struct kvm_vcpu *, struct kvm_pagewalk *, gpa_t, u64, struct x86_exception *)) \
+	X(KAPI_ENTRY_WALK32, paging32_gva_to_gpa, gpa_t,                                  \
+	  (struct kvm_vcpu *, struct kvm_pagewalk *, gpa_t, u64, struct x86_exception *))
+#else
+#define HOOKED_WALK(X)                                                                    \
+	X(KAPI_ENTRY_WALK64, paging64_gva_to_gpa, gpa_t,                                  \
+	  (struct kvm_vcpu *, struct kvm_mmu *, gpa_t, u64, struct x86_exception *))      \
+	X(KAPI_ENTRY_WALK32, paging32_gva_to_gpa, gpa_t,                                  \
+	  (struct kvm_vcpu *, struct kvm_mmu *, gpa_t, u64, struct x86_exception *))
+#endif
+
+#if GMEM_KVM_PVCLOCK_OF
+#define HOOKED_PVCLOCK(X)                                                                 \
+	X(KAPI_ENTRY_PVCLOCK, kvm_setup_guest_pvclock, void,                              \
+	  (struct pvclock_vcpu_time_info *, struct kvm_vcpu *, struct gfn_to_pfn_cache *, \
+	   unsigned int))
+#else
+#define HOOKED_PVCLOCK(X)                                                                 \
+	X(KAPI_ENTRY_PVCLOCK, kvm_setup_guest_pvclock, void,                              \
+	  (struct kvm_vcpu *, struct gfn_to_pfn_cache *, unsigned int, bool))
+#endif
+/* clang-format on */
+
+#define HOOKED_PRIVATE(X)        \
+	HOOKED_PRIVATE_ALWAYS(X) \
+	HOOKED_WALK(X)           \
+	HOOKED_PVCLOCK(X)
+
+#endif /* GMEM_KAPI_HOOKED_PRIVATE_H */

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What tests of KVM's own accesses set and see (kunit/fakes/accesses.cc).
+ */
+#ifndef GMEM_FAKES_ACCESSES_H
+#define GMEM_FAKES_ACCESSES_H
+
+#include <cstdint>
+
+#include "kapi/accesses.h"
+
+struct x86_exception {
+	std::uint64_t address, error_code;
+};
+
+struct gfn_to_hva_cache {
+	std::uint64_t gpa;
+};
+
+struct gfn_to_pfn_cache {
+	std::uint64_t gpa;
+};
+
+struct msr_data {
+	std::uint64_t data;
+};
+
+namespace fake
+{
+
+/* All bytes of a clock; and of what user space has where a guest's memory is. */
+inline constexpr int kClockByte = 0xc1, kUsersByte = 0x05;
+
+struct Accesses {
+	kapi_paging paging{};
+	std::uint64_t steal_gpa = ~0ull;
+	unsigned long stock = 0; /* calls of stock bodies */
+};
+
+Accesses &accesses();
+
+} /* namespace fake */
+
+#endif /* GMEM_FAKES_ACCESSES_H */

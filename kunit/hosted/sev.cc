@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Launch by KVM's own commands (mmu/sev.cc): what each needs to have come before, what the
+ * launch measures to, and that a VM that goes at any step leaves nothing.
+ */
+#include "mmu/sev.h"
+
+#include <vector>
+
+#include <uapi/gmem.h>
+
+#include "arch/x86/snp_platform.h"
+#include "kapi/sev.h"
+#include "kunit/fakes/module.h"
+#include "kunit/fakes/platform.h"
+#include "kunit/fakes/sev.h"
+#include "kunit/hosted/guest.h"
+#include "kunit/suites/id_vector.h"
+
+using namespace gmem_test;
+
+namespace
+{
+
+constexpr std::uint64_t kNpages = 1024;
+constexpr std::uint64_t kPolicy = 0x30000;
+
+/* The machine has the model, and KVM no VMs of SNP's type. */
+struct Setting {
+	Setting()
+	{
+		fake::set_platform(KAPI_PLATFORM_SNP_MODEL);
+		fake::stock().knows_no_snp = true;
+	}
+	~Setting()
+	{
+		fake::set_platform(KAPI_PLATFORM_NONE);
+		fake::stock().knows_no_snp = false;
+		(void)fake::reports();
+	}
+};
+
+class SnpVm {
+    public:
+	SnpVm() : vm(fake::vm_create(fake::kDefaultVm))
+	{
+		std::fill(vm->is_private.begin(), vm->is_private.end(), true);
+		EXPECT_EQ(gmem_kvm_init_vm(vm, fake::kSnpVm), 0);
+	}
+	~SnpVm()
+	{
+		drop_memory();
+		if (vm)
+			kapi_kvm_put(vm);
+		fake::return_to_user();
+	}
+	SnpVm(const SnpVm &) = delete;
+	SnpVm &operator=(const SnpVm &) = delete;
+
+	/* -EIO has the firmware's status in @error. */
+	long command(unsigned id, void *data, int node = fake::kSevNode)
+	{
+		kapi_sev_cmd cmd{ id, 0, reinterpret_cast<std::uintptr_t>(data), ~0u, node };
+		const long ret = gmem::serve_sev_command(vm,
+							 reinterpret_cast<std::uintptr_t>(&cmd));
+
+		error = cmd.error;
+		fake::return_to_user();
+		return ret;
+	}
+	long init()
+	{
+		kapi_sev_init args{};
+
+		return command(KAPI_SEV_INIT2, &args);
+	}
+	long start(std::uint64_t policy = kPolicy)
+	{
+		kapi_snp_start args{};
+
+		args.policy = policy;
+		return command(KAPI_SNP_LAUNCH_START, &args);
+	}
+	long update(std::uint64_t gfn, void *source, std::uint64_t npages, unsigned type)
+	{
+		kapi_snp_update args{};
+
+		args.gfn_start = gfn;
+		args.uaddr = reinterpret_cast<std::uintptr_t>(source);
+		args.len = npages * kPageSize;
+		args.type = static_cast<unsigned char>(type);
+		return command(KAPI_SNP_LAUNCH_UPDATE, &args);
+	}
+	long finish()
+	{
+		kapi_snp_finish args{};
+
+		return command(KAPI_SNP_LAUNCH_FINISH, &args);
+	}
+	bool add_memory()
+	{
+		fd = world_create(vm, kNpages * kPageSize, 0);
+		return fd >= 0 && fake::slot_add(vm, 0, kNpages, fd, 0, &slot) == 0;
+	}
+	void drop_memory()
+	{
+		if (slot)
+			fake::slot_delete(vm, slot);
+		if (fd >= 0)
+			world_close(fd);
+		slot = nullptr;
+		fd = -1;
+	}
+	Sha384Digest measurement() const
+	{
+		gmem_launch_measurement args{};
+		Sha384Digest digest;
+
+		EXPECT_EQ(gmem_file_measurement(kapi_file_core(fake::file_at(fd)), &args), 0);
+		std::copy_n(args.digest, digest.size(), digest.begin());
+		return digest;
+	}
+
+	struct kvm *vm;
+	struct kvm_memory_slot *slot = nullptr;
+	int fd = -1;
+	unsigned error = 0;
+};
+
+/* A page-aligned page of user space's. */
+struct alignas(4096) UserPage {
+	unsigned char bytes[4096];
+};
+
+UserPage the_page;
+
+void kvms_own_are_left_to_it()
+{
+	const Setting setting;
+	struct kvm *const vm = fake::vm_create(fake::kDefaultVm);
+
+	fake::stock().knows_no_snp = false;
+	EXPECT_EQ(gmem_kvm_init_vm(vm, fake::kSnpVm), 0);
+	EXPECT(!kapi_kvm_is_snp_model(vm));
+	EXPECT_EQ(kapi_kvm_type(vm), fake::kSnpVm);
+	kapi_kvm_put(vm);
+}
+
+void only_with_the_model()
+{
+	const Setting setting;
+	struct kvm *const vm = fake::vm_create(fake::kDefaultVm);
+
+	for (const kapi_platform platform : { KAPI_PLATFORM_NONE, KAPI_PLATFORM_TDX_MODEL }) {
+		fake::set_platform(platform);
+		EXPECT_EQ(gmem_kvm_init_vm(vm, fake::kSnpVm), -EINVAL);
+	}
+	kapi_kvm_put(vm);
+}
+
+void one_after_the_other()
+{
+	const Setting setting;
+	SnpVm vm;
+
+	EXPECT(kapi_kvm_is_snp_model(vm.vm));
+	EXPECT_EQ(kapi_kvm_type(vm.vm), fake::kSwProtectedVm);
+	EXPECT_EQ(vm.start(), -ENOTTY);
+	EXPECT_EQ(vm.finish(), -ENOTTY);
+	EXPECT_EQ(vm.update(0, &the_page, 1, GMEM_PAGE_NORMAL), -EINVAL);
+	EXPECT_EQ(vm.init(), 0);
+	EXPECT_EQ(vm.init(), -EPERM);
+	EXPECT_EQ(vm.finish(), -EINVAL);
+	EXPECT_EQ(vm.update(0, &the_page, 1, GMEM_PAGE_NORMAL), -EINVAL);
+	EXPECT_EQ(vm.start(), 0);
+	EXPECT_EQ(vm.error, 0u);
+	EXPECT_EQ(vm.start(), -EINVAL);
+	EXPECT_EQ(vm.update(0, &the_page, 1, GMEM_PAGE_NORMAL), -EINVAL);
+	REQUIRE(vm.add_memory());
+	EXPECT_EQ(vm.update(0, &the_page, 1, GMEM_PAGE_NORMAL), 0);
+	EXPECT_EQ(vm.update(0, &the_page, 1, GMEM_PAGE_NORMAL), -EIO);
+	EXPECT(!vm.vm->launched);
+	EXPECT_EQ(vm.finish(), 0);
+	EXPECT(vm.vm->launched);
+	EXPECT_EQ(vm.finish(), -EIO);
+	EXPECT_EQ(vm.error, KAPI_SEV_INVALID_GUEST_STATE);
+	EXPECT_EQ(vm.update(1, &the_page, 1, GMEM_PAGE_NORMAL), -EIO);
+	EXPECT_EQ(vm.error, KAPI_SEV_INVALID_GUEST_STATE);
+}
+
+void a_start_that_fails_can_be_repeated()
+{
+	const Setting setting;
+	SnpVm vm;
+
+	EXPECT_EQ(vm.init(), 0);
+	EXPECT_EQ(vm.start(kPolicy | 0xff00), -EIO);
+	EXPECT_EQ(vm.error, KAPI_SEV_POLICY_FAILURE);
+	for (const std::uint64_t policy : { 0ul, 0x10000ul, 0x20000ul, 0x40000ul | kPolicy,
+					    0x100000ul | kPolicy, 1ul << 21 | kPolicy })
+		EXPECT_EQ(vm.start(policy), -EINVAL);
+	EXPECT_EQ(vm.start(), 0);
+}
+
+void files_ioctls_are_not_for_it()
+{
+	const Setting setting;
+	SnpVm vm;
+	gmem_launch_populate populate{ .npages = 1, .type = GMEM_PAGE_NORMAL };
+	gmem_launch_finish finish{};
+
+	EXPECT_EQ(vm.init(), 0);
+	EXPECT_EQ(vm.start(), 0);
+	REQUIRE(vm.add_memory());
+
+	struct file *const handle = fake::file_at(vm.fd);
+	void *const core = kapi_file_core(handle);
+
+	populate.source = reinterpret_cast<std::uintptr_t>(&the_page);
+	EXPECT_EQ(gmem_file_populate(handle, core, &populate), -EOPNOTSUPP);
+	EXPECT_EQ(gmem_file_finish(core, &finish), -EOPNOTSUPP);
+	fake::return_to_user();
+	EXPECT_EQ(vm.finish(), 0);
+}
+
+/* Nothing but the launch gives a page to a guest that has not been launched. */
+void no_guest_runs_before()
+{
+	const Setting setting;
+	SnpVm vm;
+
+	EXPECT_EQ(vm.init(), 0);
+	EXPECT_EQ(vm.start(), 0);
+	REQUIRE(vm.add_memory());
+	EXPECT_EQ(fake::fault(vm.vm, 5), -EINVAL);
+	EXPECT_EQ(vm.finish(), 0);
+	EXPECT_EQ(fake::fault(vm.vm, 5), 0);
+}
+
+/* The launch of @vm, of a page of each kind and its vCPUs, as the digest has it. */
+Sha384Digest expected(int vcpus)
+{
+	Result<SnpDigest> made = SnpDigest::create();
+	SnpDigest &digest = made.value();
+	std::vector<std::uint8_t> area(kPageSize);
+
+	EXPECT(digest.add_page(SnpPageType::Normal, 0, the_page.bytes).ok());
+	EXPECT(digest.add_page(SnpPageType::Zero, kPageSize, {}).ok());
+	EXPECT(digest.add_page(SnpPageType::Secrets, 2 * kPageSize, {}).ok());
+	EXPECT(digest.add_page(SnpPageType::Unmeasured, 3 * kPageSize, {}).ok());
+	for (int nr = 0; nr < vcpus; nr++) {
+		fake::fill_vmsa(area.data(), static_cast<unsigned>(nr), 1);
+		EXPECT(digest.add_page(SnpPageType::Vmsa, 0xfffffffff000, area).ok());
+	}
+	return digest.value();
+}
+
+bool launch_pages_of_each_kind(SnpVm &vm)
+{
+	return vm.init() == 0 && vm.start() == 0 && vm.add_memory() &&
+	       vm.update(0, &the_page, 1, GMEM_PAGE_NORMAL) == 0 &&
+	       vm.update(1, nullptr, 1, GMEM_PAGE_ZERO) == 0 &&
+	       vm.update(2, &the_page, 1, GMEM_PAGE_SECRETS) == 0 &&
+	       vm.update(3, &the_page, 1, GMEM_PAGE_UNMEASURED) == 0;
+}
+
+void all_that_was_launched_is_measured()
+{
+	const Setting setting;
+
+	the_page.bytes[100] = 7;
+	for (const int vcpus : { 0, 1, 3 }) {
+		SnpVm vm;
+
+		REQUIRE(launch_pages_of_each_kind(vm));
+		vm.vm->vcpus = vcpus;
+		EXPECT_EQ(vm.finish(), 0);
+		EXPECT(vm.measurement() == expected(vcpus));
+	}
+}
+
+void vcpus_in_use()
+{
+	const Setting setting;
+	SnpVm vm;
+
+	REQUIRE(launch_pages_of_each_kind(vm));
+	vm.vm->vcpus = -EBUSY;
+	EXPECT_EQ(vm.finish(), -EBUSY);
+	EXPECT(!vm.vm->launched);
+	vm.vm->vcpus = 0;
+	EXPECT_EQ(vm.finish(), 0);
+	EXPECT(vm.measurement() == expected(0));
+	/* INIT2 comes before them. */
+	SnpVm late;
+
+	late.vm->vcpus = 1;
+	EXPECT_EQ(late.init(), -EINVAL);
+	late.vm->vcpus = 0;
+	EXPECT_EQ(late.init(), 0);
+}
+
+/* The save areas of a finish that failed go, and are measured once more. */
+void a_finish_that_fails_keeps_no_save_area()
+{
+	const Setting setting;
+	SnpVm vm;
+
+	REQUIRE(launch_pages_of_each_kind(vm));
+	vm.vm->vcpus = 3;
+	vm.vm->busy_vcpu = 2;
+	for (int i = 0; i < 20; i++)
+		EXPECT_EQ(vm.finish(), -EBUSY);
+	vm.vm->busy_vcpu = -1;
+	EXPECT_EQ(vm.finish(), 0);
+	EXPECT(!(vm.measurement() == expected(3)));
+	EXPECT_EQ(fake::reports(), 0);
+}
+
+struct Ids {
+	unsigned char block[KAPI_SNP_ID_BLOCK_SIZE], auth[KAPI_SNP_ID_AUTH_SIZE];
+
+	Ids()
+	{
+		std::copy_n(id_vector_block, sizeof(block), block);
+		id_vector_auth(auth);
+	}
+};
+
+long finish_with(SnpVm &vm, Ids &ids, bool author = true)
+{
+	kapi_snp_finish args{};
+
+	args.id_block_uaddr = reinterpret_cast<std::uintptr_t>(ids.block);
+	args.id_auth_uaddr = reinterpret_cast<std::uintptr_t>(ids.auth);
+	args.id_block_en = 1;
+	args.auth_key_en = author;
+	args.host_data[31] = 9;
+	return vm.command(KAPI_SNP_LAUNCH_FINISH, &args);
+}
+
+void id_blocks()
+{
+	const Setting setting;
+	SnpVm vm;
+	Ids ids;
+
+	EXPECT_EQ(vm.init(), 0);
+	EXPECT_EQ(vm.start(), 0);
+	REQUIRE(vm.add_memory());
+	EXPECT_EQ(finish_with(vm, ids), -EIO);
+	EXPECT_EQ(vm.error, KAPI_SEV_BAD_MEASUREMENT);
+	EXPECT_EQ(vm.update(0, nullptr, 1, GMEM_PAGE_ZERO), 0);
+	ids.auth[0]++;
+	EXPECT_EQ(finish_with(vm, ids), -EIO);
+	EXPECT_EQ(vm.error, KAPI_SEV_INVALID_PARAM);
+	ids.auth[0]--;
+	ids.auth[0x50]++;
+	EXPECT_EQ(finish_with(vm, ids), -EIO);
+	EXPECT_EQ(vm.error, KAPI_SEV_BAD_SIGNATURE);
+	ids.auth[0x50]--;
+	EXPECT_EQ(finish_with(vm, ids), 0);
+	EXPECT_EQ(vm.error, 0u);
+
+	SnpPlatform &platform =
+		static_cast<SnpPlatform &>(File::of(fake::file_at(vm.fd))->inode().platform());
+
+	EXPECT_EQ(platform.guest().host_data[31], 9);
+	EXPECT(std::equal(platform.guest().id_keys.id.begin(), platform.guest().id_keys.id.end(),
+			  id_vector_id_digest));
+	EXPECT(std::equal(platform.guest().id_keys.author.begin(),
+			  platform.guest().id_keys.author.end(), id_vector_author_digest));
+}
+
+void another_policy_than_the_blocks()
+{
+	const Setting setting;
+	SnpVm vm;
+	Ids ids;
+
+	EXPECT_EQ(vm.init(), 0);
+	EXPECT_EQ(vm.start(kPolicy | 1 << 19), 0);
+	REQUIRE(vm.add_memory());
+	EXPECT_EQ(vm.update(0, nullptr, 1, GMEM_PAGE_ZERO), 0);
+	EXPECT_EQ(finish_with(vm, ids), -EIO);
+	EXPECT_EQ(vm.error, KAPI_SEV_POLICY_FAILURE);
+}
+
+/* After each step, with memory and without. */
+void a_vm_that_goes_leaves_nothing()
+{
+	const Setting setting;
+
+	for (int steps = 0; steps < 5; steps++) {
+		for (const bool memory : { false, true }) {
+			SnpVm vm;
+
+			vm.vm->vcpus = 0;
+			if (steps > 0)
+				EXPECT_EQ(vm.init(), 0);
+			vm.vm->vcpus = 2;
+			if (memory)
+				EXPECT(vm.add_memory());
+			if (steps > 1)
+				EXPECT_EQ(vm.start(), 0);
+			if (steps > 2 && memory)
+				EXPECT_EQ(vm.update(7, &the_page, 1, GMEM_PAGE_NORMAL), 0);
+			if (steps > 3)
+				EXPECT_EQ(vm.finish(), 0);
+		}
+		EXPECT(!SnpPlatform::machine());
+		EXPECT_EQ(fake::reports(), 0);
+	}
+}
+
+/* A file's pages may go after the VM: the platform waits for them. */
+void memory_that_outlives_the_vm()
+{
+	const Setting setting;
+	SnpVm vm;
+
+	REQUIRE(launch_pages_of_each_kind(vm));
+	EXPECT_EQ(vm.finish(), 0);
+
+	Inode &inode = File::of(fake::file_at(vm.fd))->inode();
+
+	kapi_inode_hold(inode.handle());
+	vm.drop_memory();
+	kapi_kvm_put(vm.vm);
+	vm.vm = nullptr;
+	fake::return_to_user();
+	EXPECT(SnpPlatform::machine());
+	/* Another VM is another guest. */
+	{
+		SnpVm other;
+
+		EXPECT_EQ(other.init(), 0);
+		EXPECT_EQ(other.start(), 0);
+	}
+	kapi_inode_put(inode.handle());
+	fake::return_to_user();
+	EXPECT(!SnpPlatform::machine());
+	EXPECT_EQ(fake::reports(), 0);
+}
+
+void asids_run_out_and_come_back()
+{
+	const Setting setting;
+
+	for (int round = 0; round < 2; round++) {
+		std::vector<std::unique_ptr<SnpVm>> vms;
+		long ret = 0;
+
+		while (vms.size() < 2000 && ret == 0) {
+			vms.push_back(std::make_unique<SnpVm>());
+			ret = vms.back()->init();
+		}
+		EXPECT_EQ(ret, -EBUSY);
+		EXPECT_EQ(vms.size(), static_cast<std::size_t>(Rmp::kMaxAsid) + 1);
+	}
+}
+
+/* What it takes fails once, each: the VM can go, and none of it is left. */
+void whatever_fails()
+{
+	const Setting setting;
+
+	for (unsigned n = 1;; n++) {
+		SnpVm vm;
+		bool failed = false;
+		const auto is = [&](long ret) {
+			failed |= ret != 0;
+			return ret == 0;
+		};
+
+		vm.vm->vcpus = 0;
+		fake::fail_nth(n);
+		if (is(vm.init()) && is(vm.start()) && is(!vm.add_memory()) &&
+		    is(vm.update(1, &the_page, 1, GMEM_PAGE_NORMAL))) {
+			vm.vm->vcpus = 2;
+			is(vm.finish());
+		}
+		const bool struck = fake::fail_fired();
+
+		fake::fail_nth(0);
+		EXPECT(struck || !failed);
+		if (!struck)
+			break;
+		REQUIRE(n < 200);
+	}
+	EXPECT(!SnpPlatform::machine());
+	EXPECT_EQ(fake::reports(), 0);
+}
+
+} /* namespace */
+
+GMEM_SUITE(sev, CASE(kvms_own_are_left_to_it), CASE(only_with_the_model), CASE(one_after_the_other),
+	   CASE(a_start_that_fails_can_be_repeated), CASE(files_ioctls_are_not_for_it),
+	   CASE(no_guest_runs_before), CASE(all_that_was_launched_is_measured), CASE(vcpus_in_use),
+	   CASE(a_finish_that_fails_keeps_no_save_area), CASE(id_blocks),
+	   CASE(another_policy_than_the_blocks), CASE(a_vm_that_goes_leaves_nothing),
+	   CASE(memory_that_outlives_the_vm), CASE(asids_run_out_and_come_back),
+	   CASE(whatever_fails));
