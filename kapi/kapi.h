@@ -334,6 +334,11 @@ enum kapi_platform {
 
 enum kapi_platform kapi_setting_platform(void);
 
+/* ---- launches in debugfs (kapi/launches.c) --------------------------------------------- */
+
+/* To the file that gmem_launches_show() has been given. */
+__attribute__((format(printf, 2, 3))) void kapi_seq_print(void *seq, const char *format, ...);
+
 /* ---- hardware poison (kapi/poison.c) ------------------------------------------------ */
 
 /*
@@ -407,6 +412,11 @@ long gmem_file_stat(void *core_file, enum kapi_stat stat);
 long gmem_file_populate(struct file *handle, void *core_file, struct gmem_launch_populate *args);
 long gmem_file_finish(void *core_file, struct gmem_launch_finish *args);
 long gmem_file_measurement(void *core_file, struct gmem_launch_measurement *args);
+/*
+ * A line for each VM that is launched by KVM's commands: its state, digest and policy; or if
+ * @steps what it has measured, as gmem-measure reads it. Sleeps.
+ */
+void gmem_launches_show(void *seq, bool steps);
 /* The inode's last user is gone: free its pages and the core's part of it. */
 void gmem_inode_evict(void *core_inode);
 /* Hardware poison hit @page of the inode's cache; the page is locked. */

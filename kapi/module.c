@@ -143,9 +143,11 @@ static int __init gmem_init(void)
 	if (gmem_reserve_fill(reserve_1g) < reserve_1g)
 		pr_warn("reserve_1g=%u: only %u blocks to be had\n", reserve_1g,
 			kapi_pages_reserved());
-	if (kapi_feature(KAPI_FEATURE_SNP_VMS))
-		gmem_sev_node_make();
 	debugfs = debugfs_create_dir("gmem", NULL);
+	if (kapi_feature(KAPI_FEATURE_SNP_VMS)) {
+		gmem_sev_node_make();
+		gmem_launches_debugfs(debugfs);
+	}
 	gmem_calls_debugfs(debugfs);
 	gmem_stats_debugfs(debugfs);
 	pr_info("attached to KVM, backend=%s huge=%s platform=%s sw_protected=%s extensions=%s\n",

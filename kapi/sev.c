@@ -36,6 +36,8 @@ SAME(sizeof(struct kapi_sev_cmd), sizeof(struct kvm_sev_cmd));
 SAME_FIELD(kapi_sev_cmd, kvm_sev_cmd, data);
 SAME_FIELD(kapi_sev_cmd, kvm_sev_cmd, error);
 SAME_FIELD(kapi_sev_cmd, kvm_sev_cmd, sev_fd);
+SAME(sizeof(struct kapi_enc_region), sizeof(struct kvm_enc_region));
+SAME_FIELD(kapi_enc_region, kvm_enc_region, size);
 SAME(sizeof(struct kapi_sev_init), sizeof(struct kvm_sev_init));
 SAME_FIELD(kapi_sev_init, kvm_sev_init, flags);
 SAME_FIELD(kapi_sev_init, kvm_sev_init, ghcb_version);
@@ -91,6 +93,11 @@ int kapi_kvm_vcpus(struct kvm *kvm)
 	if (kvm->created_vcpus != atomic_read(&kvm->online_vcpus))
 		return -EBUSY;
 	return kvm->created_vcpus;
+}
+
+struct page *kapi_page_alloc_charged(void)
+{
+	return alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 }
 
 /* ---- save areas ------------------------------------------------------------------------- */

@@ -102,6 +102,29 @@ int kapi_kvm_vcpus(struct kvm *kvm);
  */
 int kapi_kvm_vmsa(struct kvm *kvm, unsigned int nr, kapi_u64 sev_features, void *page);
 
+/*
+ * A page for the firmware, which the current task's cgroup pays for until it is put. NULL.
+ * Sleeps.
+ */
+struct page *kapi_page_alloc_charged(void);
+
+/* ---- registered user memory (kapi/sev_regions.c) ------------------------------------------ */
+
+/* struct kvm_enc_region. */
+struct kapi_enc_region {
+	kapi_u64 addr, size;
+};
+
+/*
+ * Keeps user memory where it is. -EINVAL: no range; -ENOMEM: more than the task may lock, or
+ * than is there. Sleeps.
+ */
+int kapi_sev_region_add(struct kvm *kvm, kapi_u64 addr, kapi_u64 size);
+/* -EINVAL: none of the VM's is the very same. Sleeps. */
+int kapi_sev_region_remove(struct kvm *kvm, kapi_u64 addr, kapi_u64 size);
+/* All of the VM's. Sleeps. */
+void kapi_sev_regions_drop(struct kvm *kvm);
+
 /* ---- the device node (kapi/sev_node.c) ---------------------------------------------------- */
 
 /* Whether the descriptor @fd of the current task is of the node that the module has made. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The device node of the SNP model (kapi/sev_node.c), for module init and exit.
+ * What the SNP model shows: its device node (kapi/sev_node.c) and its launches in debugfs
+ * (kapi/launches.c), for module init and exit.
  */
 #ifndef GMEM_KAPI_SEV_NODE_H
 #define GMEM_KAPI_SEV_NODE_H
@@ -9,5 +10,9 @@
 void gmem_sev_node_make(void);
 /* Nobody has it open. */
 void gmem_sev_node_drop(void);
+
+/* Files of the launches in @dir (kapi/launches.c). */
+struct dentry;
+void gmem_launches_debugfs(struct dentry *dir);
 
 #endif /* GMEM_KAPI_SEV_NODE_H */

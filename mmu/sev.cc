@@ -332,6 +332,22 @@ long serve_sev_command(struct kvm *kvm, unsigned long arg)
 	return status.code();
 }
 
+long serve_sev_region(struct kvm *kvm, unsigned long arg, bool add)
+{
+	kapi_enc_region region;
+	PlatformOf platform{ kvm };
+
+	if (kapi_user_read(&region, reinterpret_cast<void *>(arg), sizeof(region)) != 0)
+		return -EFAULT;
+
+	const CommandLock lock{ kvm };
+
+	if (!platform.get() || !platform.get()->initialized())
+		return -ENOTTY;
+	return add ? kapi_sev_region_add(kvm, region.addr, region.size)
+		   : kapi_sev_region_remove(kvm, region.addr, region.size);
+}
+
 Status make_snp_vm(struct kvm *kvm)
 {
 	/* First, as nothing undoes what KVM does. */
@@ -349,6 +365,7 @@ Status make_snp_vm(struct kvm *kvm)
 
 void snp_vm_gone(struct kvm *kvm)
 {
+	kapi_sev_regions_drop(kvm);
 	ModelVm::vm_gone(kvm);
 }
 

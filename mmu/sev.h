@@ -24,6 +24,8 @@ Status make_snp_vm(struct kvm *kvm);
 void snp_vm_gone(struct kvm *kvm);
 /* KVM_MEMORY_ENCRYPT_OP of one, with the errors that KVM has for hardware. Sleeps. */
 long serve_sev_command(struct kvm *kvm, unsigned long arg);
+/* KVM_MEMORY_ENCRYPT_REG_REGION, or its opposite if not @add. -ENOTTY: before INIT2. Sleeps. */
+long serve_sev_region(struct kvm *kvm, unsigned long arg, bool add);
 
 } /* namespace gmem */
 

@@ -132,6 +132,11 @@ long serve_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 		return attributes_are_ours(kvm) ? serve_attributes(kvm, ioctl, arg) : -ENOTTY;
 	case KAPI_IOCTL_ENCRYPT_OP:
 		return kapi_kvm_is_snp_model(kvm) ? serve_sev_command(kvm, arg) : -ENOTTY;
+	case KAPI_IOCTL_ENCRYPT_REGION:
+	case KAPI_IOCTL_ENCRYPT_NO_REGION:
+		return kapi_kvm_is_snp_model(kvm)
+			       ? serve_sev_region(kvm, arg, ioctl == KAPI_IOCTL_ENCRYPT_REGION)
+			       : -ENOTTY;
 	default:
 		return -ENOTTY;
 	}

@@ -5,12 +5,14 @@
  * (platform=snp-model); without it, only that there are no such VMs.
  */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../kunit/suites/id_vector.h"
 #include "gmem.h"
 #include "guest.h"
 #include "snp.h"
@@ -379,6 +381,125 @@ static void test_pages_are_measured(void)
 	      digest[1], digest[2]);
 }
 
+/* ---- the ID block ------------------------------------------------------------------------ */
+
+struct ids {
+	unsigned char block[96], auth[4096];
+};
+
+static void good_ids(struct ids *ids)
+{
+	memcpy(ids->block, id_vector_block, sizeof(ids->block));
+	id_vector_auth(ids->auth);
+}
+
+static int finish_with(struct vm *vm, const struct ids *ids, bool author, u32 *error)
+{
+	struct snp_finish args = {
+		.id_block_uaddr = (uintptr_t)ids->block,
+		.id_auth_uaddr = (uintptr_t)ids->auth,
+		.id_block_en = 1,
+		.auth_key_en = author,
+		.vcek_disabled = 1,
+		.host_data = { 1, 2, 3 },
+	};
+
+	return snp_command(vm->fd, SNP_LAUNCH_FINISH, &args, error);
+}
+
+/* One launch, as the vector has it; each thing that is wrong with its block, and then none. */
+static void test_id_block(void)
+{
+	struct ids ids, bad;
+	struct vm *vm;
+	u32 error;
+	int fd;
+
+	good_ids(&ids);
+	vm = launching_at(0, 0, &fd);
+	CHECK_EQ(finish_with(vm, &ids, true, &error), -EIO);
+	CHECK_EQ(error, FW_BAD_MEASUREMENT);
+	MUST(snp_update(vm, 0, NULL, PAGE_SIZE, SNP_PAGE_ZERO, NULL));
+	CHECK_EQ(finish_with(vm, (struct ids *)8, true, &error), -EFAULT);
+	bad = ids;
+	bad.auth[4] = 2;
+	CHECK_EQ(finish_with(vm, &bad, true, &error), -EIO);
+	CHECK_EQ(error, FW_INVALID_PARAM);
+	bad = ids;
+	bad.block[60] ^= 1;
+	CHECK_EQ(finish_with(vm, &bad, false, &error), -EIO);
+	CHECK_EQ(error, FW_BAD_SIGNATURE);
+	bad = ids;
+	bad.auth[0x244] ^= 1;
+	CHECK_EQ(finish_with(vm, &bad, false, &error), -EIO);
+	CHECK_EQ(error, FW_BAD_SIGNATURE);
+	bad = ids;
+	bad.auth[0x680] ^= 1;
+	CHECK_EQ(finish_with(vm, &bad, true, &error), -EIO);
+	CHECK_EQ(error, FW_BAD_SIGNATURE);
+	CHECK_EQ(finish_with(vm, &ids, true, &error), 0);
+	CHECK_EQ(error, 0);
+}
+
+static void test_id_block_of_another_policy(void)
+{
+	struct vm *vm;
+	struct ids ids;
+	u32 error;
+	int fd;
+
+	good_ids(&ids);
+	require_model();
+	vm = snp_vm(0);
+	MUST(snp_start(vm, SNP_POLICY | 1 << 19, NULL));
+	fd = vm_gmem(vm, FILE_SIZE);
+	vm_add_slot(vm, TEST_SLOT, 0, FILE_SIZE, fd, 0);
+	vm_make_private(vm, 0, FILE_SIZE);
+	MUST(snp_update(vm, 0, NULL, PAGE_SIZE, SNP_PAGE_ZERO, NULL));
+	CHECK_EQ(finish_with(vm, &ids, true, &error), -EIO);
+	CHECK_EQ(error, FW_POLICY_FAILURE);
+}
+
+/* ---- vCPUs ------------------------------------------------------------------------------- */
+
+/* What the launches that there are have measured, as the module tells it. */
+static void read_steps(char *text, size_t size)
+{
+	FILE *file = fopen("/sys/kernel/debug/gmem/launch_steps", "r");
+	size_t len;
+
+	if (!file)
+		tap_skip("launch_steps: %m");
+	len = fread(text, 1, size - 1, file);
+	text[len] = 0;
+	fclose(file);
+}
+
+/*
+ * Two vCPUs as they come out of reset, on a processor that is nobody's in particular. The
+ * digest is that of a save area written down from AMD's layout.
+ */
+static void test_vcpus_are_measured(void)
+{
+	static const char area[] =
+		"{\"type\": 2, \"gpa\": \"0xfffffffff000\", \"contents\": \""
+		"4ee63439cd34f95591eae3262c49896b7b6f5f788429f623fd739aa3364c8fb8"
+		"857c37b93d407565e33b56f03fc36255\"}";
+	static char text[1 << 16];
+	const char *first;
+	struct vm *vm;
+	int fd;
+
+	vm = launching(0, &fd);
+	CHECK_OK(ioctl(vm->fd, KVM_CREATE_VCPU, 0));
+	CHECK_OK(ioctl(vm->fd, KVM_CREATE_VCPU, 5));
+	MUST(snp_finish(vm, NULL));
+	read_steps(text, sizeof(text));
+	first = strstr(text, area);
+	CHECK(first, "the save area is another: %.300s", text);
+	CHECK(strstr(first + 1, area), "there is one save area: %.300s", text);
+}
+
 /* ---- running ---------------------------------------------------------------------------- */
 
 static void test_guest_finds_what_was_launched(void)
@@ -432,6 +553,9 @@ int main(void)
 		TAP_TEST(test_update_corrects_a_cpuid_table),
 		TAP_TEST(test_finish),
 		TAP_TEST(test_pages_are_measured),
+		TAP_TEST(test_id_block),
+		TAP_TEST(test_id_block_of_another_policy),
+		TAP_TEST(test_vcpus_are_measured),
 		TAP_TEST(test_guest_finds_what_was_launched),
 		TAP_TEST(test_no_page_is_given_before_the_launch_ends),
 	};

@@ -27,10 +27,16 @@ class ModelVm : public Platform {
 	/* The VM whose the platform is, if it is a VM's, is going: its use is dropped. Sleeps. */
 	static void vm_gone(struct kvm *vm);
 
+	/* gmem_launches_show(). */
+	static void show_launches(void *seq, bool steps);
+
 	void hold() override;
 	void drop() override;
 
 	struct kvm *vm() const { return vm_; }
+
+	/* For gmem_launches_show(); nothing of a VM whose launch has no such line. */
+	virtual void show_launch(void *, bool) {}
 
 	/* Nothing more is done for a VM after its memory could be unsafe. */
 	bool dead() const { return dead_.load(); }

@@ -167,6 +167,14 @@ void ModelVm::vm_gone(struct kvm *vm)
 		model->drop();
 }
 
+void ModelVm::show_launches(void *seq, bool steps)
+{
+	ListGuard guard;
+
+	for (ModelVm *model = models; model; model = model->next_)
+		model->show_launch(seq, steps);
+}
+
 bool memory_is_plain(struct kvm *kvm)
 {
 	const unsigned long type = kapi_kvm_type(kvm);
@@ -189,3 +197,8 @@ Result<Platform *> platform_for(struct kvm *kvm)
 }
 
 } /* namespace gmem */
+
+void gmem_launches_show(void *seq, bool steps)
+{
+	gmem::ModelVm::show_launches(seq, steps);
+}

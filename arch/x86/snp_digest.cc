@@ -71,6 +71,7 @@ Status SnpDigest::add_contents(SnpPageType type, std::uint64_t gpa, const Sha384
 	GMEM_CHECK(sha_.update(info));
 	GMEM_TRY(next, sha_.finish());
 	value_ = next;
+	contents_ = contents;
 	return Status{};
 }
 

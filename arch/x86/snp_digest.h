@@ -61,10 +61,12 @@ class SnpDigest {
 
 	/* After each page, and at the end, where it is the MEASUREMENT. */
 	const Sha384Digest &value() const { return value_; }
+	/* Of the page added last. */
+	const Sha384Digest &contents() const { return contents_; }
 
     private:
 	Sha384 sha_;
-	Sha384Digest value_{};
+	Sha384Digest value_{}, contents_{};
 };
 
 } /* namespace gmem */

@@ -208,6 +208,8 @@ SnpStatus SnpFirmware::launch_update(SnpGuest &guest, const SnpLaunchUpdate &upd
 		if (!guest.digest.add_page(type, entry.gpa + at, update.data.subspan(at, kPageSize))
 			     .ok())
 			return SnpStatus::HardwareError;
+		if (guest.keeps_steps)
+			guest.steps.add({ type, entry.gpa + at, guest.digest.contents() });
 	}
 	if (type == SnpPageType::Zero || type == SnpPageType::Secrets)
 		std::fill(update.data.begin(), update.data.end(), 0);
@@ -279,6 +281,7 @@ SnpStatus SnpFirmware::decommission(SnpGuest &guest)
 	rmp_.firmware_set(guest.gctx, entry, Rmp::Command::Decommission);
 	guest.asid = 0;
 	guest.digest = SnpDigest{};
+	guest.steps.clear();
 	return SnpStatus::Success;
 }
 

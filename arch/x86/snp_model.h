@@ -13,6 +13,7 @@
 #include "arch/x86/id_block.h"
 #include "arch/x86/rmp.h"
 #include "arch/x86/snp_digest.h"
+#include "arch/x86/snp_steps.h"
 
 namespace gmem
 {
@@ -47,6 +48,8 @@ struct SnpGuest {
 	std::uint32_t asid = 0; /* 0: none yet */
 	bool imi = false; /* launched with an IMI */
 	SnpDigest digest;
+	bool keeps_steps = false;
+	SnpSteps steps; /* of the digest, if they are kept */
 	std::uint64_t policy = 0;
 	std::array<std::uint8_t, 16> gosvw{}; /* for the secrets page */
 	/* Since the launch has ended: what reports tell of it. */

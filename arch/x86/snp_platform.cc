@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "kapi/sev.h"
+
 namespace gmem
 {
 
@@ -70,7 +72,7 @@ Status SnpPlatform::begin(const SnpLaunchStart &start, SnpStatus &status)
 {
 	SnpFirmware &firmware = the_machine->firmware;
 
-	gctx_ = kapi_pages_alloc(0);
+	gctx_ = kapi_page_alloc_charged();
 	if (!gctx_)
 		return error(ENOMEM);
 
@@ -101,6 +103,8 @@ void SnpPlatform::end()
 	else
 		(void)broken(pfn, "a guest's context cannot be reclaimed: leaked");
 	gctx_ = nullptr;
+	/* Another guest's context may come to lie there. */
+	guest_.gctx = Pfn{};
 }
 
 SnpPlatform::~SnpPlatform()
@@ -315,6 +319,53 @@ Status SnpPlatform::finish(std::uint64_t &firmware_error)
 	return result;
 }
 
+static void print_hex(void *seq, ConstBytes bytes)
+{
+	for (const std::uint8_t byte : bytes)
+		kapi_seq_print(seq, "%02x", byte);
+}
+
+static void print_step(void *seq, const SnpStep &step, bool first)
+{
+	kapi_seq_print(seq, "%s{\"type\": %u, \"gpa\": \"%#llx\"", first ? "" : ", ",
+		       static_cast<unsigned>(step.type), static_cast<unsigned long long>(step.gpa));
+	if (snp_page_type_hashed(step.type)) {
+		kapi_seq_print(seq, ", \"contents\": \"");
+		print_hex(seq, step.contents);
+		kapi_seq_print(seq, "\"");
+	}
+	kapi_seq_print(seq, "}");
+}
+
+static void print_steps(void *seq, const SnpSteps &steps)
+{
+	bool first = true;
+
+	/* Half a list would be another launch's. */
+	if (!steps.whole())
+		return;
+	kapi_seq_print(seq, "{\"kind\": \"snp\", \"steps\": [");
+	steps.for_each([&](const SnpStep &step) {
+		print_step(seq, step, first);
+		first = false;
+	});
+	kapi_seq_print(seq, "]}\n");
+}
+
+void SnpPlatform::show_launch(void *seq, bool steps)
+{
+	MutexGuard guard{ lock_ };
+
+	if (!guest_.keeps_steps)
+		return;
+	if (steps)
+		return print_steps(seq, guest_.steps);
+	kapi_seq_print(seq, "%s ",
+		       guest_.state == SnpGuest::State::Running ? "launched" : "launching");
+	print_hex(seq, guest_.digest.value());
+	kapi_seq_print(seq, " policy %#llx\n", static_cast<unsigned long long>(guest_.policy));
+}
+
 /* ---- by KVM's commands -------------------------------------------------------------- */
 
 Status SnpPlatform::init(std::uint64_t vmsa_features)
@@ -335,6 +386,9 @@ Status SnpPlatform::init(std::uint64_t vmsa_features)
 Status SnpPlatform::start(const SnpLaunchStart &start, SnpStatus &status)
 {
 	MutexGuard guard{ lock_ };
+
+	guest_.keeps_steps = true;
+
 	const Status result = begin(start, status);
 
 	if (!result.ok())
@@ -347,7 +401,7 @@ Status SnpPlatform::add_vmsa(ConstBytes vmsa, SnpStatus &status)
 	/* INITIAL_VMSA_GPA of <asm/svm.h>: no gfn that a memslot can have. */
 	constexpr std::uint64_t kGpa = 0xfffffffff000;
 	GMEM_TRY(area, make<Vmsa>());
-	PageRef page{ kapi_pages_alloc(0) };
+	PageRef page{ kapi_page_alloc_charged() };
 
 	if (!page)
 		return error(ENOMEM);

@@ -72,6 +72,7 @@ class SnpPlatform final : public ModelVm {
 	Status populate(Gfn gfn, Pfn pfn, PageContent &content) override;
 	Status finish(std::uint64_t &firmware_error) override;
 	Status measurement(Measurement &out) override;
+	void show_launch(void *seq, bool steps) override;
 
 	const SnpGuest &guest() const { return guest_; }
 

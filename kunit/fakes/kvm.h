@@ -94,6 +94,7 @@ struct kvm {
 	bool made_sw_protected = false;
 	bool snp_model = false, launched = false; /* of SNP's type */
 	int vcpus = 0; /* -EBUSY: one more is on its way */
+	std::multiset<std::pair<std::uint64_t, std::uint64_t>> regions; /* that are registered */
 	int busy_vcpu = -1; /* that is in use */
 	std::atomic<bool> ran{ false }; /* a vCPU has */
 

@@ -3,9 +3,13 @@
  * VMs of SNP's type (kapi/sev.c, kapi/sev_node.c): what KVM has of them, save areas that
  * tell vCPUs apart, and a device node whose descriptor is a number.
  */
+#include "kapi/kapi.h"
 #include "kapi/sev.h"
 
+#include <cstdarg>
+#include <cstdio>
 #include <cstring>
+#include <string>
 
 #include "kunit/fakes/kvm.h"
 #include "kunit/fakes/sev.h"
@@ -56,6 +60,45 @@ int kapi_kvm_vmsa(struct kvm *kvm, unsigned nr, kapi_u64 sev_features, void *pag
 bool kapi_sev_node_is(int fd)
 {
 	return fd == fake::kSevNode;
+}
+
+struct page *kapi_page_alloc_charged(void)
+{
+	return kapi_pages_alloc(0);
+}
+
+int kapi_sev_region_add(struct kvm *kvm, kapi_u64 addr, kapi_u64 size)
+{
+	if (!size || fake::fail_now())
+		return size ? -ENOMEM : -EINVAL;
+	kvm->regions.insert({ addr, size });
+	return 0;
+}
+
+int kapi_sev_region_remove(struct kvm *kvm, kapi_u64 addr, kapi_u64 size)
+{
+	const auto at = kvm->regions.find({ addr, size });
+
+	if (at == kvm->regions.end())
+		return -EINVAL;
+	kvm->regions.erase(at);
+	return 0;
+}
+
+void kapi_sev_regions_drop(struct kvm *kvm)
+{
+	kvm->regions.clear();
+}
+
+void kapi_seq_print(void *seq, const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, format);
+	std::vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	static_cast<std::string *>(seq)->append(text);
 }
 
 void fake::fill_vmsa(void *page, unsigned nr, std::uint64_t sev_features)

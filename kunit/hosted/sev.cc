@@ -5,6 +5,7 @@
  */
 #include "mmu/sev.h"
 
+#include <string>
 #include <vector>
 
 #include <uapi/gmem.h>
@@ -202,11 +203,30 @@ void a_start_that_fails_can_be_repeated()
 	EXPECT_EQ(vm.start(), 0);
 }
 
+/* Where the context of one that failed lay may be another guest's. */
+void a_start_that_fails_leaves_other_guests_alone()
+{
+	const Setting setting;
+
+	for (unsigned n = 1; n < 5; n++) {
+		SnpVm failing, other;
+
+		EXPECT_EQ(failing.init(), 0);
+		EXPECT_EQ(failing.start(kPolicy | 0xff00), -EIO);
+		EXPECT_EQ(other.init(), 0);
+		EXPECT_EQ(other.start(), 0);
+		fake::fail_nth(n);
+		(void)failing.start();
+		fake::fail_nth(0);
+		EXPECT_EQ(other.finish(), 0);
+	}
+}
+
 void files_ioctls_are_not_for_it()
 {
 	const Setting setting;
 	SnpVm vm;
-	gmem_launch_populate populate{ .npages = 1, .type = GMEM_PAGE_NORMAL };
+	gmem_launch_populate populate{};
 	gmem_launch_finish finish{};
 
 	EXPECT_EQ(vm.init(), 0);
@@ -217,6 +237,8 @@ void files_ioctls_are_not_for_it()
 	void *const core = kapi_file_core(handle);
 
 	populate.source = reinterpret_cast<std::uintptr_t>(&the_page);
+	populate.npages = 1;
+	populate.type = GMEM_PAGE_NORMAL;
 	EXPECT_EQ(gmem_file_populate(handle, core, &populate), -EOPNOTSUPP);
 	EXPECT_EQ(gmem_file_finish(core, &finish), -EOPNOTSUPP);
 	fake::return_to_user();
@@ -460,6 +482,65 @@ void asids_run_out_and_come_back()
 	}
 }
 
+/* As gmem-measure reads them. */
+void steps_are_told()
+{
+	const Setting setting;
+	SnpVm vm;
+	std::string lines;
+
+	gmem_launches_show(&lines, true);
+	EXPECT(lines.empty());
+	EXPECT_EQ(vm.init(), 0);
+	EXPECT_EQ(vm.start(), 0);
+	REQUIRE(vm.add_memory());
+	EXPECT_EQ(vm.update(5, nullptr, 2, GMEM_PAGE_ZERO), 0);
+	gmem_launches_show(&lines, true);
+	EXPECT(lines == "{\"kind\": \"snp\", \"steps\": [{\"type\": 3, \"gpa\": \"0x5000\"}, "
+			"{\"type\": 3, \"gpa\": \"0x6000\"}]}\n");
+	for (std::uint64_t gfn = 7; gfn < 300; gfn++)
+		EXPECT_EQ(vm.update(gfn, &the_page, 1, GMEM_PAGE_NORMAL), 0);
+	lines.clear();
+	gmem_launches_show(&lines, true);
+	EXPECT(lines.find("\"gpa\": \"0x12b000\", \"contents\": \"") != std::string::npos);
+	lines.clear();
+	gmem_launches_show(&lines, false);
+	EXPECT(lines.starts_with("launching "));
+	EXPECT_EQ(vm.finish(), 0);
+	lines.clear();
+	gmem_launches_show(&lines, false);
+	EXPECT(lines.starts_with("launched "));
+	EXPECT(lines.ends_with(" policy 0x30000\n"));
+}
+
+void regions_are_the_vms()
+{
+	const Setting setting;
+	SnpVm vm;
+	kapi_enc_region region{ 0x1000, 0x2000 };
+	const auto serve = [&](bool add) {
+		const long ret = gmem::serve_sev_region(
+			vm.vm, reinterpret_cast<std::uintptr_t>(&region), add);
+
+		fake::return_to_user();
+		return ret;
+	};
+
+	EXPECT_EQ(serve(true), -ENOTTY);
+	EXPECT_EQ(serve(false), -ENOTTY);
+	EXPECT_EQ(vm.init(), 0);
+	EXPECT_EQ(serve(false), -EINVAL);
+	EXPECT_EQ(serve(true), 0);
+	EXPECT_EQ(serve(true), 0);
+	EXPECT_EQ(serve(false), 0);
+	region.size++;
+	EXPECT_EQ(serve(false), -EINVAL);
+	region.size = 0;
+	EXPECT_EQ(serve(true), -EINVAL);
+	/* One is left for the VM's end. */
+	EXPECT_EQ(vm.vm->regions.size(), 1u);
+}
+
 /* What it takes fails once, each: the VM can go, and none of it is left. */
 void whatever_fails()
 {
@@ -495,9 +576,10 @@ void whatever_fails()
 } /* namespace */
 
 GMEM_SUITE(sev, CASE(kvms_own_are_left_to_it), CASE(only_with_the_model), CASE(one_after_the_other),
-	   CASE(a_start_that_fails_can_be_repeated), CASE(files_ioctls_are_not_for_it),
+	   CASE(a_start_that_fails_can_be_repeated),
+	   CASE(a_start_that_fails_leaves_other_guests_alone), CASE(files_ioctls_are_not_for_it),
 	   CASE(no_guest_runs_before), CASE(all_that_was_launched_is_measured), CASE(vcpus_in_use),
 	   CASE(a_finish_that_fails_keeps_no_save_area), CASE(id_blocks),
 	   CASE(another_policy_than_the_blocks), CASE(a_vm_that_goes_leaves_nothing),
 	   CASE(memory_that_outlives_the_vm), CASE(asids_run_out_and_come_back),
-	   CASE(whatever_fails));
+	   CASE(steps_are_told), CASE(regions_are_the_vms), CASE(whatever_fails));

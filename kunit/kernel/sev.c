@@ -42,3 +42,26 @@ bool kapi_sev_node_is(int fd)
 {
 	return false;
 }
+
+struct page *kapi_page_alloc_charged(void)
+{
+	return kapi_pages_alloc(0);
+}
+
+int kapi_sev_region_add(struct kvm *kvm, kapi_u64 addr, kapi_u64 size)
+{
+	return -EINVAL;
+}
+
+int kapi_sev_region_remove(struct kvm *kvm, kapi_u64 addr, kapi_u64 size)
+{
+	return -EINVAL;
+}
+
+void kapi_sev_regions_drop(struct kvm *kvm)
+{
+}
+
+void kapi_seq_print(void *seq, const char *format, ...)
+{
+}

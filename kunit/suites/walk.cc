@@ -80,20 +80,28 @@ class Memory final : public GuestTables {
 	unsigned count_ = 0;
 };
 
+kapi_paging paging_of(std::uint64_t root, unsigned levels, std::uint64_t reserved)
+{
+	kapi_paging paging{};
+
+	paging.root = root;
+	paging.levels = levels;
+	paging.reserved = reserved;
+	return paging;
+}
+
 /* Four levels from 0x1000 on, with one page at @addr. */
 struct Long {
 	static constexpr std::uint64_t kAddr = 0xffff800012345678;
 	static constexpr std::uint64_t kLeaf = 0x4000 + (kAddr >> 12 & 511) * 8;
 
-	kapi_paging paging{ .root = 0x1000,
-			    .levels = 4,
-			    .write_protect = true,
-			    .no_execute = true,
-			    .reserved = ~0ull << 48 };
+	kapi_paging paging = paging_of(0x1000, 4, ~0ull << 48);
 	Memory memory;
 
 	explicit Long(std::uint64_t leaf = 0x7000 | kAll)
 	{
+		paging.write_protect = true;
+		paging.no_execute = true;
 		memory.set(0x1000 + (kAddr >> 39 & 511) * 8, 0x2000 | kAll);
 		memory.set(0x2000 + (kAddr >> 30 & 511) * 8, 0x3000 | kAll);
 		memory.set(0x3000 + (kAddr >> 21 & 511) * 8, 0x4000 | kAll);
@@ -235,7 +243,7 @@ void five_levels()
 {
 	constexpr std::uint64_t kAddr = 0x00ab800012345678;
 	Memory memory;
-	const kapi_paging paging{ .root = 0x9000, .levels = 5, .reserved = ~0ull << 52 };
+	const kapi_paging paging = paging_of(0x9000, 5, ~0ull << 52);
 
 	memory.set(0x9000 + (kAddr >> 48 & 511) * 8, 0x1000 | kAll);
 	memory.set(0x1000 + (kAddr >> 39 & 511) * 8, 0x2000 | kAll);
@@ -252,7 +260,7 @@ void three_levels()
 {
 	constexpr std::uint64_t kAddr = 0xc0345678;
 	Memory memory;
-	const kapi_paging paging{ .root = 0x5020, .levels = 3, .reserved = ~0ull << 40 };
+	const kapi_paging paging = paging_of(0x5020, 3, ~0ull << 40);
 
 	memory.set(0x5020 + 3 * 8, 0x6000 | kP);
 	memory.set(0x6000 + (kAddr >> 21 & 511) * 8, 0x8000 | kAll);
@@ -269,7 +277,7 @@ void two_levels()
 {
 	constexpr std::uint64_t kAddr = 0xc0345678;
 	Memory memory;
-	const kapi_paging paging{ .root = 0x5000, .levels = 2 };
+	const kapi_paging paging = paging_of(0x5000, 2, 0);
 
 	memory.set(0x5000 + (kAddr >> 22) * 4, 0x6000 | kAll);
 	memory.set(0x6000 + (kAddr >> 12 & 1023) * 4, 0xfff07000 | kAll);
