@@ -475,10 +475,22 @@ static void read_steps(char *text, size_t size)
 	fclose(file);
 }
 
-/*
- * Two vCPUs as they come out of reset, on a processor that is nobody's in particular. The
- * digest is that of a save area written down from AMD's layout.
- */
+/* A vCPU out of reset, with segments that have been used, as QEMU gives them. */
+static void add_vcpu(struct vm *vm, unsigned long id)
+{
+	struct kvm_sregs sregs;
+	int fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
+
+	CHECK_OK(fd);
+	CHECK_OK(ioctl(fd, KVM_GET_SREGS, &sregs));
+	sregs.cs.type = 0xb;
+	sregs.ds.type = sregs.es.type = sregs.fs.type = sregs.gs.type = sregs.ss.type = 3;
+	sregs.ldt.type = 2;
+	sregs.tr.type = 0xb;
+	CHECK_OK(ioctl(fd, KVM_SET_SREGS, &sregs));
+}
+
+/* The digest is that of a save area written down from AMD's layout. */
 static void test_vcpus_are_measured(void)
 {
 	static const char area[] =
@@ -491,8 +503,8 @@ static void test_vcpus_are_measured(void)
 	int fd;
 
 	vm = launching(0, &fd);
-	CHECK_OK(ioctl(vm->fd, KVM_CREATE_VCPU, 0));
-	CHECK_OK(ioctl(vm->fd, KVM_CREATE_VCPU, 5));
+	add_vcpu(vm, 0);
+	add_vcpu(vm, 5);
 	MUST(snp_finish(vm, NULL));
 	read_steps(text, sizeof(text));
 	first = strstr(text, area);
