@@ -47,11 +47,17 @@ unload: ## rmmod it
 selftests: ## our own test programs, as build/selftests/*
 	@$(MAKE) --no-print-directory -C selftests
 
+firmware: ## a small firmware for QEMU's SNP guests, as build/firmware/*
+	@$(MAKE) --no-print-directory -C selftests/firmware
+
 demo: deps ## boot a stock kernel, or KREL, load gmem.ko, run a VM on it
 	@echo "building the programs, booting, loading gmem.ko ..."
 	$(Q)$(MAKE) $(if $(V),,-s) --no-print-directory -C selftests
 	$(Q)scripts/vm $(if $(filter intel,$(KREL)),--cpu intel,--kernel $(or $(KREL),stock)) \
 		--module --add build/selftests/demo -- /add/demo /vm/gmem.ko
+
+demo-snp: deps ## SNP guests of unmodified QEMU, where no SNP is
+	@scripts/demo-snp
 
 test: deps ## everything that takes minutes; ends in "N passed, N failed"
 	@scripts/test
@@ -82,4 +88,4 @@ help: ## this list
 
 -include kunit/Makefile tools/Makefile
 
-.PHONY: module module-alone load unload selftests demo test test-long deb bench lint kernels deps clean help
+.PHONY: module module-alone load unload selftests firmware demo demo-snp test test-long deb bench lint kernels deps clean help
