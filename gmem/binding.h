@@ -27,6 +27,9 @@ class Binding {
 	 */
 	virtual bool shows_private(IndexRange block) const = 0;
 
+	/* The largest order of what the holder could map as one around @index, by its place. */
+	virtual unsigned fit(PageIndex index) const { return order_within(range_, index); }
+
 	/*
 	 * @range, a part of range(), is about to become private or shared. The
 	 * holder may refuse, with the error that user space gets, and sets aside

@@ -97,6 +97,16 @@ template <unsigned Bits> class Bitmap {
 		return rest;
 	}
 
+	/* How many numbers are in both. */
+	constexpr unsigned common(const Bitmap &other) const
+	{
+		unsigned count = 0;
+
+		for (std::size_t i = 0; i < words_.size(); i++)
+			count += weight(words_[i] & other.words_[i]);
+		return count;
+	}
+
 	/* First number at or after @from that is (not) in the set; Bits if none. */
 	constexpr unsigned next_set(unsigned from) const { return next(from, 0); }
 	constexpr unsigned next_clear(unsigned from) const { return next(from, ~0ull); }

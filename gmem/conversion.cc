@@ -12,6 +12,7 @@
 
 #include "gmem/file.h"
 #include "gmem/invalidation.h"
+#include "gmem/trace.h"
 
 namespace gmem
 {
@@ -114,7 +115,27 @@ Status Conversion::wait_until_unused(IndexRange change, PageIndex &at)
 	}
 }
 
+void Conversion::tell(kapi_phase phase, IndexRange range, PageIndex at, Status status,
+		      std::uint64_t ns) const
+{
+	const kapi_event_convert event{
+		phase, to_private_, range.start.value, range.size(), at.value, status.code(), ns
+	};
+
+	kapi_trace_convert(inode_.handle(), &event);
+}
+
 Status Conversion::prepare(PageIndex &at)
+{
+	return traced(
+		KAPI_TRACE_CONVERT, [&] { return look(at); },
+		[&](Status status, std::uint64_t ns) {
+			tell(KAPI_PHASE_PREPARE, range_, status.ok() ? range_.start : at, status,
+			     ns);
+		});
+}
+
+Status Conversion::look(PageIndex &at)
 {
 	at = range_.start;
 	GMEM_CHECK(lock_.take_killable());
@@ -154,6 +175,13 @@ PageIndex Conversion::first_bound(IndexRange range)
 }
 
 void Conversion::fail()
+{
+	give_up();
+	if (is_traced(KAPI_TRACE_CONVERT))
+		tell(KAPI_PHASE_FAIL, range_, range_.start, Status{}, 0);
+}
+
+void Conversion::give_up()
 {
 	/* That is nobody's but slots_lock's. */
 	lock_.drop();
@@ -231,6 +259,17 @@ void Conversion::commit_chunk(IndexRange rest, IndexRange first)
 }
 
 Status Conversion::commit()
+{
+	const IndexRange range = range_;
+
+	return traced(
+		KAPI_TRACE_CONVERT, [&] { return change(); },
+		[&](Status status, std::uint64_t ns) {
+			tell(KAPI_PHASE_COMMIT, range, range_.start, status, ns);
+		});
+}
+
+Status Conversion::change()
 {
 	lock_.take();
 	while (!kapi_fatal_signal_pending()) {

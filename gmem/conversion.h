@@ -46,6 +46,11 @@ class Conversion {
 	void over();
 
     private:
+	Status look(PageIndex &at);
+	void give_up();
+	Status change();
+	void tell(kapi_phase phase, IndexRange range, PageIndex at, Status status,
+		  std::uint64_t ns) const;
 	IndexRange next(IndexRange rest);
 	template <class Fn> Status for_each_change(IndexRange rest, unsigned order, Fn fn);
 	PageIndex first_bound(IndexRange range);

@@ -7,6 +7,7 @@
 
 #include "gmem/invalidation.h"
 #include "gmem/locks.h"
+#include "gmem/trace.h"
 
 namespace gmem
 {
@@ -32,6 +33,12 @@ Result<int> File::create(struct kvm *vm, Platform &platform, std::uint64_t size,
 	}
 	inode->attach(inode_handle);
 	inode->add(*file);
+	if (is_traced(KAPI_TRACE_CREATE)) {
+		const kapi_event_create event{ vm,	  size,		 platform.name(),
+					       kind.huge, kind.mappable, kind.shared };
+
+		kapi_trace_create(inode_handle, &event);
+	}
 	/* From here on the kernel's file and inode own the core's parts. */
 	inode.release();
 	file.release();
@@ -143,6 +150,17 @@ Status File::hand_over(File &to)
 
 Result<int> File::link(struct kvm *vm)
 {
+	return traced(
+		KAPI_TRACE_LINK, [&] { return link_to(vm); },
+		[&](const Result<int> &fd, std::uint64_t ns) {
+			const kapi_event_link event{ vm_, vm, fd.status().code(), ns };
+
+			kapi_trace_link(inode_.handle(), &event);
+		});
+}
+
+Result<int> File::link_to(struct kvm *vm)
+{
 	GMEM_TRY(file, make<File>(inode_, vm));
 
 	const int fd = kapi_fd_reserve();
@@ -224,5 +242,10 @@ void gmem_inode_evict(void *core_inode)
 
 void gmem_inode_poisoned(void *core_inode, struct page *page)
 {
-	static_cast<Inode *>(core_inode)->poisoned(PageIndex{ kapi_cache_index(page) });
+	Inode &inode = *static_cast<Inode *>(core_inode);
+	const PageIndex index{ kapi_cache_index(page) };
+
+	if (gmem::is_traced(KAPI_TRACE_POISON))
+		kapi_trace_poison(inode.handle(), index.value, kapi_page_pfn(page));
+	inode.poisoned(index);
 }

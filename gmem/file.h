@@ -68,6 +68,7 @@ class File {
 	/* Unmaps and forgets every binding. slots_lock, inode lock exclusively. */
 	void close();
 	Status hand_over(File &to);
+	Result<int> link_to(struct kvm *vm);
 
 	Inode &inode_;
 	struct kvm *vm_;

@@ -28,6 +28,11 @@ Status MemslotAccess::admit(Pfn pfn, unsigned order) const
 	return platform().admit(gfn_, pfn, order);
 }
 
+Asker MemslotAccess::asker() const
+{
+	return { use() == Use::kKeeps ? KAPI_WHO_KERNEL : KAPI_WHO_GUEST, gfn_.value };
+}
+
 bool LaunchAccess::takes_all(unsigned order) const
 {
 	return (all_private_ && order <= kRunOrder) || MemslotAccess::takes_all(order);
@@ -47,6 +52,16 @@ Status FileAccess::admit(Pfn, unsigned) const
 bool UserAccess::takes_all(unsigned) const
 {
 	return true;
+}
+
+Asker UserAccess::asker() const
+{
+	return { KAPI_WHO_USER, KAPI_NO_GFN };
+}
+
+Asker ConsumerAccess::asker() const
+{
+	return { KAPI_WHO_CONSUMER, KAPI_NO_GFN };
 }
 
 bool ConsumerAccess::takes_all(unsigned order) const

@@ -45,6 +45,12 @@ enum class Use {
 	kKeeps, /* it is kept for as long as the holder likes; the inode lock is held */
 };
 
+/* Who it is, to those who trace. */
+struct Asker {
+	kapi_who who;
+	std::uint64_t gfn; /* or KAPI_NO_GFN */
+};
+
 /* What the store asks of whoever it is. Distances are in pages from the page asked for. */
 class Access {
     public:
@@ -63,6 +69,7 @@ class Access {
 	virtual Status prepare(std::int64_t ahead, Pfn pfn, unsigned order) const = 0;
 	/* As Platform::admit(). */
 	virtual Status admit(Pfn pfn, unsigned order) const = 0;
+	virtual Asker asker() const = 0;
 
     protected:
 	Access(Platform &platform, Share share, unsigned fit, Use use)
@@ -84,6 +91,7 @@ class MemslotAccess : public Access {
 	bool takes_all(unsigned order) const override;
 	Status prepare(std::int64_t ahead, Pfn pfn, unsigned order) const override;
 	Status admit(Pfn pfn, unsigned order) const override;
+	Asker asker() const override;
 
 	Gfn gfn() const { return gfn_; }
 
@@ -161,6 +169,7 @@ class UserAccess final : public FileAccess {
 	}
 
 	bool takes_all(unsigned order) const override;
+	Asker asker() const override;
 };
 
 class ConsumerAccess final : public FileAccess {
@@ -174,6 +183,7 @@ class ConsumerAccess final : public FileAccess {
 
 	/* As a guest's fault by way of the memslot there would have it; without one, yes. */
 	bool takes_all(unsigned order) const override;
+	Asker asker() const override;
 
     private:
 	const Bindings &bindings_;

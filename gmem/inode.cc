@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What happens to an inode as a whole: punching, poison, its end.
+ * What happens to an inode as a whole: handing out pages, punching, poison, its end.
  */
 #include "gmem/inode.h"
 
@@ -8,6 +8,7 @@
 #include "gmem/file.h"
 #include "gmem/invalidation.h"
 #include "gmem/locks.h"
+#include "gmem/trace.h"
 
 namespace gmem
 {
@@ -44,7 +45,55 @@ File *Inode::next(const File &file) const
 	return file.next_;
 }
 
+/* In page() twice: on its fast path a call more can be measured. */
+[[gnu::always_inline]] inline Result<Backing> Inode::find(PageIndex index, const Access &access)
+{
+	/* A conversion has seen that nobody has it, or is about to look. */
+	if (access.use() == Use::kKeeps && access.share() != Share::kPrivate &&
+	    becomes_private(index))
+		return error(EAGAIN);
+
+	Result<Backing> backing = store_.get(index, access);
+
+	/* Pages of some platforms cannot be copied, nor be joined by copying. */
+	if (store_.promotion_wanted() && platform().pages_join())
+		kapi_work_schedule(&promotions_, kPromotionDelayMs);
+	return backing;
+}
+
+Result<Backing> Inode::page(PageIndex index, const Access &access)
+{
+	return traced(
+		KAPI_TRACE_FAULT, [&] { return find(index, access); },
+		[&](Result<Backing> &found, std::uint64_t ns) {
+			const Backing &backing = found.value();
+			const Asker asker = access.asker();
+			const kapi_event_fault event{ index.value,
+						      asker.gfn,
+						      asker.who,
+						      access.share() != Share::kPrivate,
+						      backing.order,
+						      backing.small,
+						      found.status().code(),
+						      ns };
+
+			kapi_trace_fault(inode_, &event);
+		});
+}
+
 Status Inode::punch(IndexRange range, const File *view)
+{
+	return traced(
+		KAPI_TRACE_PUNCH, [&] { return remove(range, view); },
+		[&](Status status, std::uint64_t ns) {
+			const kapi_event_punch event{ range.start.value, range.size(),
+						      status.code(), ns };
+
+			kapi_trace_punch(inode_, &event);
+		});
+}
+
+Status Inode::remove(IndexRange range, const File *view)
 {
 	PageRef busy;
 

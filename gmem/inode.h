@@ -12,6 +12,9 @@
 namespace gmem
 {
 
+/* Time for a guest to finish with a run, and for a page in use to be let go. */
+inline constexpr unsigned kPromotionDelayMs = 100;
+
 class File;
 
 class Inode {
@@ -79,10 +82,13 @@ class Inode {
 	void unmap_failed(IndexRange range);
 
     private:
+	Result<Backing> find(PageIndex index, const Access &access);
+	Status remove(IndexRange range, const File *view);
 	/* gmem/promotion.cc */
 	static void run_promotions(void *self);
 	unsigned promote_runs();
 	Status promote_run(PageIndex start);
+	Status move_run(PageIndex start);
 
 	struct inode *inode_ = nullptr;
 	PlatformRef platform_;

@@ -91,6 +91,9 @@ class Platform {
 	/* What the launch measured to. -EPERM before its end. */
 	virtual Status measurement(Measurement &) { return error(EOPNOTSUPP); }
 
+	/* As the module's parameter platform= has it, "none", or "kvm": the vendor module's. */
+	virtual const char *name() const { return "none"; }
+
 	/* Counts users; the last drop may destroy a VM's platform. May sleep. */
 	virtual void hold() {}
 	virtual void drop() {}

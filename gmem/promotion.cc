@@ -9,6 +9,7 @@
 #include "gmem/invalidation.h"
 #include "gmem/locks.h"
 #include "gmem/pace.h"
+#include "gmem/trace.h"
 
 namespace gmem
 {
@@ -16,8 +17,6 @@ namespace gmem
 namespace
 {
 
-/* Time for a guest to finish with a run, and for a page in use to be let go. */
-constexpr unsigned kDelayMs = 100;
 /* While the cgroup cannot pay, tries are further and further apart, up to this. */
 constexpr unsigned kMaxBackoffMs = 30000;
 /* So many runs at a time: who waits for the work to end waits for no more. */
@@ -115,21 +114,6 @@ Inode::Inode(Platform &platform, FileKind kind) : platform_(platform), store_(ki
 	kapi_work_init(&promotions_, run_promotions, this);
 }
 
-Result<Backing> Inode::page(PageIndex index, const Access &access)
-{
-	/* A conversion has seen that nobody has it, or is about to look. */
-	if (access.use() == Use::kKeeps && access.share() != Share::kPrivate &&
-	    becomes_private(index))
-		return error(EAGAIN);
-
-	Result<Backing> backing = store_.get(index, access);
-
-	/* Pages of some platforms cannot be copied, nor be joined by copying. */
-	if (store_.promotion_wanted() && platform().pages_join())
-		kapi_work_schedule(&promotions_, kDelayMs);
-	return backing;
-}
-
 void Inode::run_promotions(void *self)
 {
 	Inode &inode = *static_cast<Inode *>(self);
@@ -151,12 +135,12 @@ unsigned Inode::promote_runs()
 
 		if (!run.ok()) {
 			next_promotion_ = PageIndex{ 0 };
-			return store_.next_promotion(next_promotion_).ok() ? kDelayMs : 0;
+			return store_.next_promotion(next_promotion_).ok() ? kPromotionDelayMs : 0;
 		}
 		if (const unsigned wait = pace.wait_ms(kRunPages * kPageSize, mib, kapi_now_ns()))
 			return wait;
 		if (promote_run(run.value()) == error(EDQUOT)) {
-			backoff_ms_ = std::clamp(2 * backoff_ms_, kDelayMs, kMaxBackoffMs);
+			backoff_ms_ = std::clamp(2 * backoff_ms_, kPromotionDelayMs, kMaxBackoffMs);
 			return backoff_ms_;
 		}
 		backoff_ms_ = 0;
@@ -168,6 +152,17 @@ unsigned Inode::promote_runs()
 
 /* -EDQUOT: the file's cgroup cannot pay for a second set of its pages now. */
 Status Inode::promote_run(PageIndex start)
+{
+	return traced(
+		KAPI_TRACE_PROMOTION, [&] { return move_run(start); },
+		[&](Status status, std::uint64_t ns) {
+			const kapi_event_promotion event{ start.value, status.code(), ns };
+
+			kapi_trace_promotion(inode_, &event);
+		});
+}
+
+Status Inode::move_run(PageIndex start)
 {
 	GMEM_TRY(node, store_.promotable(start));
 	Result<Block> block = Block::for_run_on(inode_, start, node);

@@ -11,6 +11,8 @@
 
 #include <array>
 
+#include "gmem/trace.h"
+
 namespace gmem
 {
 
@@ -28,13 +30,17 @@ void PageStore::forget(Run &run, unsigned slot)
 	if (run.whole())
 		stats_.add(KAPI_STAT_RUNS, -1);
 	stats_.add(KAPI_STAT_PAGES, -1);
+	if (run.shared().test(slot))
+		stats_.add(KAPI_STAT_SHARED, -1);
 	run.happens<event::kRemoved>(slot);
 	run.promotion_tries = 0;
 }
 
-/* Frees those of @count pages from @first on that the platform gave back. */
-void PageStore::free_returned(struct page *first, unsigned count, Platform &platform)
+/* Frees those of @count pages from @first on that the platform gave back; how many it did not. */
+unsigned PageStore::free_returned(struct page *first, unsigned count, Platform &platform)
 {
+	unsigned leaked = 0;
+
 	for (unsigned i = 0; i < count; i++) {
 		struct page *const page = kapi_page_nth(first, i);
 
@@ -42,16 +48,17 @@ void PageStore::free_returned(struct page *first, unsigned count, Platform &plat
 			kapi_pages_free_frozen(page, 1);
 		} else {
 			kapi_page_leak_frozen(page);
-			stats_.add(KAPI_STAT_LEAKED);
+			leaked++;
 		}
 	}
+	return leaked;
 }
 
 /*
  * Takes a whole run out and frees it as one block, if nobody has a reference of
- * its pages beside the cache.
+ * its pages beside the cache. @leaked: so many are not freed.
  */
-bool PageStore::remove_whole(Run &run, PageIndex start, Platform &platform)
+bool PageStore::remove_whole(Run &run, PageIndex start, Platform &platform, unsigned &leaked)
 {
 	struct page *const block = run.block();
 
@@ -60,6 +67,8 @@ bool PageStore::remove_whole(Run &run, PageIndex start, Platform &platform)
 
 	const RunBitmap owned = run.owned();
 
+	if (kind_.mappable)
+		stats_.add(KAPI_STAT_SHARED, -static_cast<long>(run.pages_shared()));
 	run.happens<event::kRemoved>(0, kRunPages);
 	stats_.add(KAPI_STAT_PAGES, -static_cast<long>(kRunPages));
 	stats_.add(KAPI_STAT_RUNS, -1);
@@ -72,7 +81,7 @@ bool PageStore::remove_whole(Run &run, PageIndex start, Platform &platform)
 		if (ours || platform.reclaim(Pfn{ kapi_page_pfn(first) }, to - from).ok())
 			kapi_pages_free_frozen(first, to - from);
 		else
-			free_returned(first, to - from, platform);
+			leaked += free_returned(first, to - from, platform);
 		from = to;
 	}
 	return true;
@@ -108,14 +117,30 @@ unsigned PageStore::reclaim_batch(Run &run, struct page **pages, unsigned count,
 		for (; from < to; from++) {
 			if (!keep && (all || platform.is_hosts(Pfn{ kapi_page_pfn(pages[from]) })))
 				pages[kept++] = pages[from];
-			else
-				stats_.add(KAPI_STAT_LEAKED);
 		}
 	}
 	return kept;
 }
 
 PageRef PageStore::remove_from(Run &run, IndexRange range, Platform &platform)
+{
+	const unsigned before = run.present().count();
+	unsigned leaked = 0;
+	PageRef busy = take_from(run, range, platform, leaked);
+
+	if (leaked)
+		stats_.add(KAPI_STAT_LEAKED, leaked);
+	if (is_traced(KAPI_TRACE_RECLAIM) && before != run.present().count()) {
+		const kapi_event_reclaim event{ range.start.value, before - run.present().count(),
+						leaked };
+
+		kapi_trace_reclaim(inode_, &event);
+	}
+	return busy;
+}
+
+/* Takes pages of @range, in @run, out and frees all but those that are @leaked. */
+PageRef PageStore::take_from(Run &run, IndexRange range, Platform &platform, unsigned &leaked)
 {
 	/* Pages in the cache that no record knows are of a giant that is being filled. */
 	if (run.empty())
@@ -125,7 +150,7 @@ PageRef PageStore::remove_from(Run &run, IndexRange range, Platform &platform)
 	if (run.whole())
 		strike_marked(run, range.start.round_down(kRunOrder));
 	if (range.size() == kRunPages && run.whole() && run.lost().none() &&
-	    remove_whole(run, range.start, platform))
+	    remove_whole(run, range.start, platform, leaked))
 		return PageRef{};
 
 	std::array<struct page *, kBatch> pages;
@@ -139,6 +164,7 @@ PageRef PageStore::remove_from(Run &run, IndexRange range, Platform &platform)
 						       pages.data(), kBatch, &busy);
 		const unsigned kept = reclaim_batch(run, pages.data(), taken, split, platform);
 
+		leaked += taken - kept;
 		kapi_pages_put_array(pages.data(), kept);
 	}
 	return PageRef{ busy };

@@ -45,6 +45,8 @@ class Run {
 
 	bool empty() const { return present().none(); }
 	bool uniform() const { return shared().none() || shared().all(); }
+	/* How many pages that are present are shared. */
+	unsigned pages_shared() const { return shared().common(present()); }
 	/* Pages that are the platform's. */
 	RunBitmap owned() const { return prepared().without(shared()); }
 	bool owns(unsigned slot) const { return prepared().test(slot) && !shared().test(slot); }
@@ -65,6 +67,7 @@ class Run {
 		if (kEvent.clears.has(Fact::kPresent) && empty()) {
 			block_ = nullptr;
 			as_one_ = false;
+			came_small_ = KAPI_SMALL_NOT;
 		}
 	}
 	template <Event kEvent> void happens(unsigned slot) { happens<kEvent>(slot, slot + 1); }
@@ -83,7 +86,15 @@ class Run {
 		happens<event::kFilled>(slot);
 	}
 	/* All its pages have been copied to @block, and are those of it now. */
-	void move_to(struct page *block) { block_ = block; }
+	void move_to(struct page *block)
+	{
+		block_ = block;
+		came_small_ = KAPI_SMALL_NOT;
+	}
+
+	/* Why its first page came by itself; KAPI_SMALL_NOT: none did, or all are one block. */
+	void comes_small(kapi_small why) { came_small_ = why; }
+	kapi_small came_small() const { return came_small_; }
 
 	/* ---- the run as a block ---- */
 
@@ -177,6 +188,7 @@ class Run {
 	bool as_one_ = false;
 	std::atomic<bool> huge_{ false };
 	std::atomic<bool> joined_{ false };
+	kapi_small came_small_ = KAPI_SMALL_NOT;
 	bool fits_ = false;
 	bool wanted_promotion_ = false; /* when that was last asked */
 };

@@ -188,6 +188,7 @@ PageIndex PageStore::convert(IndexRange range, bool to_private, Platform &platfo
 		Run *const run = &known(run_number(part.start));
 		MutexGuard guard{ run->lock };
 		const bool split = this->split(*run, platform).ok();
+		const long pages_shared = run->pages_shared();
 
 		if (!platform.keeps_content() && to_private)
 			leave_content(*run, part);
@@ -197,6 +198,7 @@ PageIndex PageStore::convert(IndexRange range, bool to_private, Platform &platfo
 			run->happens<event::kMadePrivate>(from, to);
 		else
 			run->happens<event::kMadeShared>(from, to);
+		stats_.add(KAPI_STAT_SHARED, run->pages_shared() - pages_shared);
 		want_promotion(*run);
 		kapi_cond_resched();
 		rest.start = part.end;

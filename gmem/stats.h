@@ -20,6 +20,14 @@ class Stats {
 		values_[stat].fetch_add(n, std::memory_order_relaxed);
 		kapi_stat_add(stat, n);
 	}
+	/* One more page that is small, for @why, which is not KAPI_SMALL_NOT. */
+	void add_small(kapi_small why)
+	{
+		static_assert(int{ KAPI_STAT_FALLBACK_POLICY } - int{ KAPI_STAT_FALLBACK_MEMORY } ==
+			      int{ KAPI_SMALL_POLICY } - int{ KAPI_SMALL_MEMORY });
+		add(static_cast<kapi_stat>(KAPI_STAT_FALLBACK_MEMORY + int{ why } -
+					   int{ KAPI_SMALL_MEMORY }));
+	}
 	long get(kapi_stat stat) const { return values_[stat].load(std::memory_order_relaxed); }
 
     private:

@@ -66,11 +66,15 @@ void PageStore::become_block(Run &run, struct page *first)
 {
 	run.fill(first);
 	stats_.add(KAPI_STAT_PAGES, kRunPages);
+	if (kind_.mappable)
+		stats_.add(KAPI_STAT_SHARED, run.pages_shared());
 	stats_.add(KAPI_STAT_RUNS);
 }
 
 Result<struct page *> PageStore::fill_page(Run &run, PageIndex index)
 {
+	const unsigned slot = Run::slot_of(index);
+
 	/* The platform's block has no place for a page from elsewhere. */
 	if (run.as_one())
 		return error(EBUSY);
@@ -81,13 +85,44 @@ Result<struct page *> PageStore::fill_page(Run &run, PageIndex index)
 		return error(ENOMEM);
 	GMEM_CHECK(Status{ kapi_pages_charge(inode_, page.get(), 1) });
 	GMEM_CHECK(Status{ kapi_cache_insert(inode_, index.value, page.get(), 1) });
-	run.fill(Run::slot_of(index), page.get());
+	run.fill(slot, page.get());
 	stats_.add(KAPI_STAT_PAGES);
+	if (run.shared().test(slot))
+		stats_.add(KAPI_STAT_SHARED);
 	if (run.whole()) {
+		run.comes_small(KAPI_SMALL_NOT);
 		stats_.add(KAPI_STAT_RUNS);
 		stats_.add(KAPI_STAT_PROMOTIONS);
 	}
 	return page.release();
+}
+
+/*
+ * Why a mapping from a place of order @fit cannot take in all of @run as it is;
+ * KAPI_SMALL_NOT: it can, or nothing is there yet. The one answer to that, but for what
+ * the platform has to say where a mapping is made (get()), and for blocks that are not to
+ * be had (fill()).
+ */
+[[gnu::always_inline]] inline kapi_small PageStore::why_small(const Run &run, unsigned fit) const
+{
+	const bool whole = run.whole();
+
+	if (!kind_.huge && (fit < kRunOrder || !whole))
+		return KAPI_SMALL_POLICY;
+	if (fit < kRunOrder)
+		return KAPI_SMALL_PLACE;
+	if (run.empty())
+		return KAPI_SMALL_NOT;
+	if (!run.lost().none())
+		return KAPI_SMALL_POISONED;
+	if (!run.uniform())
+		return KAPI_SMALL_MIXED;
+	if (whole)
+		return KAPI_SMALL_NOT;
+
+	const kapi_small why = run.came_small();
+
+	return why == KAPI_SMALL_MEMORY || why == KAPI_SMALL_MIXED ? why : KAPI_SMALL_PARTIAL;
 }
 
 /*
@@ -98,19 +133,24 @@ Result<struct page *> PageStore::fill_page(Run &run, PageIndex index)
 template <class Worth>
 Result<struct page *> PageStore::fill(Run &run, PageIndex index, unsigned fit, Worth worth)
 {
-	if (kind_.huge) {
-		if (fit < kRunOrder)
-			stats_.add(KAPI_STAT_FALLBACK_PLACE);
-		else if (!run.empty())
-			stats_.add(KAPI_STAT_FALLBACK_PARTIAL);
-		else if (!worth())
-			stats_.add(KAPI_STAT_FALLBACK_SHARED);
+	kapi_small why = why_small(run, fit);
+
+	if (why == KAPI_SMALL_NOT) {
+		if (!worth())
+			why = KAPI_SMALL_MIXED;
 		else if (fill_block(run, index))
 			return page_at(run, index);
 		else
-			stats_.add(KAPI_STAT_FALLBACK_MEMORY);
+			why = KAPI_SMALL_MEMORY;
 	}
-	return fill_page(run, index);
+
+	const bool first = run.empty();
+
+	GMEM_TRY(page, fill_page(run, index));
+	if (first)
+		run.comes_small(why);
+	stats_.add_small(why);
+	return page;
 }
 
 /*
@@ -191,16 +231,16 @@ Status PageStore::prepare_block(Run &run, const Access &access, std::int64_t ahe
 	return Status{};
 }
 
-/* Whether a mapping of all of @run, from the place of @index of order @fit, is not ruled out. */
-bool PageStore::can_be_huge(Run &run, PageIndex index, unsigned fit)
+/* why_small() when somebody asks for the page at @index, marks of the hardware included. */
+[[gnu::always_inline]] inline kapi_small PageStore::look_for_small(Run &run, PageIndex index,
+								   unsigned fit)
 {
-	if (fit < kRunOrder)
-		return false;
-	run.seen_where_it_fits();
-	if (!run.whole() || !run.uniform())
-		return false;
-	strike_marked(run, index.round_down(kRunOrder));
-	return run.lost().none();
+	if (fit >= kRunOrder) {
+		run.seen_where_it_fits();
+		if (run.whole() && run.uniform())
+			strike_marked(run, index.round_down(kRunOrder));
+	}
+	return why_small(run, fit);
 }
 
 /*
@@ -238,19 +278,29 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 
 	if (access.share() != Share::kEither && shared != (access.share() == Share::kShared))
 		return error(EAGAIN);
+
+	const bool ready = run->prepared().test(slot);
+	/* One that comes by itself is counted then. */
+	const bool of_block = !ready && (run->empty() || run->present().test(slot));
+
 	GMEM_TRY(page, page_for(*run, index, access));
 
 	if (is_lost(*run, index, page))
 		return error(EHWPOISON);
 
-	const bool all = can_be_huge(*run, index, access.fit());
+	kapi_small why = look_for_small(*run, index, access.fit());
+	const bool all = why == KAPI_SMALL_NOT;
 
-	if (!run->prepared().test(slot))
+	if (!ready)
 		GMEM_CHECK(prepare(*run, index, page, access, all));
 
 	const bool huge = all && run->prepared().all() &&
 			  (shared || run->as_one() || access.platform().pages_join());
 
+	if (all && !huge)
+		why = KAPI_SMALL_PLATFORM;
+	if (of_block && !huge && run->whole())
+		stats_.add_small(why);
 	if (!shared)
 		GMEM_CHECK(access.admit(Pfn{ kapi_page_pfn(page) }, huge ? kRunOrder : 0));
 	if (access.use() == Use::kGuests)
@@ -260,11 +310,36 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 	kapi_page_get(page);
 	if (!huge) {
 		want_promotion(*run);
-		return Backing{ PageRef{ page }, 0 };
+		return Backing{ PageRef{ page }, 0, why };
 	}
 	run->handed_out_huge();
-	return Backing{ PageRef{ page },
-			giant && is_giant(*giant, index) ? kGiantOrder : kRunOrder };
+	return Backing{ PageRef{ page }, giant && is_giant(*giant, index) ? kGiantOrder : kRunOrder,
+			KAPI_SMALL_NOT };
+}
+
+RunView PageStore::view(PageIndex start, unsigned fit, const Platform &platform)
+{
+	Run *const run = runs_.load(run_number(start));
+
+	if (!run)
+		return {};
+	MutexGuard guard{ run->lock };
+
+	if (run->empty())
+		return {};
+
+	const bool joins = run->shared().all() || run->as_one() || platform.pages_join() ||
+			   (run->prepared().none() && platform.max_order() >= kRunOrder);
+	kapi_small why = why_small(*run, fit);
+
+	if (why == KAPI_SMALL_NOT && !joins)
+		why = KAPI_SMALL_PLATFORM;
+	return { run->present().count(),
+		 run->pages_shared(),
+		 run->lost().count(),
+		 why == KAPI_SMALL_NOT ? kRunOrder : 0,
+		 why,
+		 kapi_page_node(page_at(*run, start + run->present().next_set(0))) };
 }
 
 /* Whether the page must not be used, be it that the hardware alone has said so. */

@@ -29,6 +29,17 @@ struct Backing {
 	PageRef page;
 	/* The aligned block of this order around the page may be mapped as one. */
 	unsigned order = 0;
+	kapi_small small = KAPI_SMALL_NOT; /* why that is the page alone */
+};
+
+/* What can be seen of a run from outside, as it is at the moment. */
+struct RunView {
+	/* Pages that are there; of those the shared ones, and the lost ones. */
+	unsigned present = 0, shared = 0, lost = 0;
+	/* A guest's mapping may take in an aligned block of this order; 0 without pages. */
+	unsigned order = 0;
+	kapi_small small = KAPI_SMALL_NOT; /* why that is a page */
+	int node = -1; /* of the first page; -1: there is none */
 };
 
 /* How a file was made. */
@@ -226,6 +237,9 @@ class PageStore {
 	/* No mapping takes in more than an aligned block of this order. */
 	unsigned max_order() const { return giants_possible_ ? kGiantOrder : kRunOrder; }
 
+	/* The run at @start as it is where blocks of order @fit can be mapped. Sleeps. */
+	RunView view(PageIndex start, unsigned fit, const Platform &platform);
+
 	Stats &stats() { return stats_; }
 	const FileKind &kind() const { return kind_; }
 
@@ -267,7 +281,8 @@ class PageStore {
 	void strike_marked(Run &run, PageIndex start);
 	void strike(Run &run, PageIndex index);
 	bool is_lost(Run &run, PageIndex index, struct page *page);
-	bool can_be_huge(Run &run, PageIndex index, unsigned fit);
+	kapi_small why_small(const Run &run, unsigned fit) const;
+	kapi_small look_for_small(Run &run, PageIndex index, unsigned fit);
 	void want_promotion(Run &run);
 	Status prepare(Run &run, PageIndex index, struct page *page, const Access &access,
 		       bool all);
@@ -279,9 +294,10 @@ class PageStore {
 	Status take_back(Run &run, PageIndex index, struct page *page, Platform &platform);
 	void settle_failed(Run &run, PageIndex index, struct page *page, Status status,
 			   Platform &platform, bool staged);
-	bool remove_whole(Run &run, PageIndex start, Platform &platform);
+	bool remove_whole(Run &run, PageIndex start, Platform &platform, unsigned &leaked);
 	PageRef remove_from(Run &run, IndexRange range, Platform &platform);
-	void free_returned(struct page *first, unsigned count, Platform &platform);
+	PageRef take_from(Run &run, IndexRange range, Platform &platform, unsigned &leaked);
+	unsigned free_returned(struct page *first, unsigned count, Platform &platform);
 	unsigned reclaim_batch(Run &run, struct page **pages, unsigned count, bool split,
 			       Platform &platform);
 	Result<int> promotable(Run &run, PageIndex start);

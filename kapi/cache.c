@@ -142,6 +142,7 @@ int kapi_cache_insert(struct inode *inode, kapi_u64 index, struct page *first, u
 		return ret;
 	}
 	inode_add_bytes(inode, (loff_t)count << PAGE_SHIFT);
+	gmem_inode_count_node(inode, page_to_nid(first), count);
 	return 0;
 }
 
@@ -188,8 +189,10 @@ unsigned int kapi_cache_take(struct inode *inode, kapi_u64 *index, kapi_u64 end,
 	mapping->nrpages -= taken;
 	xas_unlock_irq(&xas);
 
-	for (unsigned int i = 0; i < taken; i++)
+	for (unsigned int i = 0; i < taken; i++) {
+		gmem_inode_count_node(inode, page_to_nid(pages[i]), -1);
 		unlock_page(pages[i]);
+	}
 	inode_sub_bytes(inode, (loff_t)taken << PAGE_SHIFT);
 	return taken;
 }
@@ -224,6 +227,7 @@ bool kapi_cache_take_run(struct inode *inode, kapi_u64 index, struct page *first
 	for (unsigned int i = 0; i < count; i++)
 		gmem_folio_of(gmem_nth_page(first, i))->mapping = NULL;
 	inode_sub_bytes(inode, (loff_t)count << PAGE_SHIFT);
+	gmem_inode_count_node(inode, page_to_nid(first), -(long)count);
 	return true;
 }
 
@@ -304,7 +308,9 @@ int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *blo
 	for (unsigned int i = 0; i < count; i++) {
 		gmem_folio_of(pages[i])->mapping = NULL;
 		set_page_count(pages[i], 1);
+		gmem_inode_count_node(inode, page_to_nid(pages[i]), -1);
 	}
+	gmem_inode_count_node(inode, page_to_nid(block), count);
 	release_pages(pages, count);
 out:
 	kvfree(pages);

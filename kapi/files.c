@@ -20,9 +20,9 @@
 
 #include <uapi/gmem.h>
 
+#include "fdinfo.h"
 #include "files.h"
 #include "kapi.h"
-#include "stats.h"
 #include "symbols.h"
 
 /* An inode's i_private. */
@@ -31,6 +31,8 @@ struct gmem_private {
 	struct mem_cgroup *memcg; /* the creator's pays, whoever touches first (kapi/charge.c) */
 	struct mm_struct *maker; /* the creator's memory, without its users; or NULL */
 	struct shared_policy *policies; /* NULL if it cannot be mapped */
+	u64 created; /* ktime_get_boottime_ns() */
+	atomic_long_t nodes[]; /* pages on each */
 };
 
 static struct gmem_private *private_of(struct inode *inode)
@@ -82,6 +84,7 @@ static long gmem_fop_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		struct gmem_launch_populate populate;
 		struct gmem_launch_finish finish;
 		struct gmem_launch_measurement measurement;
+		struct gmem_get_map map;
 	} args;
 	long ret;
 
@@ -104,6 +107,9 @@ static long gmem_fop_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 	case GMEM_GET_MEASUREMENT:
 		ret = gmem_file_measurement(file->private_data, &args.measurement);
 		break;
+	case GMEM_GET_MAP:
+		ret = gmem_file_map(file->private_data, &args.map);
+		break;
 	default:
 		return -ENOTTY;
 	}
@@ -113,7 +119,7 @@ static long gmem_fop_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 
 static void gmem_fop_show_fdinfo(struct seq_file *m, struct file *file)
 {
-	gmem_stats_fdinfo(m, file->private_data);
+	gmem_show_fdinfo(m, file);
 }
 
 static const struct file_operations gmem_fops = {
@@ -189,6 +195,21 @@ struct mem_cgroup *gmem_inode_memcg(struct inode *inode)
 	return private_of(inode)->memcg;
 }
 
+u64 gmem_inode_created(struct inode *inode)
+{
+	return private_of(inode)->created;
+}
+
+void gmem_inode_count_node(struct inode *inode, int node, long npages)
+{
+	atomic_long_add(npages, &private_of(inode)->nodes[node]);
+}
+
+long gmem_inode_node_pages(struct inode *inode, int node)
+{
+	return atomic_long_read(&private_of(inode)->nodes[node]);
+}
+
 struct shared_policy *gmem_inode_policies(struct inode *inode)
 {
 	return private_of(inode)->policies;
@@ -212,7 +233,8 @@ bool gmem_inode_cpuset_allows(struct inode *inode, int node)
 
 static struct gmem_private *private_new(bool mappable)
 {
-	struct gmem_private *const private = kzalloc(sizeof(*private), GFP_KERNEL_ACCOUNT);
+	struct gmem_private *const private =
+		kzalloc(struct_size(private, nodes, nr_node_ids), GFP_KERNEL_ACCOUNT);
 
 	if (!private)
 		return NULL;
@@ -223,6 +245,7 @@ static struct gmem_private *private_new(bool mappable)
 			return NULL;
 		}
 	}
+	private->created = ktime_get_boottime_ns();
 	private->memcg = get_mem_cgroup_from_mm(current->mm);
 	private->maker = current->mm;
 	if (private->maker)

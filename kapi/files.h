@@ -25,6 +25,11 @@ bool gmem_folio_is_ours(struct folio *folio);
 bool gmem_mapping_looks_ours(const struct address_space *mapping);
 /* Whom the inode's pages are charged to. */
 struct mem_cgroup *gmem_inode_memcg(struct inode *inode);
+/* When it was made: nanoseconds since boot, sleep included. */
+u64 gmem_inode_created(struct inode *inode);
+/* So many pages more, or less, are on the node now. Any context. */
+void gmem_inode_count_node(struct inode *inode, int node, long npages);
+long gmem_inode_node_pages(struct inode *inode, int node);
 /*
  * Whether the cpuset of the process that made the file has the node; it may no longer
  * be there, then every node is as good.

@@ -13,6 +13,7 @@
 #define GMEM_KAPI_H
 
 #include "kvm.h"
+#include "trace.h"
 #include "types.h"
 
 #ifdef __cplusplus
@@ -352,12 +353,17 @@ bool kapi_poison_expose(unsigned long pfn);
 /* Kept per inode and in total; docs/architecture.md has the names and explains each. */
 enum kapi_stat {
 	KAPI_STAT_PAGES, /* present now */
+	KAPI_STAT_SHARED, /* of those the shared ones */
 	KAPI_STAT_RUNS, /* runs in one block now */
 	KAPI_STAT_GIANTS, /* 1 GiB in one block now */
-	KAPI_STAT_FALLBACK_MEMORY, /* small page: no block to be had and paid for */
-	KAPI_STAT_FALLBACK_PLACE, /* small page: no place of a whole run, or not all asked for */
-	KAPI_STAT_FALLBACK_SHARED, /* small page: part of the run is shared */
-	KAPI_STAT_FALLBACK_PARTIAL, /* small page: the run had others already */
+	/* Small pages by their reasons, from KAPI_SMALL_MEMORY on. */
+	KAPI_STAT_FALLBACK_MEMORY,
+	KAPI_STAT_FALLBACK_PLACE,
+	KAPI_STAT_FALLBACK_SHARED,
+	KAPI_STAT_FALLBACK_PARTIAL,
+	KAPI_STAT_FALLBACK_POISONED,
+	KAPI_STAT_FALLBACK_PLATFORM,
+	KAPI_STAT_FALLBACK_POLICY,
 	KAPI_STAT_PROMOTIONS, /* runs that became one block again */
 	KAPI_STAT_PROMOTION_NS, /* nanoseconds of a CPU that trying took */
 	KAPI_STAT_LEAKED, /* pages never freed: the platform's still, or somebody's */
@@ -417,6 +423,18 @@ long gmem_file_measurement(void *core_file, struct gmem_launch_measurement *args
  * @steps what it has measured, as gmem-measure reads it. Sleeps.
  */
 void gmem_launches_show(void *seq, bool steps);
+/* Likewise; the map itself is written to user space meanwhile. */
+long gmem_file_map(void *core_file, struct gmem_get_map *args);
+/* What a file is, for its fdinfo. */
+struct kapi_description {
+	struct kvm *vm;
+	const char *platform; /* Platform::name() */
+	bool huge, mappable;
+	bool open; /* not linked to another VM */
+	bool bound; /* there is a memslot on it */
+};
+/* -EINTR: killed. Takes the inode lock; sleeps. */
+int gmem_file_describe(void *core_file, struct kapi_description *description);
 /* The inode's last user is gone: free its pages and the core's part of it. */
 void gmem_inode_evict(void *core_inode);
 /* Hardware poison hit @page of the inode's cache; the page is locked. */

@@ -11,12 +11,16 @@
 
 static const char *const names[KAPI_STATS] = {
 	[KAPI_STAT_PAGES] = "pages",
+	[KAPI_STAT_SHARED] = "pages_shared",
 	[KAPI_STAT_RUNS] = "runs_2m",
 	[KAPI_STAT_GIANTS] = "runs_1g",
 	[KAPI_STAT_FALLBACK_MEMORY] = "fallback_memory",
 	[KAPI_STAT_FALLBACK_PLACE] = "fallback_place",
 	[KAPI_STAT_FALLBACK_SHARED] = "fallback_shared",
 	[KAPI_STAT_FALLBACK_PARTIAL] = "fallback_partial",
+	[KAPI_STAT_FALLBACK_POISONED] = "fallback_poisoned",
+	[KAPI_STAT_FALLBACK_PLATFORM] = "fallback_platform",
+	[KAPI_STAT_FALLBACK_POLICY] = "fallback_policy",
 	[KAPI_STAT_PROMOTIONS] = "promotions",
 	[KAPI_STAT_PROMOTION_NS] = "promotion_ns",
 	[KAPI_STAT_LEAKED] = "leaked",

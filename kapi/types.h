@@ -19,6 +19,7 @@ typedef uint64_t kapi_u64;
 #include "kapi_sizes.h"
 
 struct file;
+struct gmem_get_map;
 struct gmem_launch_finish;
 struct gmem_launch_measurement;
 struct gmem_launch_populate;

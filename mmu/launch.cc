@@ -11,6 +11,7 @@
 #include "gmem/file.h"
 #include "gmem/locks.h"
 #include "gmem/memory.h"
+#include "gmem/trace.h"
 #include "kapi/sev.h"
 #include "mmu/guards.h"
 #include "mmu/launch.h"
@@ -111,9 +112,11 @@ long gmem::launch_pages(LaunchPages &pages)
 	return ret == -ENOTRECOVERABLE ? -EIO : ret;
 }
 
-long gmem_file_populate(struct file *handle, void *core_file, struct gmem_launch_populate *args)
+namespace
 {
-	File &file = *static_cast<File *>(core_file);
+
+long populate(struct file *handle, File &file, struct gmem_launch_populate *args)
+{
 	constexpr std::uint64_t kMost = 1ull << 52 >> kPageShift;
 
 	args->done = 0;
@@ -141,9 +144,8 @@ long gmem_file_populate(struct file *handle, void *core_file, struct gmem_launch
 	return ret;
 }
 
-long gmem_file_finish(void *core_file, struct gmem_launch_finish *args)
+long finish(File &file, struct gmem_launch_finish *args)
 {
-	File &file = *static_cast<File *>(core_file);
 	std::uint64_t firmware_error = 0;
 
 	if (kapi_kvm_is_snp_model(file.vm()))
@@ -162,9 +164,8 @@ long gmem_file_finish(void *core_file, struct gmem_launch_finish *args)
 	return status.code();
 }
 
-long gmem_file_measurement(void *core_file, struct gmem_launch_measurement *args)
+long measure(File &file, struct gmem_launch_measurement *args)
 {
-	File &file = *static_cast<File *>(core_file);
 	Measurement measurement{};
 	Status status = check_open(file);
 
@@ -172,4 +173,47 @@ long gmem_file_measurement(void *core_file, struct gmem_launch_measurement *args
 		status = file.inode().platform().measurement(measurement);
 	std::copy(measurement.begin(), measurement.end(), args->digest);
 	return status.code();
+}
+
+/* What @fn() returns, an ioctl of a launch that leaves those numbers in its argument, or NULL. */
+template <class Fn>
+long traced_launch(File &file, kapi_launch phase, const __u64 *done, const __u64 *firmware_error,
+		   Fn fn)
+{
+	return traced(KAPI_TRACE_LAUNCH, fn, [&](long ret, std::uint64_t ns) {
+		const kapi_event_launch event{ file.vm(),
+					       phase,
+					       done ? *done : 0,
+					       firmware_error ? *firmware_error : 0,
+					       ret < 0 ? static_cast<int>(ret) : 0,
+					       ns };
+
+		kapi_trace_launch(file.inode().handle(), &event);
+	});
+}
+
+} /* namespace */
+
+long gmem_file_populate(struct file *handle, void *core_file, struct gmem_launch_populate *args)
+{
+	File &file = *static_cast<File *>(core_file);
+
+	return traced_launch(file, KAPI_LAUNCH_POPULATE, &args->done, &args->firmware_error,
+			     [&] { return populate(handle, file, args); });
+}
+
+long gmem_file_finish(void *core_file, struct gmem_launch_finish *args)
+{
+	File &file = *static_cast<File *>(core_file);
+
+	return traced_launch(file, KAPI_LAUNCH_FINISH, nullptr, &args->firmware_error,
+			     [&] { return finish(file, args); });
+}
+
+long gmem_file_measurement(void *core_file, struct gmem_launch_measurement *args)
+{
+	File &file = *static_cast<File *>(core_file);
+
+	return traced_launch(file, KAPI_LAUNCH_MEASUREMENT, nullptr, nullptr,
+			     [&] { return measure(file, args); });
 }

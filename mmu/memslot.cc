@@ -6,6 +6,7 @@
 #include "mmu/memslot.h"
 
 #include "gmem/locks.h"
+#include "gmem/trace.h"
 
 namespace gmem
 {
@@ -186,8 +187,8 @@ Result<PageIndex> check_bind(File &file, struct kvm *kvm, struct kvm_memory_slot
 	return start;
 }
 
-Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm_memory_slot *slot,
-		    long long offset)
+static Status bind(File &file, struct file *handle, struct kvm *kvm, struct kvm_memory_slot *slot,
+		   long long offset)
 {
 	GMEM_TRY(start, check_bind(file, kvm, slot, offset));
 
@@ -220,8 +221,40 @@ Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm
 	return Status{};
 }
 
+/* Where @slot is, or would be, for who traces. */
+static kapi_event_bind event_of(const File &file, const struct kvm_memory_slot *slot,
+				PageIndex start, Status status)
+{
+	auto *const of = const_cast<struct kvm_memory_slot *>(slot);
+
+	return { file.vm(), kapi_slot_base_gfn(of), start.value, kapi_slot_npages(of),
+		 status.code() };
+}
+
+Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm_memory_slot *slot,
+		    long long offset)
+{
+	const Status status = bind(file, handle, kvm, slot, offset);
+
+	if (is_traced(KAPI_TRACE_BIND)) {
+		const kapi_event_bind event = event_of(
+			file, slot, PageIndex{ static_cast<std::uint64_t>(offset) >> kPageShift },
+			status);
+
+		kapi_trace_bind(file.inode().handle(), &event);
+	}
+	return status;
+}
+
 void unbind_memslot(File &file, struct kvm_memory_slot *slot)
 {
+	if (is_traced(KAPI_TRACE_UNBIND)) {
+		const kapi_event_bind event =
+			event_of(file, slot, PageIndex{ kapi_slot_pgoff(slot) }, Status{});
+
+		kapi_trace_unbind(file.inode().handle(), &event);
+	}
+
 	ExclusiveInodeLock lock{ file.inode().handle() };
 	Binding *const binding = file.bindings().load(PageIndex{ kapi_slot_pgoff(slot) });
 
@@ -262,7 +295,7 @@ Result<Backing> memslot_fault(File &file, struct kvm *kvm, struct kvm_memory_slo
 		SharedInodeLock lock{ inode.handle() };
 	}
 	kapi_mmu_make_stale(kvm, gfn.value);
-	return Backing{ PageRef{ kapi_page_zero() }, 0 };
+	return Backing{ PageRef{ kapi_page_zero() } };
 }
 
 Result<Backing> memslot_kernel_page(File &file, struct kvm *kvm, struct kvm_memory_slot *slot,

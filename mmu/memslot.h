@@ -29,6 +29,7 @@ class MemslotBinding final : public Binding {
 	struct kvm_memory_slot *slot() const { return slot_; }
 
 	bool shows_private(IndexRange block) const override;
+	unsigned fit(PageIndex index) const override { return map_.fit(index); }
 	Status prepare(IndexRange range, bool to_private) override;
 	void failed(IndexRange range, bool to_private) override;
 	void begin(IndexRange reach) override;

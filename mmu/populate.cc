@@ -11,6 +11,7 @@
 
 #include "gmem/invalidation.h"
 #include "gmem/locks.h"
+#include "gmem/trace.h"
 #include "mmu/memslot.h"
 
 namespace gmem
@@ -125,9 +126,7 @@ Status populate_batch(File &file, const PopulateRequest &request, const SlotMap 
 				      });
 }
 
-} /* namespace */
-
-long populate_memslot(File &file, const PopulateRequest &request)
+long populate(File &file, const PopulateRequest &request)
 {
 	const SlotMap map = MemslotBinding::map_of(request.slot);
 	const std::uint64_t npages = std::min<std::uint64_t>(request.npages,
@@ -164,6 +163,25 @@ long populate_memslot(File &file, const PopulateRequest &request)
 		pin = true;
 	}
 	return done || status.ok() ? static_cast<long>(done) : status.code();
+}
+
+} /* namespace */
+
+long populate_memslot(File &file, const PopulateRequest &request)
+{
+	return traced(
+		KAPI_TRACE_POPULATE, [&] { return populate(file, request); },
+		[&](long done, std::uint64_t ns) {
+			const kapi_event_populate event{ request.kvm,
+							 request.gfn.value,
+							 static_cast<std::uint64_t>(request.npages),
+							 done > 0 ? static_cast<std::uint64_t>(done)
+								  : 0,
+							 done < 0 ? static_cast<int>(done) : 0,
+							 ns };
+
+			kapi_trace_populate(file.inode().handle(), &event);
+		});
 }
 
 } /* namespace gmem */

@@ -42,6 +42,7 @@ class KvmArchPlatform final : public Platform {
 	bool is_hosts(Pfn pfn) override { return kapi_arch_assigned(pfn.value) <= 0; }
 	unsigned max_order() const override { return kRunOrder; }
 	bool pages_join() const override { return false; }
+	const char *name() const override { return "kvm"; }
 	Status admit(Gfn, Pfn pfn, unsigned) override
 	{
 		return kapi_arch_assigned(pfn.value) == 0 ? error(EIO) : Status{};

@@ -66,6 +66,7 @@ class SnpPlatform final : public ModelVm {
 	bool is_hosts(Pfn pfn) override;
 	unsigned max_order() const override { return kRunOrder; }
 	bool pages_join() const override { return false; }
+	const char *name() const override { return "snp-model"; }
 	Status admit(Gfn gfn, Pfn pfn, unsigned order) override;
 	Status split(Pfn pfn) override;
 	Status may_populate(PageContent &content) override;

@@ -35,6 +35,7 @@ class TdxPlatform final : public ModelVm {
 	bool is_hosts(Pfn pfn) override;
 	unsigned max_order() const override { return 0; }
 	bool pages_join() const override { return false; }
+	const char *name() const override { return "tdx-model"; }
 	Status admit(Gfn gfn, Pfn pfn, unsigned order) override;
 	Status may_populate(PageContent &content) override;
 	Status populate(Gfn gfn, Pfn pfn, PageContent &content) override;

@@ -242,4 +242,48 @@ struct gmem_launch_measurement {
 #define GMEM_FINISH _IOR('G', 0x41, struct gmem_launch_finish)
 #define GMEM_GET_MEASUREMENT _IOR('G', 0x42, struct gmem_launch_measurement)
 
+/* ---- what there is of a file: an ioctl on a guest_memfd ---------------------- */
+
+/* Why a page is not mapped with the 2 MiB around it (docs/tracing.md). More may come. */
+enum gmem_small {
+	GMEM_SMALL_NOT = 0,
+	GMEM_SMALL_MEMORY = 1,
+	GMEM_SMALL_PLACE = 2,
+	GMEM_SMALL_MIXED = 3,
+	GMEM_SMALL_PARTIAL = 4,
+	GMEM_SMALL_POISONED = 5,
+	GMEM_SMALL_PLATFORM = 6,
+	GMEM_SMALL_POLICY = 7,
+};
+
+/* A run: an aligned 2 MiB of the file, as it was when it was looked at. */
+struct gmem_map_run {
+	__u16 present; /* pages that are there, 512 at the most */
+	__u16 shared; /* of those the shared ones */
+	__u16 lost; /* of those what memory failure or the platform took */
+	__s16 node; /* NUMA node of the first one; -1: there is none */
+	__u8 order; /* a guest may map it in blocks of this order: 9, else 0 */
+	__u8 small; /* enum gmem_small: why not 9 */
+	__u16 reserved[3]; /* 0 */
+};
+
+/*
+ * What there is of the file's runs from @offset on. Returns 0; runs past the end of the
+ * file are not filled. It is no picture of one moment: others go on meanwhile.
+ *
+ *   -EINVAL  @offset is no multiple of 2 MiB, or at the end of the file or past it; no
+ *            runs; flags not 0
+ *   -EFAULT  of the argument, or where runs points to
+ *   -ESTALE  the memory has been linked to another VM
+ *   -EINTR   killed
+ */
+struct gmem_get_map {
+	__u64 offset; /* bytes */
+	__u64 runs; /* user address of an array of struct gmem_map_run */
+	__u32 count; /* in: its length; out: how many were filled */
+	__u32 flags; /* 0 */
+};
+
+#define GMEM_GET_MAP _IOWR('G', 0x43, struct gmem_get_map)
+
 #endif /* _UAPI_GMEM_H */
