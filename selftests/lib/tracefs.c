@@ -107,6 +107,29 @@ size_t tracefs_traced(const char *name)
 	return lines;
 }
 
+void tracefs_events(const char *system, bool on)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), TRACEFS "events/%s/enable", system);
+	put(path, 0, on ? "1" : "0");
+}
+
+bool tracefs_has(const char *start, const char *rest)
+{
+	FILE *trace = get(TRACEFS "trace");
+	bool found = false;
+	char line[512];
+
+	while (!found && fgets(line, sizeof(line), trace)) {
+		const char *at = strstr(line, start);
+
+		found = at && strstr(at + strlen(start), rest);
+	}
+	fclose(trace);
+	return found;
+}
+
 void tracefs_probe(char kind, const char *const *names, size_t nr)
 {
 	char text[200];
