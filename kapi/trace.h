@@ -140,6 +140,8 @@ enum kapi_launch {
 	KAPI_LAUNCH_POPULATE,
 	KAPI_LAUNCH_FINISH,
 	KAPI_LAUNCH_MEASUREMENT,
+	KAPI_LAUNCH_INIT,
+	KAPI_LAUNCH_START,
 };
 
 /* An ioctl of a launch is over; @done pages, and what the firmware said. */
@@ -163,6 +165,7 @@ void kapi_trace_promotion(struct inode *inode, const struct kapi_event_promotion
 void kapi_trace_poison(struct inode *inode, kapi_u64 index, kapi_u64 pfn);
 void kapi_trace_reclaim(struct inode *inode, const struct kapi_event_reclaim *event);
 void kapi_trace_link(struct inode *inode, const struct kapi_event_link *event);
+/* NULL for @inode: the ioctl was the VM's. */
 void kapi_trace_launch(struct inode *inode, const struct kapi_event_launch *event);
 
 #ifdef __cplusplus

@@ -57,7 +57,9 @@ TRACE_DEFINE_ENUM(KAPI_LAUNCH_MEASUREMENT);
 #define gmem_show_launch(phase) __print_symbolic(phase,	\
 	{ KAPI_LAUNCH_POPULATE, "populate" },		\
 	{ KAPI_LAUNCH_FINISH, "finish" },		\
-	{ KAPI_LAUNCH_MEASUREMENT, "measurement" })
+	{ KAPI_LAUNCH_MEASUREMENT, "measurement" },	\
+	{ KAPI_LAUNCH_INIT, "init" },			\
+	{ KAPI_LAUNCH_START, "start" })
 
 #define gmem_show_share(shared) ((shared) ? "shared" : "private")
 
@@ -341,7 +343,7 @@ TRACE_EVENT_FN(gmem_launch,
 		__field(s32, ret)
 	),
 	TP_fast_assign(
-		__entry->ino = inode->i_ino;
+		__entry->ino = inode ? inode->i_ino : 0;
 		__entry->vm = event->vm->userspace_pid;
 		__entry->phase = event->phase;
 		__entry->done = event->done;

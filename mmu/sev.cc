@@ -11,6 +11,7 @@
 #include <uapi/gmem.h>
 
 #include "arch/x86/snp_platform.h"
+#include "gmem/trace.h"
 #include "kapi/sev.h"
 #include "mmu/launch.h"
 
@@ -69,6 +70,7 @@ struct Command {
 	struct kvm *vm;
 	SnpPlatform &platform;
 	kapi_sev_cmd cmd;
+	kapi_u64 pages_done = 0;
 
 	/* -EFAULT. */
 	template <class T> Status read(T &args) const
@@ -180,10 +182,11 @@ Status update(Command &command)
 		return Status{ static_cast<int>(done) };
 	if (done < 0)
 		return done == -EBUSY ? error(EAGAIN) : error(EIO);
-	args.gfn_start += static_cast<std::uint64_t>(done);
-	args.len -= static_cast<std::uint64_t>(done) * kPageSize;
+	command.pages_done = static_cast<std::uint64_t>(done);
+	args.gfn_start += command.pages_done;
+	args.len -= command.pages_done * kPageSize;
 	if (!zero)
-		args.uaddr += static_cast<std::uint64_t>(done) * kPageSize;
+		args.uaddr += command.pages_done * kPageSize;
 	return command.write(args);
 }
 
@@ -304,6 +307,35 @@ Status dispatch(Command &command, bool &told)
 	return command.cmd.id < KAPI_SNP_LAUNCH_START ? older(command) : error(EINVAL);
 }
 
+kapi_launch phase_of(unsigned id)
+{
+	switch (id) {
+	case KAPI_SNP_LAUNCH_START:
+		return KAPI_LAUNCH_START;
+	case KAPI_SNP_LAUNCH_UPDATE:
+		return KAPI_LAUNCH_POPULATE;
+	case KAPI_SNP_LAUNCH_FINISH:
+		return KAPI_LAUNCH_FINISH;
+	default:
+		return KAPI_LAUNCH_INIT;
+	}
+}
+
+/* dispatch(), told to who traces launches if it is a command of one. */
+Status traced_dispatch(Command &command, bool &told)
+{
+	return traced(
+		KAPI_TRACE_LAUNCH, [&] { return dispatch(command, told); },
+		[&](Status status, std::uint64_t ns) {
+			const kapi_event_launch event{ command.vm,	   phase_of(command.cmd.id),
+						       command.pages_done, command.cmd.error,
+						       status.code(),	   ns };
+
+			if (told)
+				kapi_trace_launch(nullptr, &event);
+		});
+}
+
 } /* namespace */
 
 long serve_sev_command(struct kvm *kvm, unsigned long arg)
@@ -325,7 +357,7 @@ long serve_sev_command(struct kvm *kvm, unsigned long arg)
 		return -ENOTTY;
 
 	Command command{ kvm, *platform.get(), cmd };
-	const Status status = dispatch(command, told);
+	const Status status = traced_dispatch(command, told);
 
 	if (told && kapi_user_write(user, &command.cmd, sizeof(command.cmd)) != 0)
 		return -EFAULT;

@@ -15,6 +15,7 @@
 #include "kunit/fakes/module.h"
 #include "kunit/fakes/platform.h"
 #include "kunit/fakes/sev.h"
+#include "kunit/fakes/trace.h"
 #include "kunit/hosted/guest.h"
 #include "kunit/suites/id_vector.h"
 
@@ -513,6 +514,33 @@ void steps_are_told()
 	EXPECT(lines.ends_with(" policy 0x30000\n"));
 }
 
+void commands_are_told()
+{
+	const Setting setting;
+	SnpVm s;
+
+	REQUIRE(s.add_memory());
+	fake::listen(true);
+	EXPECT_EQ(s.init(), 0);
+	EXPECT_EQ(fake::traces().launch.phase, KAPI_LAUNCH_INIT);
+	EXPECT_EQ(s.start(~0ull), -EINVAL);
+	EXPECT_EQ(fake::traces().launch.phase, KAPI_LAUNCH_START);
+	EXPECT_EQ(fake::traces().launch.ret, -EINVAL);
+	EXPECT_EQ(s.start(), 0);
+	EXPECT_EQ(s.update(0, &the_page, 1, GMEM_PAGE_NORMAL), 0);
+	EXPECT_EQ(fake::traces().launch.phase, KAPI_LAUNCH_POPULATE);
+	EXPECT_EQ(fake::traces().launch.done, 1u);
+	EXPECT_EQ(s.finish(), 0);
+	EXPECT_EQ(fake::traces().launch.phase, KAPI_LAUNCH_FINISH);
+	EXPECT(fake::traces().launch.vm == s.vm);
+	/* What is no command of a launch is not told. */
+	const unsigned told = fake::traces().count[KAPI_TRACE_LAUNCH];
+
+	EXPECT(s.command(KAPI_SEV_LAUNCH_START, nullptr) != 0);
+	EXPECT_EQ(fake::traces().count[KAPI_TRACE_LAUNCH], told);
+	fake::listen(false);
+}
+
 void regions_are_the_vms()
 {
 	const Setting setting;
@@ -582,4 +610,5 @@ GMEM_SUITE(sev, CASE(kvms_own_are_left_to_it), CASE(only_with_the_model), CASE(o
 	   CASE(a_finish_that_fails_keeps_no_save_area), CASE(id_blocks),
 	   CASE(another_policy_than_the_blocks), CASE(a_vm_that_goes_leaves_nothing),
 	   CASE(memory_that_outlives_the_vm), CASE(asids_run_out_and_come_back),
-	   CASE(steps_are_told), CASE(regions_are_the_vms), CASE(whatever_fails));
+	   CASE(steps_are_told), CASE(commands_are_told), CASE(regions_are_the_vms),
+	   CASE(whatever_fails));
