@@ -45,7 +45,6 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(snp_digest)         \
 	X(tdx_mrtd)           \
 	X(rmp)                \
-	X(id_block)           \
 	X(snp_model)          \
 	X(tdx_model)          \
 	X(snp_platform)       \
@@ -65,6 +64,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(bad_moments)        \
 	X(launch)             \
 	X(launch_in_place)    \
+	X(id_block)           \
 	X(sev)                \
 	X(fail_nth)           \
 	X(interleavings)      \

@@ -162,8 +162,8 @@ static Status tell_attributes(File &file, struct kvm *kvm, const SlotMap &map)
 	return Status{};
 }
 
-Result<PageIndex> check_bind(File &file, struct kvm *kvm, struct kvm_memory_slot *slot,
-			     long long offset)
+static Result<PageIndex> check(File &file, struct kvm *kvm, struct kvm_memory_slot *slot,
+			       long long offset)
 {
 	const std::uint64_t npages = kapi_slot_npages(slot);
 
@@ -190,7 +190,7 @@ Result<PageIndex> check_bind(File &file, struct kvm *kvm, struct kvm_memory_slot
 static Status bind(File &file, struct file *handle, struct kvm *kvm, struct kvm_memory_slot *slot,
 		   long long offset)
 {
-	GMEM_TRY(start, check_bind(file, kvm, slot, offset));
+	GMEM_TRY(start, check(file, kvm, slot, offset));
 
 	const SlotMap map = MemslotBinding::map_for(slot, start);
 
@@ -231,19 +231,35 @@ static kapi_event_bind event_of(const File &file, const struct kvm_memory_slot *
 		 status.code() };
 }
 
+static void tell_bind(File &file, const struct kvm_memory_slot *slot, long long offset,
+		      Status status)
+{
+	if (!is_traced(KAPI_TRACE_BIND))
+		return;
+
+	const kapi_event_bind event = event_of(
+		file, slot, PageIndex{ static_cast<std::uint64_t>(offset) >> kPageShift }, status);
+
+	kapi_trace_bind(file.inode().handle(), &event);
+}
+
 Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm_memory_slot *slot,
 		    long long offset)
 {
 	const Status status = bind(file, handle, kvm, slot, offset);
 
-	if (is_traced(KAPI_TRACE_BIND)) {
-		const kapi_event_bind event = event_of(
-			file, slot, PageIndex{ static_cast<std::uint64_t>(offset) >> kPageShift },
-			status);
-
-		kapi_trace_bind(file.inode().handle(), &event);
-	}
+	tell_bind(file, slot, offset, status);
 	return status;
+}
+
+Result<PageIndex> check_bind(File &file, struct kvm *kvm, struct kvm_memory_slot *slot,
+			     long long offset)
+{
+	Result<PageIndex> start = check(file, kvm, slot, offset);
+
+	if (!start.ok())
+		tell_bind(file, slot, offset, start.status());
+	return start;
 }
 
 void unbind_memslot(File &file, struct kvm_memory_slot *slot)

@@ -380,5 +380,8 @@ static const struct tap_test tests[] = {
 
 int main(void)
 {
+	/* What the kernel keeps of a first listener, its buffers, is none of a test's. */
+	tracefs_events("gmem", true);
+	tracefs_events("gmem", false);
 	return tap_main(tests, ARRAY_SIZE(tests));
 }

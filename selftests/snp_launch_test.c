@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../kunit/suites/id_vector.h"
+#include "../kunit/hosted/id_vector.h"
 #include "gmem.h"
 #include "guest.h"
 #include "snp.h"

@@ -17,7 +17,7 @@
 #include "kunit/fakes/sev.h"
 #include "kunit/fakes/trace.h"
 #include "kunit/hosted/guest.h"
-#include "kunit/suites/id_vector.h"
+#include "kunit/hosted/id_vector.h"
 
 using namespace gmem_test;
 

@@ -5,7 +5,7 @@
  */
 #include <linux/errno.h>
 
-#include "kapi/accesses.h"
+#include "../../kapi/accesses.h"
 #include "kvm.h"
 
 struct kapi_paging kapi_vcpu_paging(struct kvm_vcpu *vcpu)

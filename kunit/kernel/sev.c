@@ -4,7 +4,7 @@
  */
 #include <linux/errno.h>
 
-#include "kapi/sev.h"
+#include "../../kapi/sev.h"
 #include "kvm.h"
 
 void kapi_kvm_make_snp_model(struct kvm *kvm)

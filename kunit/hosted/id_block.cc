@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The ID block of SNP's launch (arch/x86/id_block.h): a good one, and each thing that is
- * wrong with another, in the firmware's order.
+ * wrong with another, in the firmware's order. Not a suite of both worlds: the debug kernel
+ * has no ECDSA. The kernel's own is tested by selftests/snp_launch_test.c.
  */
 #include "arch/x86/id_block.h"
 
@@ -9,7 +10,7 @@
 
 #include "gmem/memory.h"
 #include "kunit/suite.h"
-#include "kunit/suites/id_vector.h"
+#include "kunit/hosted/id_vector.h"
 
 #ifndef EKEYREJECTED
 #define EKEYREJECTED 129
