@@ -163,6 +163,8 @@ static bool stale(struct kvm *kvm, std::uint64_t seq, std::uint64_t gfn)
 
 bool covered(struct kvm *kvm, std::uint64_t gfn, std::uint64_t npages)
 {
+	Spin guard{ kvm };
+
 	return kvm->invalidate_in_progress && kvm->range_start <= gfn &&
 	       kvm->range_end >= gfn + npages;
 }

@@ -397,13 +397,14 @@ int kapi_region_set(struct kvm *kvm, const struct kapi_region *region)
 	if (ret)
 		return ret;
 
+	const bool unmapped = covered(kvm, region->gpa >> 12, region->size >> 12);
 	const std::lock_guard guard{ mutex };
 
 	if (region->user_addr && !all_ones(region->user_addr, region->size))
 		bug("a hole of %#lx bytes at %#lx is not all ones", region->size,
 		    region->user_addr);
 	/* A vCPU may be late to say that there is none. */
-	if (region->user_addr && !covered(kvm, region->gpa >> 12, region->size >> 12))
+	if (region->user_addr && !unmapped)
 		bug("a hole comes, and other vCPUs may map it already");
 	return set_region(kvm, *region);
 }
