@@ -285,6 +285,9 @@ static bool stuck;
 
 const char *gmem_entry_name(enum kapi_entry entry)
 {
+	/* The model's own: they are nobody's where there is none. */
+	if (hooks[entry].features == SNP_VMS && !(active & SNP_VMS))
+		return NULL;
 	return names[entry];
 }
 
