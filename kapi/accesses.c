@@ -94,10 +94,10 @@ static void write_versioned(struct pvclock_vcpu_time_info *to, struct pvclock_vc
 {
 	clock->version = (to->version + 1) | 1;
 	WRITE_ONCE(to->version, clock->version);
-	smp_wmb();
+	smp_wmb(); /* odd before what follows */
 	clock->flags |= to->flags & PVCLOCK_GUEST_STOPPED;
 	memcpy(to, clock, sizeof(*to));
-	smp_wmb();
+	smp_wmb(); /* that before it is even again */
 	WRITE_ONCE(to->version, ++clock->version);
 }
 
@@ -135,10 +135,10 @@ void kapi_steal_time_write(struct kvm_vcpu *vcpu, void *to)
 	st->preempted = 0;
 	vcpu->arch.st.preempted = 0;
 	WRITE_ONCE(st->version, (st->version + 1) | 1);
-	smp_wmb();
+	smp_wmb(); /* odd before what follows */
 	st->steal += waited - vcpu->arch.st.last_steal;
 	vcpu->arch.st.last_steal = waited;
-	smp_wmb();
+	smp_wmb(); /* that before it is even again */
 	WRITE_ONCE(st->version, st->version + 1);
 }
 

@@ -74,6 +74,8 @@ static const char *const faulters[] = {
 /* All other ioctls go on as if nobody had looked. */
 static bool notrace known_ioctl(struct ftrace_regs *fregs)
 {
+	struct file *file;
+
 	switch ((unsigned int)ftrace_regs_get_argument(fregs, 1)) {
 	case KVM_SET_USER_MEMORY_REGION:
 	case KVM_SET_USER_MEMORY_REGION2:
@@ -83,8 +85,8 @@ static bool notrace known_ioctl(struct ftrace_regs *fregs)
 	case KVM_MEMORY_ENCRYPT_OP:
 	case KVM_MEMORY_ENCRYPT_REG_REGION:
 	case KVM_MEMORY_ENCRYPT_UNREG_REGION:
-		return kapi_kvm_is_snp_model(
-			kapi_file_vm((void *)ftrace_regs_get_argument(fregs, 0)));
+		file = (void *)ftrace_regs_get_argument(fregs, 0);
+		return kapi_kvm_is_snp_model(kapi_file_vm(file));
 	}
 	return false;
 }

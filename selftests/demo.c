@@ -275,7 +275,7 @@ int main(int argc, char **argv)
 	do_steps();
 	do_steps_in_place();
 	show_file("/sys/kernel/debug/gmem/calls");
-	printf("\nNext: README.md, \"On a real host\"; docs/conversion.md for memory that is shared in place;\n"
-	       "\"make bench\" for ratios with their spread; \"make help\".\n");
+	printf("\nNext: README.md, \"On a real host\"; docs/conversion.md for memory that is\n"
+	       "shared in place; \"make bench\" for ratios with their spread; \"make help\".\n");
 	return 0;
 }

@@ -77,11 +77,13 @@ static void test_a_life_is_traced(void)
 	MUST(gmem_punch(s.fd, 0, 2 * PAGE_SIZE));
 	MUST(guest_write(s.vcpu, TEST_GPA, 8, 1));
 	vm_delete_slot(s.vm, TEST_SLOT);
-	check_event(&s, "gmem_create", "vm_type=1 size=8388608 platform=none huge=1 mappable=0 shared=0");
+	check_event(&s, "gmem_create",
+		    "vm_type=1 size=8388608 platform=none huge=1 mappable=0 shared=0");
 	check_event(&s, "gmem_bind", "gfn=0x40000 index=0 npages=2048 ret=0");
 	check_event(&s, "gmem_fault",
 		    "index=5 gfn=0x40005 who=guest private order=9 small=not ret=0 ns=");
-	check_event(&s, "gmem_fault", "index=0 gfn=0x40000 who=guest private order=0 small=partial");
+	check_event(&s, "gmem_fault",
+		    "index=0 gfn=0x40000 who=guest private order=0 small=partial");
 	check_event(&s, "gmem_punch", "index=0 npages=2 ret=0 ns=");
 	check_event(&s, "gmem_reclaim", "index=0 npages=2 leaked=0");
 	check_event(&s, "gmem_unbind", "gfn=0x40000 index=0 npages=2048");
@@ -192,10 +194,12 @@ static void test_poison_is_traced(void)
 	poison_page(s.fd, 7);
 	check_event(&s, "gmem_poison", "index=7 pfn=0x");
 	CHECK(guest_write(s.vcpu, TEST_GPA + 7 * PAGE_SIZE, 8, 1) != EXIT_DONE, "it is lost");
-	check_event(&s, "gmem_fault", "index=7 gfn=0x40007 who=guest private order=0 small=not ret=-133");
+	check_event(&s, "gmem_fault",
+		    "index=7 gfn=0x40007 who=guest private order=0 small=not ret=-133");
 	MUST(gmem_punch(s.fd, 8 * PAGE_SIZE, PAGE_SIZE));
 	MUST(guest_write(s.vcpu, TEST_GPA + 8 * PAGE_SIZE, 8, 1));
-	check_event(&s, "gmem_fault", "index=8 gfn=0x40008 who=guest private order=0 small=poisoned");
+	check_event(&s, "gmem_fault",
+		    "index=8 gfn=0x40008 who=guest private order=0 small=poisoned");
 	MUST(gmem_punch(s.fd, 0, FILE_SIZE));
 	stop(&s);
 }

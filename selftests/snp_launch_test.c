@@ -268,7 +268,8 @@ static void test_update_tells_what_is_left(void)
 	CHECK_EQ(snp_command(vm->fd, SNP_LAUNCH_UPDATE, &args, NULL), -EINVAL);
 }
 
-static int update_with(struct vm *vm, u64 gfn, const void *source, u64 len, uint8_t type, uint16_t flags)
+static int update_with(struct vm *vm, u64 gfn, const void *source, u64 len, uint8_t type,
+		       uint16_t flags)
 {
 	struct snp_update args = {
 		.gfn_start = gfn,

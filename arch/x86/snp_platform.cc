@@ -398,7 +398,7 @@ Status SnpPlatform::start(const SnpLaunchStart &start, SnpStatus &status)
 
 Status SnpPlatform::add_vmsa(ConstBytes vmsa, SnpStatus &status)
 {
-	/* INITIAL_VMSA_GPA of <asm/svm.h>: no gfn that a memslot can have. */
+	/* Where the kernel has the first save area: no gfn that a memslot can have. */
 	constexpr std::uint64_t kGpa = 0xfffffffff000;
 	GMEM_TRY(area, make<Vmsa>());
 	PageRef page{ kapi_page_alloc_charged() };
