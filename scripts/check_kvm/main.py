@@ -64,7 +64,9 @@ def _rows(options, kernel):
     functions, rows = chosen(kernel, read_list(hooked, "HOOKED"))
     rows = [checker.hooked(function) for function in functions] + rows
     # Without one of these the module has no VMs of SNP's type, and says so at load.
-    private = {function.name for function in read_list(hooked, "HOOKED_PRIVATE")}
+    private = set()
+    if hooked.macro("HOOKED_PRIVATE"):
+        private = {function.name for function in read_list(hooked, "HOOKED_PRIVATE")}
     for row in rows:
         if row.name in private:
             row.forgive()

@@ -90,7 +90,8 @@ class History(unittest.TestCase):
     """The tables in the tree: what stable updates have done, and would be told of again."""
 
     def test_tables_are_read_as_they_were_written(self):
-        for path in TABLES.glob("*.txt"):
+        tables = set(TABLES.glob("*.txt")) - {TABLES / "results.txt"}
+        for path in tables:
             with self.subTest(path.name):
                 _, entries = survey.read(str(path))
                 lines = [line for entry in entries for line in entry.lines()]
