@@ -117,6 +117,7 @@ void kapi_sev_regions_drop(struct kvm *kvm)
 
 	mutex_lock(&lock);
 	list_for_each_entry_safe(region, next, &regions, link) {
+		/* cppcheck-suppress uninitvar */
 		if (region->kvm == kvm)
 			drop(region);
 	}

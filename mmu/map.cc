@@ -88,19 +88,23 @@ long gmem_file_map(void *core_file, struct gmem_get_map *args)
 	return 0;
 }
 
-int gmem_file_describe(void *core_file, struct kapi_description *description)
+static int describe(File &file, struct kapi_description *description)
 {
-	File &file = *static_cast<File *>(core_file);
-	Inode &inode = file.inode();
-	const auto lock = KillableSharedInodeLock::take(inode.handle());
+	const auto lock = KillableSharedInodeLock::take(file.inode().handle());
 
 	if (!lock.ok())
 		return lock.status().code();
 	*description = { file.vm(),
-			 inode.platform().name(),
-			 inode.store().kind().huge,
-			 inode.store().kind().mappable,
+			 file.inode().platform().name(),
+			 file.inode().store().kind().huge,
+			 file.inode().store().kind().mappable,
 			 file.open(),
-			 file.bindings().first_slot({ PageIndex{ 0 }, inode.end() }) != nullptr };
+			 file.bindings().first_slot({ PageIndex{ 0 }, file.inode().end() }) !=
+				 nullptr };
 	return 0;
+}
+
+int gmem_file_describe(void *core_file, struct kapi_description *description)
+{
+	return describe(*static_cast<File *>(core_file), description);
 }

@@ -165,6 +165,7 @@ const char *word(Verdict verdict)
 {
 	static constexpr std::array<const char *, 4> words{ "good", "unknown", "poor", "bad" };
 
+	/* cppcheck-suppress CastIntegerToAddressAtReturn */
 	return words[static_cast<unsigned>(verdict)];
 }
 

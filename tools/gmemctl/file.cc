@@ -32,6 +32,7 @@ const Reason &reason(unsigned number)
 {
 	static const Reason unknown{ "unknown", "", "this gmemctl does not know why", "update it" };
 
+	/* cppcheck-suppress returnTempReference */
 	return number < reasons.size() ? reasons[number] : unknown;
 }
 
