@@ -117,10 +117,10 @@ struct kapi_enc_region {
 
 /*
  * Keeps user memory where it is. -EINVAL: no range; -ENOMEM: more than the task may lock, or
- * than is there. Sleeps.
+ * than is there. kvm->lock. Sleeps, for as long as the user memory is on its way.
  */
 int kapi_sev_region_add(struct kvm *kvm, kapi_u64 addr, kapi_u64 size);
-/* -EINVAL: none of the VM's is the very same. Sleeps. */
+/* -EINVAL: none of the VM's is the very same. kvm->lock. Sleeps. */
 int kapi_sev_region_remove(struct kvm *kvm, kapi_u64 addr, kapi_u64 size);
 /* All of the VM's. Sleeps. */
 void kapi_sev_regions_drop(struct kvm *kvm);

@@ -23,7 +23,11 @@ struct region {
 };
 
 static LIST_HEAD(regions);
-static DEFINE_MUTEX(lock); /* of the list; inside of kvm->lock */
+/*
+ * Of the list; inside of kvm->lock, which is who adds or removes a VM's. Never held where
+ * user memory is waited for: all VMs go through it, also those that go.
+ */
+static DEFINE_MUTEX(lock);
 
 static unsigned long pages_of(kapi_u64 addr, kapi_u64 size)
 {
@@ -36,16 +40,17 @@ static bool allowed(const struct kvm *kvm, unsigned long npages)
 	const unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
 	const struct region *region;
 
-	lockdep_assert_held(&lock);
+	mutex_lock(&lock);
 	list_for_each_entry(region, &regions, link) {
 		/* cppcheck-suppress uninitvar */
 		if (region->kvm == kvm)
 			npages += region->npages;
 	}
+	mutex_unlock(&lock);
 	return npages <= limit || capable(CAP_IPC_LOCK);
 }
 
-/* NULL: no memory, or some of it is not there. */
+/* NULL: no memory, or some of it is not there. Waits for user memory. */
 static struct region *pin(struct kvm *kvm, kapi_u64 addr, kapi_u64 size)
 {
 	const unsigned long npages = pages_of(addr, size);
@@ -84,13 +89,15 @@ int kapi_sev_region_add(struct kvm *kvm, kapi_u64 addr, kapi_u64 size)
 	if (!size || addr + size < addr || pages_of(addr, size) > totalram_pages() ||
 	    pages_of(addr, size) > INT_MAX)
 		return -EINVAL;
-	mutex_lock(&lock);
+	lockdep_assert_held(&kvm->lock);
 	if (allowed(kvm, pages_of(addr, size)))
 		region = pin(kvm, addr, size);
-	if (region)
-		list_add(&region->link, &regions);
+	if (!region)
+		return -ENOMEM;
+	mutex_lock(&lock);
+	list_add(&region->link, &regions);
 	mutex_unlock(&lock);
-	return region ? 0 : -ENOMEM;
+	return 0;
 }
 
 int kapi_sev_region_remove(struct kvm *kvm, kapi_u64 addr, kapi_u64 size)

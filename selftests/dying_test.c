@@ -11,13 +11,11 @@
  * guest has looked.
  */
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +23,7 @@
 #include "gmem.h"
 #include "guest.h"
 #include "nobody.h"
+#include "uffd.h"
 
 /* At the memslot's userspace_addr. Pages of the file are zero. */
 #define SECRET_BYTE	0xa5
@@ -41,8 +40,8 @@ static unsigned int tries = 16;
 struct attempt {
 	struct vm *vm;
 	int fd;
-	void *logged, *bitmap;
-	int uffd;
+	void *logged;
+	struct late_page bitmap;
 	/* The file is closed when it has as many pages, and after a delay in ns. */
 	long pages;
 	u64 delay;
@@ -64,58 +63,21 @@ static void pause_for(u64 ns)
 
 /* ---- slots_lock, held for as long as wanted ---------------------------------------- */
 
-/* As root, for everybody: faults of the kernel are not for an unprivileged one. */
-static void allow_userfaultfd(void)
-{
-	int fd = open("/proc/sys/vm/unprivileged_userfaultfd", O_WRONLY | O_CLOEXEC);
-
-	CHECK_OK(fd);
-	CHECK_EQ(write(fd, "1", 1), 1);
-	close(fd);
-}
-
 static void prepare_lock(struct attempt *a)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-
 	a->logged = vm_reserve(LOG_GPA, PAGE_SIZE);
 	MUST(vm_set_region(a->vm, LOG_SLOT, KVM_MEM_LOG_DIRTY_PAGES, LOG_GPA, PAGE_SIZE,
 			   a->logged));
-	a->bitmap = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			 -1, 0);
-	CHECK(a->bitmap != MAP_FAILED, "mmap: %m");
-	a->uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	CHECK(a->uffd >= 0, "userfaultfd: %m");
-	CHECK_OK(ioctl(a->uffd, UFFDIO_API, &api));
-	range.range.start = (u64)a->bitmap;
-	range.range.len = PAGE_SIZE;
-	CHECK_OK(ioctl(a->uffd, UFFDIO_REGISTER, &range));
+	a->bitmap = late_page_make();
 }
 
 static void *hold_lock(void *arg)
 {
 	struct attempt *a = arg;
-	struct kvm_dirty_log log = { .slot = LOG_SLOT, .dirty_bitmap = a->bitmap };
+	struct kvm_dirty_log log = { .slot = LOG_SLOT, .dirty_bitmap = a->bitmap.at };
 
 	CHECK_OK(ioctl(a->vm->fd, KVM_GET_DIRTY_LOG, &log));
 	return NULL;
-}
-
-/* The holder waits for the page. */
-static void await_lock(struct attempt *a)
-{
-	struct uffd_msg msg;
-
-	CHECK_EQ(read(a->uffd, &msg, sizeof(msg)), sizeof(msg));
-	CHECK_EQ(msg.event, UFFD_EVENT_PAGEFAULT);
-}
-
-static void drop_lock(struct attempt *a)
-{
-	struct uffdio_zeropage page = { .range = { (u64)a->bitmap, PAGE_SIZE } };
-
-	CHECK_OK(ioctl(a->uffd, UFFDIO_ZEROPAGE, &page));
 }
 
 /* ---- one try ----------------------------------------------------------------------- */
@@ -194,8 +156,7 @@ static void begin(struct attempt *a, unsigned long type, void *user)
 
 static void end(struct attempt *a)
 {
-	close(a->uffd);
-	munmap(a->bitmap, PAGE_SIZE);
+	late_page_free(&a->bitmap);
 	munmap(a->logged, PAGE_SIZE);
 	vm_free(a->vm);
 }
@@ -209,14 +170,14 @@ static bool attempt(unsigned long type, void *user, long pages, u64 delay)
 
 	begin(&a, type, user);
 	holder = thread_start(hold_lock, &a);
-	await_lock(&a);
+	late_page_await(&a.bitmap);
 	closer = thread_start(close_file, &a);
 	toucher = thread_start(touch, &a);
 	/* All is over soon, or waits for slots_lock. */
 	let_pass(100000);
 	looker = thread_start(look, &a);
 	held = looked(looker);
-	drop_lock(&a);
+	late_page_give(&a.bitmap);
 	if (!held)
 		thread_join(looker);
 	thread_join(holder);
@@ -253,7 +214,7 @@ static void test_software_protected_vm(void)
 
 static void test_as_nobody(void)
 {
-	allow_userfaultfd();
+	late_pages_allow();
 	become_nobody();
 	try_all(KVM_X86_DEFAULT_VM);
 }

@@ -15,6 +15,7 @@
 
 #include "gmem.h"
 #include "guest.h"
+#include "launch_pages.h"
 #include "kmod/gmem_test_abi.h"
 
 #define FILE_SIZE	(2 * SZ_2M)
@@ -28,23 +29,6 @@
 #define TDX_STATUS(error)	((error) >> 32)
 #define TDX_OPERAND_INVALID	0xc0000100
 #define TDX_OP_STATE_INCORRECT	0xc0000608
-
-static unsigned char page_zero[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
-static unsigned char page_bytes[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
-static unsigned char page_words[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
-
-static void fill_pages(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < PAGE_SIZE; i++)
-		page_bytes[i] = i;
-	for (i = 0; i < PAGE_SIZE / 8; i++) {
-		u64 word = 0x0123456789abcdefULL ^ i;
-
-		memcpy(page_words + 8 * i, &word, 8);
-	}
-}
 
 static bool on_snp(void)
 {
@@ -531,7 +515,7 @@ static const struct tap_test of_tdx[] = {
 
 int main(void)
 {
-	fill_pages();
+	launch_pages_fill();
 	if (on_snp())
 		return tap_main(of_snp, ARRAY_SIZE(of_snp));
 	if (on_tdx())

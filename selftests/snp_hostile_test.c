@@ -19,6 +19,7 @@
 #include "guest.h"
 #include "nobody.h"
 #include "snp.h"
+#include "uffd.h"
 
 #define FILE_SIZE	(2 * SZ_2M)
 #define LAUNCHES	200
@@ -50,12 +51,6 @@ static void check_settled(const struct counted *before)
 		      counters[i], gmem_total(counters[i]), before->of[i]);
 }
 
-static void require_model(void)
-{
-	if (strcmp(gmem_platform(), "snp-model"))
-		tap_skip("needs platform=snp-model");
-}
-
 /* The first @steps of a launch; what is open stays so. */
 static struct vm *launch(int steps)
 {
@@ -85,7 +80,7 @@ static void test_killed_at_each_step(void)
 	int steps, status;
 	pid_t pid;
 
-	require_model();
+	snp_require_model();
 	snp_node();
 	before = count();
 	for (steps = 0; steps <= 4; steps++) {
@@ -108,7 +103,7 @@ static void test_again_and_again(void)
 	int i, status;
 	pid_t pid;
 
-	require_model();
+	snp_require_model();
 	before = count();
 	for (i = 0; i < LAUNCHES; i++) {
 		pid = fork();
@@ -203,7 +198,7 @@ static void race(bool finishes)
 	double end = now() + 3;
 	unsigned int i;
 
-	require_model();
+	snp_require_model();
 	shared.vm = snp_vm(0);
 	shared.source = mmap(NULL, 32 * PAGE_SIZE, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -226,7 +221,7 @@ static void in_a_child(void (*fn)(void))
 	int status;
 	pid_t pid;
 
-	require_model();
+	snp_require_model();
 	snp_node();
 	before = count();
 	pid = fork();
@@ -280,7 +275,7 @@ static void test_regions(void)
 	struct vm *vm;
 	int kvm, raw;
 
-	require_model();
+	snp_require_model();
 	region.addr = (uintptr_t)vm_source(SZ_2M);
 	kvm = kvm_open();
 	raw = ioctl(kvm, KVM_CREATE_VM, KVM_X86_SNP_VM);
@@ -305,6 +300,39 @@ static void test_regions(void)
 	region.size = PAGE_SIZE;
 	region.addr = PAGE_SIZE;
 	CHECK_ERRNO(ioctl(vm->fd, KVM_MEMORY_ENCRYPT_REG_REGION, &region), ENOMEM);
+}
+
+static void *register_late_page(void *arg)
+{
+	const struct late_page *page = arg;
+	struct kvm_enc_region region = { (uintptr_t)page->at, PAGE_SIZE };
+	struct vm *vm = snp_vm(0);
+
+	CHECK_OK(ioctl(vm->fd, KVM_MEMORY_ENCRYPT_REG_REGION, &region));
+	vm_free(vm);
+	return NULL;
+}
+
+/* A VMM whose memory does not come keeps no other VM waiting, nor from going. */
+static void test_regions_of_others(void)
+{
+	struct kvm_enc_region region = { .size = PAGE_SIZE };
+	struct late_page page = late_page_make();
+	pthread_t waiter;
+	struct vm *vm;
+
+	snp_require_model();
+	region.addr = (uintptr_t)vm_source(SZ_2M);
+	waiter = thread_start(register_late_page, &page);
+	late_page_await(&page);
+	vm = snp_vm(0);
+	CHECK_OK(ioctl(vm->fd, KVM_MEMORY_ENCRYPT_REG_REGION, &region));
+	CHECK_OK(ioctl(vm->fd, KVM_MEMORY_ENCRYPT_UNREG_REGION, &region));
+	CHECK_OK(ioctl(vm->fd, KVM_MEMORY_ENCRYPT_REG_REGION, &region));
+	vm_free(vm);
+	late_page_give(&page);
+	thread_join(waiter);
+	late_page_free(&page);
 }
 
 /* ---- the node ------------------------------------------------------------------------------ */
@@ -333,7 +361,7 @@ static void test_node(void)
 	char text[64];
 	u32 error;
 
-	require_model();
+	snp_require_model();
 	CHECK_EQ(issue(1, status, &error), 0);
 	CHECK_EQ(error, 0);
 	CHECK_EQ(status[0], 1);
@@ -359,6 +387,7 @@ int main(void)
 	static const struct tap_test tests[] = {
 		TAP_TEST(test_node),
 		TAP_TEST(test_regions),
+		TAP_TEST(test_regions_of_others),
 		TAP_TEST(test_killed_at_each_step),
 		{ .name = "test_again_and_again", .fn = test_again_and_again, .timeout = 600 },
 		TAP_TEST(test_commands_against_the_rest),

@@ -15,40 +15,18 @@
 #include "../kunit/hosted/id_vector.h"
 #include "gmem.h"
 #include "guest.h"
+#include "launch_pages.h"
 #include "snp.h"
 
 #define FILE_SIZE	(2 * SZ_2M)
 #define DIGEST_SIZE	48
-
-static unsigned char page_zero[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
-static unsigned char page_bytes[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
-static unsigned char page_words[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
-
-static void fill_pages(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < PAGE_SIZE; i++)
-		page_bytes[i] = i;
-	for (i = 0; i < PAGE_SIZE / 8; i++) {
-		u64 word = 0x0123456789abcdefULL ^ i;
-
-		memcpy(page_words + 8 * i, &word, 8);
-	}
-}
-
-static void require_model(void)
-{
-	if (strcmp(gmem_platform(), "snp-model"))
-		tap_skip("needs platform=snp-model");
-}
 
 /* A VM that nobody has said INIT2 to. */
 static int raw_vm(void)
 {
 	int kvm = kvm_open(), vm;
 
-	require_model();
+	snp_require_model();
 	vm = ioctl(kvm, KVM_CREATE_VM, KVM_X86_SNP_VM);
 	CHECK_OK(vm);
 	close(kvm);
@@ -60,7 +38,7 @@ static struct vm *launching_at(unsigned int nr_vcpus, u64 gpa, int *fd)
 {
 	struct vm *vm;
 
-	require_model();
+	snp_require_model();
 	vm = snp_vm(nr_vcpus);
 	MUST(snp_start(vm, SNP_POLICY, NULL));
 	*fd = vm_gmem(vm, FILE_SIZE);
@@ -102,7 +80,7 @@ static void test_what_the_vm_can_do(void)
 {
 	struct vm *vm;
 
-	require_model();
+	snp_require_model();
 	vm = snp_vm(0);
 	CHECK_EQ(vm_check(vm, KVM_CAP_MEMORY_ATTRIBUTES), KVM_MEMORY_ATTRIBUTE_PRIVATE);
 	CHECK_EQ(vm_check(vm, KVM_CAP_GUEST_MEMFD), 1);
@@ -182,7 +160,7 @@ static void test_start(void)
 	struct vm *vm;
 	u32 error;
 
-	require_model();
+	snp_require_model();
 	vm = snp_vm(0);
 	CHECK_EQ(snp_command(vm->fd, SNP_LAUNCH_START, (void *)8, NULL), -EFAULT);
 	CHECK_EQ(snp_command(vm->fd, SNP_LAUNCH_START, &flags, NULL), -EINVAL);
@@ -212,7 +190,7 @@ static void test_the_node_is_named_by_each_command(void)
 	struct vm *vm;
 	int fd;
 
-	require_model();
+	snp_require_model();
 	vm = snp_vm(0);
 	CHECK_ERRNO(ioctl(vm->fd, KVM_MEMORY_ENCRYPT_OP, &cmd), EBADF);
 	cmd.sev_fd = vm->fd;
@@ -450,7 +428,7 @@ static void test_id_block_of_another_policy(void)
 	int fd;
 
 	good_ids(&ids);
-	require_model();
+	snp_require_model();
 	vm = snp_vm(0);
 	MUST(snp_start(vm, SNP_POLICY | 1 << 19, NULL));
 	fd = vm_gmem(vm, FILE_SIZE);
@@ -573,6 +551,6 @@ int main(void)
 		TAP_TEST(test_no_page_is_given_before_the_launch_ends),
 	};
 
-	fill_pages();
+	launch_pages_fill();
 	return tap_main(tests, ARRAY_SIZE(tests));
 }

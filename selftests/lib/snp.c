@@ -7,7 +7,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
+
+#include "gmem.h"
+
+void snp_require_model(void)
+{
+	if (strcmp(gmem_platform(), "snp-model"))
+		tap_skip("needs platform=snp-model");
+}
 
 int snp_node(void)
 {

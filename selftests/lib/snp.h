@@ -71,6 +71,9 @@ struct snp_finish {
 	uint64_t pad1[4];
 };
 
+/* Skips the test where the module is loaded without platform=snp-model. */
+void snp_require_model(void);
+
 /*
  * /dev/sev, or the node that the environment's GMEM_SEV_NODE names; the same descriptor each
  * time. Skips the test without one.
