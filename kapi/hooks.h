@@ -30,7 +30,7 @@ int gmem_attach(unsigned int wanted);
  * not return where the kernel cannot give them back: their text must stay. Sleeps.
  */
 void gmem_detach(void);
-/* NULL: this kernel has no such function. */
+/* Of the function that is taken over; NULL: none is for @entry. Once attached. */
 const char *gmem_entry_name(enum kapi_entry entry);
 
 /* ---- kapi/stock.c ----------------------------------------------------------------- */

@@ -285,14 +285,6 @@ static bool registered;
 /* The kernel would not take back a registration: this text stays in use. */
 static bool stuck;
 
-const char *gmem_entry_name(enum kapi_entry entry)
-{
-	/* The model's own: they are nobody's where there is none. */
-	if (hooks[entry].features == SNP_VMS && !(active & SNP_VMS))
-		return NULL;
-	return names[entry];
-}
-
 bool kapi_feature(enum kapi_feature feature)
 {
 	return active & feature;
@@ -325,6 +317,11 @@ static bool needed(enum kapi_entry entry)
 
 	return names[entry] && hook->features & active &&
 	       (!hook->binding || hook->binding == binding);
+}
+
+const char *gmem_entry_name(enum kapi_entry entry)
+{
+	return needed(entry) ? names[entry] : NULL;
 }
 
 bool kapi_binds_in_steps(void)

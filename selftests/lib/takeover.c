@@ -82,20 +82,6 @@ static void enable_ftrace(void)
 	close(fd);
 }
 
-static bool kernel_has(const char *name)
-{
-	FILE *symbols = fopen("/proc/kallsyms", "re");
-	char word[256];
-	bool found = false;
-
-	CHECK(symbols, "/proc/kallsyms: %m");
-	while (!found && fscanf(symbols, "%*s %*s %255s%*[^\n]", word) == 1)
-		found = !strcmp(word, name);
-	fclose(symbols);
-	return found;
-}
-
-/* Of alternatives gmem.ko names all, and a kernel has one. */
 static void learn_names(void)
 {
 	char word[64];
@@ -105,8 +91,6 @@ static void learn_names(void)
 	calls = fopen(CALLS, "re");
 	CHECK(calls, "%s: %m", CALLS);
 	while (fscanf(calls, "%63s%*[^\n]", word) == 1) {
-		if (!kernel_has(word))
-			continue;
 		CHECK(nr_hooked < ARRAY_SIZE(hooked_names), "there are too many functions");
 		hooked_names[nr_hooked++] = strdup(word);
 	}
