@@ -88,8 +88,9 @@ long gmem_file_map(void *core_file, struct gmem_get_map *args)
 	return 0;
 }
 
-static int describe(File &file, struct kapi_description *description)
+int gmem_file_describe(void *core_file, struct kapi_description *description)
 {
+	File &file = *static_cast<File *>(core_file);
 	const auto lock = KillableSharedInodeLock::take(file.inode().handle());
 
 	if (!lock.ok())
@@ -102,9 +103,4 @@ static int describe(File &file, struct kapi_description *description)
 			 file.bindings().first_slot({ PageIndex{ 0 }, file.inode().end() }) !=
 				 nullptr };
 	return 0;
-}
-
-int gmem_file_describe(void *core_file, struct kapi_description *description)
-{
-	return describe(*static_cast<File *>(core_file), description);
 }

@@ -49,15 +49,22 @@ suite_apt()
 		-o "Dir::Cache=$dir" -o "Dir::Cache::archives=$dir/archives" "$@"
 }
 
+# The sources of all of suite $1, as apt's list has them; $2 comes before each address.
+sources_of()
+{
+	local part
+	for part in "debian $1" "debian $1-updates" "debian $1-backports" \
+		"debian-security $1-security"; do
+		echo "deb ${2:+$2 }$mirror/$part main"
+	done
+}
+
 make_apt()
 {
-	local suite=$1 dir=$2 part
+	local suite=$1 dir=$2
 	mkdir -p "$dir"/{lists,archives}/partial
 	: >"$dir/status"
-	for part in "debian $suite" "debian $suite-updates" "debian $suite-backports" \
-		"debian-security $suite-security"; do
-		echo "deb [signed-by=$keyring] $mirror/$part main"
-	done >"$dir/sources.list"
+	sources_of "$suite" "[signed-by=$keyring]" >"$dir/sources.list"
 }
 
 # Have the lists of suite $1 as they are today. Its one cost is some seconds, and 10 MB.
@@ -137,10 +144,18 @@ chroot_of()
 
 make_chroot()
 {
-	local suite=$1 dir=$2 IFS=,
-	say "making a chroot of Debian's $suite to build in (two minutes)"
-	"${as_root[@]}" debootstrap --variant=minbase --keyring="$keyring" \
-		--include="${chroot_packages[*]}" "$suite" "$dir" "$mirror/debian" >"$dir.log" 2>&1 || {
+	local IFS=,
+	say "making a chroot of Debian's $1 to build in (two minutes)"
+	make_small_suite "$1" "$2" --include="${chroot_packages[*]}"
+}
+
+# A small SUITE at DIR: make_small_suite SUITE DIR [OPTION OF DEBOOTSTRAP]...
+make_small_suite()
+{
+	local suite=$1 dir=$2
+	shift 2
+	"${as_root[@]}" debootstrap --variant=minbase --keyring="$keyring" "$@" \
+		"$suite" "$dir" "$mirror/debian" >"$dir.log" 2>&1 || {
 		tail -n 20 "$dir.log"
 		"${as_root[@]}" rm -rf "$dir"
 		die "debootstrap failed, see $dir.log"

@@ -1,0 +1,26 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Cases of a test that is a script: sourced by those in this folder.
+
+passed=0 failed=0
+
+# ok NAME COMMAND...: one line.
+ok()
+{
+	local name=$1
+	shift
+	if "$@"; then
+		echo "ok - $name"
+		passed=$((passed + 1))
+	else
+		echo "not ok - $name"
+		failed=$((failed + 1))
+	fi
+}
+
+# The last line, and the status.
+done_testing()
+{
+	echo "$passed passed, $failed failed"
+	[ "$failed" = 0 ]
+}
