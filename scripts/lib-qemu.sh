@@ -63,3 +63,14 @@ believe_hpet()
 		sed -n 's/.*: PIT calibration deviates from HPET: [0-9]* \([0-9]*\)$/\1/p')
 	[ -z "$khz" ] || append+=" tsc_early_khz=$khz"
 }
+
+# Whether the kernel died of a breakpoint outside of our modules, by its log. The kernel has
+# some in its code for the moment of a patch, and no processor may run one later.
+died_of_old_code()
+{
+	[ -z "$(<"$dir/status")" ] &&
+		tr -d '\r' <"$log" | awk '
+			/Oops: int3: / { oops = 1 }
+			oops && / RIP: [0-9a-f]+:/ { found = 1; ours = /\[gmem/; exit }
+			END { exit !(found && !ours) }'
+}
