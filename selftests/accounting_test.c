@@ -3,6 +3,8 @@
  * Where a guest's memory shows: the cgroup's memory.stat, /proc/meminfo, smaps of a
  * mapping. The same is expected of the stock backend's files, where they can be mapped
  * (docs/troubleshooting.md, "Memory that one looks for"). Who pays is memcg_test.c's.
+ *
+ * Tests: kapi/charge.c, kapi/cache.c.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,6 +3,8 @@
  * Binding guest_memfds to memslots: what is refused, what stays right through
  * binding, deletion and rebinding. Which content the guest sees is checked on
  * each step; races are in lifetime_test.c.
+ *
+ * Tests: mmu/memslot.cc.
  */
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -4,6 +4,8 @@
  * is driven to its largest by uid 65534, twice. In a small memory cgroup it fails, or
  * has little to do; what the kernel allocates meanwhile is charged to the cgroup, and
  * comes back. With more memory it is killed soon, and is dead within a second.
+ *
+ * Tests: gmem/turn.h, mmu/attributes.cc, kapi/attributes.c.
  */
 #include <fcntl.h>
 #include <stdio.h>

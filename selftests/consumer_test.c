@@ -2,6 +2,8 @@
 /*
  * Consumers in another module (selftests/kmod/gmem_consumer_test.c) beside KVM's
  * memslots: they come and go in any order with files, VMs and their own module.
+ *
+ * Tests: gmem/consumers.cc.
  */
 #include <fcntl.h>
 #include <pthread.h>

@@ -3,6 +3,8 @@
  * KVM_SET_MEMORY_ATTRIBUTES2 as a VMM meets it that was written for the kernel's own:
  * the rules of the series that Linux has taken up, one by one, in the order of the table in
  * docs/conversion.md. What a conversion does is in convert_test.c.
+ *
+ * Tests: gmem/conversion.cc, include/uapi/gmem.h.
  */
 #include <pthread.h>
 #include <signal.h>

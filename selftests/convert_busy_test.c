@@ -4,6 +4,8 @@
  * signals. It is all or nothing: the answer says what it was and where, and whatever
  * was there before works as before. And what does not stand in the way: references
  * that the kernel's own batches hold.
+ *
+ * Tests: gmem/conversion.cc.
  */
 #include <fcntl.h>
 #include <signal.h>

@@ -3,6 +3,8 @@
  * Conversion in place where a model of hardware stands between guest and host: what
  * is converted has no content left, what is not has all of it. On no model it is
  * kept (convert_test.c has more of that).
+ *
+ * Tests: gmem/conversion.cc, arch/x86/snp_platform.cc, arch/x86/tdx_platform.cc.
  */
 #include <string.h>
 

@@ -5,6 +5,8 @@
  * punches keep their content and convert without fail; all others show what was written
  * to them since they were punched, or nothing, or a signal.
  *   convert_race_test [SECONDS]
+ *
+ * Tests: gmem/conversion.cc, mmu/faults.cc.
  */
 #include <signal.h>
 #include <string.h>

@@ -4,6 +4,8 @@
  * private, and clears it before they are shared again, over and over. Everything by
  * which user space can look at memory looks all the time, and must never see it.
  *   convert_secret_test [SECONDS]
+ *
+ * Tests: gmem/share.cc, kapi/access.c.
  */
 #include <fcntl.h>
 #include <signal.h>

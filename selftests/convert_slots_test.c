@@ -3,6 +3,8 @@
  * Conversion and memslots: the state is the file's, KVM's attributes are those of all
  * gfns that show the page, whether it was converted through the file or through the
  * VM, with or without a slot at the time.
+ *
+ * Tests: mmu/attributes.cc, kapi/attributes.c.
  */
 #include <string.h>
 #include <sys/mman.h>

@@ -3,6 +3,8 @@
  * Conversion in place, one at a time: what it refuses, which side sees what before and
  * after, that only what changes is touched, and that KVM's attributes follow. What
  * stands in the way of one is in convert_busy_test.c, races in convert_race_test.c.
+ *
+ * Tests: gmem/conversion.cc, gmem/share.cc.
  */
 #include <stdio.h>
 #include <string.h>

@@ -2,6 +2,8 @@
 /*
  * KVM_CREATE_GUEST_MEMFD: what it makes, what it refuses, and that a refusal
  * leaves nothing behind.
+ *
+ * Tests: gmem/file.cc, kapi/files.c.
  */
 #include <limits.h>
 #include <sys/resource.h>

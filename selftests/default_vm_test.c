@@ -3,6 +3,8 @@
  * VMs without private memory whose memory is a guest_memfd that user space maps: the
  * slot, whose userspace_addr is only what KVM itself reads and writes, and the faults
  * that the file serves.
+ *
+ * Tests: mmu/slots.cc, kapi/slots.c.
  */
 #include <signal.h>
 #include <string.h>

@@ -2,6 +2,8 @@
 /*
  * Reclaim and compaction must leave guest memory alone: it lies in a page cache
  * but has no other copy.
+ *
+ * Tests: kapi/cache.c.
  */
 #include <fcntl.h>
 #include <unistd.h>

@@ -9,6 +9,8 @@
  * What is mapped wrongly stays until the file's release has slots_lock. That is held
  * here by KVM_GET_DIRTY_LOG, whose bitmap is a page that a userfaultfd gives when the
  * guest has looked.
+ *
+ * Tests: mmu/faults.cc, mmu/memslot.cc.
  */
 #include <fcntl.h>
 #include <stdlib.h>

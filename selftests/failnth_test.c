@@ -5,6 +5,8 @@
  * nothing; without the failure it succeeds then. For kernels with FAULT_INJECTION:
  * elsewhere this program plans no test. Leaks are tap_main()'s to find, and
  * kmemleak's (GMEM_VM_KMEMLEAK=1).
+ *
+ * Tests: gmem/memory.h.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -2,6 +2,8 @@
 /*
  * fallocate() on a guest_memfd: allocation and holes, seen from the host by
  * the answer and the size, from the guest by the content.
+ *
+ * Tests: gmem/inode.cc, kapi/files.c.
  */
 #include <fcntl.h>
 #include <linux/falloc.h>

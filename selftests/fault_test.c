@@ -2,6 +2,8 @@
 /*
  * Guest faults: which memory a private and a shared access reach, which
  * accesses exit to user space and how, pre-faulting, and conversion.
+ *
+ * Tests: mmu/faults.cc, mmu/memslot.cc.
  */
 #include <string.h>
 #include <unistd.h>

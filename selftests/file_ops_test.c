@@ -2,6 +2,8 @@
 /*
  * The ordinary file operations on a guest_memfd: it is no way to read or write
  * the guest. Each errno is the one that 6.12's own guest_memfd gives.
+ *
+ * Tests: kapi/files.c.
  */
 #include <fcntl.h>
 #include <poll.h>

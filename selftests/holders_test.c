@@ -3,6 +3,8 @@
  * The kernel as a holder of pages outside of any fault (gmem/holder.h): a module asks
  * KVM for them, keeps them for a while, and never gets a stand-in; while guests' faults
  * beside conversions are tried again and nobody notices.
+ *
+ * Tests: gmem/holder.cc.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -3,6 +3,8 @@
  * BPF programs on every function that gmem.ko takes over, attached before it is loaded
  * and after. Both see the calls: the programs count them, and guest_memfd is ours. As
  * root, gmem.ko is not loaded before and afterwards.
+ *
+ * Tests: kapi/takeover.c.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -3,6 +3,8 @@
  * Other users of ftrace on the functions that gmem.ko takes over: who shares them, both
  * see the calls; who would bypass gmem.ko or be bypassed, one of the two is refused. As
  * root, gmem.ko is not loaded before and afterwards.
+ *
+ * Tests: kapi/takeover.c.
  */
 #include <fcntl.h>
 #include <stdio.h>

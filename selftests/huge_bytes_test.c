@@ -6,6 +6,8 @@
  * promoted.
  *   huge_bytes_test [MIB]
  * SEED=N repeats a run.
+ *
+ * Tests: gmem/store.cc.
  */
 #include <fcntl.h>
 #include <stdio.h>

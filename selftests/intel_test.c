@@ -5,6 +5,8 @@
  * hardware's log of dirtied pages (PML) and a file do not get into each other's way. KVM
  * logs no memslot of a file; what it logs here is an ordinary one whose user memory is a
  * mapping of the file.
+ *
+ * Tests: mmu/memslot.cc.
  */
 #include <stdio.h>
 #include <string.h>

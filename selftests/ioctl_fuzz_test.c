@@ -7,6 +7,8 @@
  * VM works, and (tap_main) memory has not grown.
  *   ioctl_fuzz_test [-n CALLS]
  * SEED=N repeats a run's calls.
+ *
+ * Tests: mmu/entry.cc, mmu/vms.cc.
  */
 #include <fcntl.h>
 #include <sched.h>

@@ -3,6 +3,8 @@
  * Launch without a source on a model: a VMM maps the file, writes the guest's first
  * content to shared pages, makes them private and populates them as they are. It measures
  * to what it does from a source, and the guest finds it.
+ *
+ * Tests: mmu/launch.cc, gmem/content.cc.
  */
 #include <string.h>
 #include <sys/ioctl.h>

@@ -3,6 +3,8 @@
  * The ends of slots, files, VMs and pages: in every order, at once with guest
  * faults, and by SIGKILL in the middle of each operation. A stale mapping shows
  * as an old content, a leak in the program's last test, a crash in the log.
+ *
+ * Tests: gmem/file.cc, gmem/removal.cc.
  */
 #include <signal.h>
 #include <stdatomic.h>

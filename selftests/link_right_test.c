@@ -3,6 +3,8 @@
  * Who may have a VM's memory: a descriptor, which device backends are handed, is not
  * enough to link it to another VM or to convert it. The right to trace the VMM is, and
  * CAP_SYS_PTRACE once the VMM is gone.
+ *
+ * Tests: mmu/link.cc.
  */
 #include <fcntl.h>
 #include <string.h>

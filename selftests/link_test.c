@@ -2,6 +2,8 @@
 /*
  * KVM_LINK_GUEST_MEMFD: the memory of one VM becomes another's, as it is; the first
  * has no way to it any more. Refused on hardware and its models (platform_test).
+ *
+ * Tests: mmu/link.cc.
  */
 #include <fcntl.h>
 #include <pthread.h>

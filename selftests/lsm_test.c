@@ -2,6 +2,8 @@
 /*
  * Security modules and guest_memfd: they are asked before one is made, by the name that
  * the stock backend's have, and see what is done with it later.
+ *
+ * Tests: kapi/files.c.
  */
 #include <stdio.h>
 #include <string.h>

@@ -3,6 +3,8 @@
  * Who pays: guest memory is charged to the cgroup of whoever made the file, whoever
  * touches it first, and a limit that is reached there is an error for whoever asks
  * for more, with nothing lost. What cannot be had never keeps anybody waiting.
+ *
+ * Tests: kapi/charge.c.
  */
 #include <fcntl.h>
 #include <string.h>

@@ -4,6 +4,8 @@
  * seen through it and what is a signal, and the mapping's own life. Pages do not
  * change between shared and private here (convert_test.c) but for hiding them; VMs
  * whose memory is nothing else are in default_vm_test.c.
+ *
+ * Tests: kapi/mmap.c.
  */
 #include <fcntl.h>
 #include <linux/falloc.h>

@@ -3,6 +3,8 @@
  * A guest's own guest: its faults are told with the outer guest's addresses and never
  * end in a loop, it never sees what user space has at a memslot's userspace_addr, and
  * what KVM itself needs for it (the VMCB) may be in a file.
+ *
+ * Tests: mmu/faults.cc.
  */
 #include <string.h>
 #include <sys/mman.h>

@@ -4,6 +4,8 @@
  * with kvm_amd.npt=0), whose KVM fills its page tables ahead by user addresses: gmem.ko
  * offers neither software-protected VMs nor flags there, and what it goes on offering
  * works. With extensions=n sw_protected=n it offers the same on any host, less the holes.
+ *
+ * Tests: mmu/vms.cc, mmu/faults.cc.
  */
 #include <stdio.h>
 #include <string.h>

@@ -3,6 +3,8 @@
  * Memory policy of a mapped guest_memfd: mbind() on a mapping is the file's, and new
  * pages come from where it says, whoever touches them first. Needs two nodes
  * (scripts/vm --append numa=fake=2).
+ *
+ * Tests: gmem/block.cc, kapi/pages.c.
  */
 #include <linux/mempolicy.h>
 #include <sys/mman.h>

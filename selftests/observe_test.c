@@ -2,6 +2,8 @@
 /*
  * What can be seen of guest memory from outside: each tracepoint's fields, the map of a
  * file, what fdinfo says, and gmemctl on all of that.
+ *
+ * Tests: kapi/tracepoints.h, mmu/map.cc.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -3,6 +3,8 @@
  * What gmem.ko adds to KVM with which parameters, as any user of /dev/kvm sees it: with
  * sw_protected=n extensions=n, nothing. As root, gmem.ko is not loaded before and
  * afterwards.
+ *
+ * Tests: mmu/vms.cc, kapi/module.c.
  */
 #include <stdio.h>
 #include <string.h>

@@ -2,6 +2,8 @@
 /*
  * As many PCI holes as a VM can have memslots: what they answer, and what they
  * cost; and one that is large. Takes some seconds, on a debug kernel minutes.
+ *
+ * Tests: mmu/pci_hole.cc.
  */
 #include <stdio.h>
 #include <string.h>

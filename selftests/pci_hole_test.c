@@ -3,6 +3,8 @@
  * PCI holes as the guest has them: reads of every kind are all ones and cost
  * next to no exits, writes exit. What VMMs may ask for, and what KVM itself does
  * with a hole, is in pci_hole_vmm_test.c.
+ *
+ * Tests: mmu/pci_hole.cc, kapi/pci_hole.c.
  */
 #include <string.h>
 #include <sys/ioctl.h>

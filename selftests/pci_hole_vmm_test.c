@@ -3,6 +3,8 @@
  * PCI holes as VMMs have them: what may be asked for, that their user space can
  * neither see into KVM's dealings nor take the bytes away, how long all of it
  * lives; and what KVM itself reads and writes in a hole.
+ *
+ * Tests: mmu/pci_hole.cc, kapi/pci_hole.c.
  */
 #include <fcntl.h>
 #include <stdio.h>

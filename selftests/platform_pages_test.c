@@ -3,6 +3,8 @@
  * What becomes of frames when a platform has them: nobody sees what another left
  * there, a page is for one gfn, and one that the platform keeps is lost. Without a
  * model only the first.
+ *
+ * Tests: arch/x86/snp_platform.cc, arch/x86/tdx_platform.cc.
  */
 #include <fcntl.h>
 #include <string.h>

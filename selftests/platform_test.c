@@ -3,6 +3,8 @@
  * VMs on a modelled platform, platform=snp-model or tdx-model: launch and what
  * it measures to, refusals, and a guest that runs. Without a model only that the
  * launch ioctls say so. What becomes of frames is in platform_pages_test.c.
+ *
+ * Tests: mmu/launch.cc, arch/x86/snp_platform.cc, arch/x86/tdx_platform.cc.
  */
 #include <fcntl.h>
 #include <stdio.h>

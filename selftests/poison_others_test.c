@@ -3,6 +3,8 @@
  * Memory failure of pages that are not guest memory, which has to be as it is without
  * gmem.ko: of slabs, page tables, free, anonymous, file and huge pages, by frame number
  * through hwpoison-inject. And of pages that stop being guest memory at that moment.
+ *
+ * Tests: kapi/poison.c.
  */
 #include <fcntl.h>
 #include <signal.h>

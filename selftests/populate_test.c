@@ -3,6 +3,8 @@
  * Populate: initial content, each page exactly once. On this kernel only SNP
  * calls it, so gmem_test.ko (selftests/kmod) does, with a callback that copies
  * as the vendors' callbacks do.
+ *
+ * Tests: mmu/populate.cc.
  */
 #include <fcntl.h>
 #include <stdlib.h>

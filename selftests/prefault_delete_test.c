@@ -2,6 +2,8 @@
 /*
  * KVM_PRE_FAULT_MEMORY of a memslot that another task deletes and makes again, or
  * moves: neither waits for the other.
+ *
+ * Tests: mmu/faults.cc, kapi/requests.c.
  */
 #include <string.h>
 #include <sys/mman.h>

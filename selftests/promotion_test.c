@@ -4,6 +4,8 @@
  * counters of both nodes tell; where policy and cpuset allow it; paid for by the
  * file's cgroup before anybody notices; as fast as promotion_mib= says.
  * Needs two nodes (scripts/vm --append numa=fake=2).
+ *
+ * Tests: gmem/promotion.cc, gmem/pace.h.
  */
 #include <fcntl.h>
 #include <linux/mempolicy.h>

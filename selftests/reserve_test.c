@@ -3,6 +3,8 @@
  * The reserve of 1 GiB blocks: who cannot use one, or pay for it, takes none, and one
  * with a page that memory failure has marked is kept out. Needs two blocks and a
  * cgroup (scripts/vm --module-args reserve_1g=2).
+ *
+ * Tests: gmem/giant.cc, kapi/reserve.c.
  */
 #include <fcntl.h>
 #include <stdio.h>

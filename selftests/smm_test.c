@@ -3,6 +3,8 @@
  * A vCPU in system management mode, which has memslots of its own: it reaches the
  * mappable files of those, and what cannot be served there is an exit, whatever the
  * other address space has at the same gfn.
+ *
+ * Tests: mmu/faults.cc.
  */
 #include <sys/ioctl.h>
 #include <sys/mman.h>

@@ -2,6 +2,8 @@
 /*
  * What anybody who may open /dev/kvm and the model's node can do to launches: end at any
  * step, launch again and again, do everything at once. Nothing may be left behind.
+ *
+ * Tests: mmu/sev.cc, kapi/sev_regions.c.
  */
 #include <fcntl.h>
 #include <pthread.h>

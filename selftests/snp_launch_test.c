@@ -3,6 +3,8 @@
  * A VM of SNP's type is launched by KVM's own commands, as QEMU does it: each command, its
  * arguments, what it refuses and with which status of the firmware. On the model
  * (platform=snp-model); without it, only that there are no such VMs.
+ *
+ * Tests: mmu/sev.cc, kapi/sev.c, kapi/sev_node.c, arch/x86/id_block.cc.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -4,6 +4,8 @@
  * instructions read and write, its page tables and its clocks are in the file, and KVM's
  * own accesses for it find them there. What user space has at the same addresses is zeros
  * before and after.
+ *
+ * Tests: mmu/accesses.cc, mmu/walk.cc.
  */
 #include <string.h>
 #include <sys/ioctl.h>

@@ -5,6 +5,8 @@
  * knowing what may be in its pages.
  *   soak_test [SECONDS]
  * SEED=N repeats the first test's sequence.
+ *
+ * Tests: gmem/store.cc, mmu/memslot.cc.
  */
 #include <fcntl.h>
 #include <string.h>

@@ -3,6 +3,8 @@
  * Memslots on mappable files of the stock backend, made before gmem.ko is loaded and
  * deleted while it is: they are KVM's, and hold nothing of the module's. As root, gmem.ko
  * is not loaded before and afterwards; KVM of this kernel makes such memslots itself.
+ *
+ * Tests: mmu/slots.cc.
  */
 #include <unistd.h>
 

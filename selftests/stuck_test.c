@@ -3,6 +3,8 @@
  * An access through a mapping of a guest_memfd ends, whoever makes it: user space or
  * the kernel for it. If the page cannot be had, it ends in an error or a signal; it is
  * never tried for ever. Guests' accesses are in other tests.
+ *
+ * Tests: kapi/mmap.c, kapi/access.c.
  */
 #include <fcntl.h>
 #include <linux/futex.h>

@@ -4,6 +4,8 @@
  * under the locks of KVM_TDX_INIT_MEM_REGION. The VM is software-protected, but passed for a
  * TDX guest while its guest_memfd was made: its pages are on the platform of such a guest.
  * What is mapped is what KVM counts.
+ *
+ * Tests: mmu/populate.cc, arch/x86/platforms.cc.
  */
 #include <fcntl.h>
 #include <sys/ioctl.h>

@@ -3,6 +3,8 @@
  * A long call on a file does not keep others from it: how long who touches it, converts
  * a page of it or punches it has to wait beside one. What waits for a conversion can be
  * killed, and gets what it waits for when the conversion is over.
+ *
+ * Tests: gmem/turn.h.
  */
 #include <pthread.h>
 #include <signal.h>

@@ -8,6 +8,8 @@
  * Who comes first wins: the module stays, or what comes too late is KVM's own or is
  * refused. Whatever was made is used afterwards. N rounds are divided among all cases, of
  * which CASE is one. As root, gmem.ko is not loaded before and afterwards.
+ *
+ * Tests: kapi/takeover.c, kapi/module.c.
  */
 #include <errno.h>
 #include <fcntl.h>

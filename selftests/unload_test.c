@@ -3,6 +3,8 @@
  * The ends of a consumer's module, a file, its VM and gmem.ko, in every order, while
  * a guest faults and the file is punched. Who is still needed cannot be unloaded; all
  * can in the end. gmem.ko is not loaded before and afterwards.
+ *
+ * Tests: kapi/takeover.c, gmem/consumers.cc.
  */
 #include <fcntl.h>
 #include <pthread.h>

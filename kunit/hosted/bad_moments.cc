@@ -2,6 +2,8 @@
 /*
  * Bad moments in the life of a run: nothing is lost, nothing is mapped huge that
  * is not one block, and the next try works.
+ *
+ * Tests: gmem/store.cc, gmem/run.h.
  */
 #include "kunit/hosted/guest.h"
 

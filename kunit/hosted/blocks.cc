@@ -3,6 +3,8 @@
  * Blocks (gmem/block.h): a run or a giant gets one that is complete, or none, and
  * nobody notices the attempt. And promotion (gmem/promotion.cc), which unmaps for
  * nothing less.
+ *
+ * Tests: gmem/block.cc, gmem/giant.cc, gmem/promotion.cc, gmem/pace.h.
  */
 #include <thread>
 

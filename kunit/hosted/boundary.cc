@@ -3,6 +3,8 @@
  * The boundary against events in any order: a file that is dying, a module that is
  * going, a host without the TDP MMU. Who answers is decided by what the slot, the file
  * or the VM is, not by what can be had at the moment.
+ *
+ * Tests: mmu/entry.cc, mmu/vms.cc, mmu/faults.cc.
  */
 #include "kunit/hosted/share.h"
 

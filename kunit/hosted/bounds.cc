@@ -2,6 +2,8 @@
 /*
  * What calls of user space may cost: a killed one ends early and leaves whole chunks,
  * a failed one gives back what it had set aside, and what does not exist takes no time.
+ *
+ * Tests: gmem/locks.h, gmem/conversion.cc, gmem/inode.cc, mmu/attributes.cc.
  */
 #include <thread>
 

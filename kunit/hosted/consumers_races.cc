@@ -2,6 +2,8 @@
 /*
  * Consumers against the file's end and each other: every order of the steps, an
  * owner that is a module, failing allocations, one that is slow.
+ *
+ * Tests: gmem/consumers.cc.
  */
 #include <atomic>
 #include <memory>

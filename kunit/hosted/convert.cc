@@ -3,6 +3,8 @@
  * Conversion of a file's range (KVM_SET_MEMORY_ATTRIBUTES2): its arguments, what
  * becomes of pages, of their content and of what maps them. What refuses it is in
  * convert_refused.cc; the VM's ioctl in convert_vm.cc.
+ *
+ * Tests: gmem/conversion.cc, gmem/share.cc.
  */
 #include "arch/x86/snp_platform.h"
 #include "kunit/fakes/platform.h"

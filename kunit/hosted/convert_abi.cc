@@ -3,6 +3,8 @@
  * Conversion as user space meets it: the rules of the series that Linux has taken up, one
  * by one (docs/conversion.md, "The published ABI"). What a conversion does is in
  * convert.cc.
+ *
+ * Tests: gmem/conversion.cc, mmu/vms.cc, include/uapi/gmem.h.
  */
 #include <cstring>
 

@@ -3,6 +3,8 @@
  * Every failable step of a conversion fails once; the whole world is compared
  * before and after: the state and content of each page, references, the guest's and
  * user space's mappings, KVM's attributes. A second try works.
+ *
+ * Tests: gmem/conversion.cc, mmu/attributes.cc.
  */
 #include <vector>
 

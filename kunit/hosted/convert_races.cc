@@ -3,6 +3,8 @@
  * Conversion and everything that can meet it, in every order of their steps, up to
  * a number of preemptions. The fakes watch over who may see a page; here is what
  * must be true when all is done.
+ *
+ * Tests: gmem/conversion.cc, gmem/holder.cc, mmu/faults.cc.
  */
 #include <cstdio>
 #include <cstdlib>

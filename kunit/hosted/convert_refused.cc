@@ -3,6 +3,8 @@
  * Conversions that cannot be, and why: pins, poison, consumers, signals. Nothing has
  * changed then, and the error names the first page in the way. And consumers whose
  * unmapping fails when it is too late for that.
+ *
+ * Tests: gmem/conversion.cc, gmem/consumers.cc.
  */
 #include "kunit/hosted/share.h"
 

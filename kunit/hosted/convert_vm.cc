@@ -2,6 +2,8 @@
 /*
  * KVM_SET_MEMORY_ATTRIBUTES of a VM whose memslots are on converting files, on
  * several of them and on none: all or nothing.
+ *
+ * Tests: mmu/attributes.cc.
  */
 #include "kunit/hosted/share.h"
 

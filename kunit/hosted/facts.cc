@@ -3,6 +3,8 @@
  * What is known of pages (docs/pages.md): the table of events, gone through in every
  * state that there is; a run as a block; and marks of the hardware, poison and callbacks
  * that come when nobody looks.
+ *
+ * Tests: gmem/facts.h, gmem/run.h, gmem/store.cc.
  */
 #include <map>
 #include <memory>

@@ -2,6 +2,8 @@
 /*
  * Every failable import of every operation fails once. After each: an errno that
  * the headers know, nothing changed but what they allow, and a second try works.
+ *
+ * Tests: gmem/result.h, gmem/memory.h, mmu/entry.cc.
  */
 #include <initializer_list>
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the model-based test has found, cut down.
+ *
+ * Tests: gmem/store.cc, gmem/promotion.cc.
  */
 #include <gmem/consumer.h>
 

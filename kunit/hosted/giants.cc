@@ -2,6 +2,8 @@
 /*
  * Giants (gmem/giant.h): a gigabyte of a file from one block of the reserve, and
  * everything that makes it an ordinary one.
+ *
+ * Tests: gmem/giant.cc.
  */
 #include <chrono>
 #include <memory>

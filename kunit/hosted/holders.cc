@@ -2,6 +2,8 @@
 /*
  * Who holds a page (gmem/holder.h): what each may be given, beside a conversion, a link,
  * and what another one has done before.
+ *
+ * Tests: gmem/holder.cc, mmu/faults.cc.
  */
 #include <memory>
 

@@ -3,6 +3,8 @@
  * The ID block of SNP's launch (arch/x86/id_block.h): a good one, and each thing that is
  * wrong with another, in the firmware's order. Not a suite of both worlds: the debug kernel
  * has no ECDSA. The kernel's own is tested by selftests/snp_launch_test.c.
+ *
+ * Tests: arch/x86/id_block.cc.
  */
 #include "arch/x86/id_block.h"
 

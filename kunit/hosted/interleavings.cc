@@ -3,6 +3,8 @@
  * Two or three operations in every order of their steps, up to a number of
  * preemptions. The fakes watch over the rules; here is what must be true when
  * all is done. Deadlocks end the test.
+ *
+ * Tests: gmem/inode.cc, gmem/removal.cc, gmem/invalidation.cc.
  */
 #include <cstdio>
 #include <cstdlib>

@@ -3,6 +3,8 @@
  * What differs between kernels as the core sees it: a memslot that is prepared and later
  * bound, and shared pages that kvm_gmem_get_pfn() is asked for. All other suites run on
  * these interfaces, too (GMEM_KVM in the environment, kunit/Makefile).
+ *
+ * Tests: mmu/memslot.cc, mmu/entry.cc.
  */
 #include <uapi/gmem.h>
 

@@ -2,6 +2,8 @@
 /*
  * Launch by the ioctls on a file (mmu/launch.cc): arguments, what reaches the
  * platform and the measurement, what comes back when the firmware refuses.
+ *
+ * Tests: mmu/launch.cc, mmu/populate.cc.
  */
 #include <uapi/gmem.h>
 

@@ -3,6 +3,8 @@
  * Launch without a source (mmu/launch.cc): what user space wrote to pages while they were
  * shared becomes the guest's first content, and is measured. Nothing else that may be in a
  * frame does.
+ *
+ * Tests: mmu/launch.cc, gmem/content.cc.
  */
 #include <algorithm>
 #include <cstring>

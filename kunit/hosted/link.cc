@@ -2,6 +2,8 @@
 /*
  * KVM_LINK_GUEST_MEMFD: the memory of one VM becomes another's as it is, and the
  * first has no way to it any more, whatever was under way.
+ *
+ * Tests: mmu/link.cc, gmem/file.cc.
  */
 #include <memory>
 

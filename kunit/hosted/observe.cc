@@ -2,6 +2,8 @@
 /*
  * What can be seen from outside: why a page is small, one case a reason, as the fault's
  * answer and the counter agree on it; and what each tracepoint tells.
+ *
+ * Tests: gmem/trace.h, mmu/map.cc, gmem/store.cc.
  */
 #include <string_view>
 

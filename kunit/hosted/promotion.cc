@@ -2,6 +2,8 @@
 /*
  * Promotion: which runs of small pages are moved into a block, when, and that they keep
  * what is in them. Where the block comes from, who pays, and how fast it goes: blocks.cc.
+ *
+ * Tests: gmem/promotion.cc.
  */
 #include "kunit/hosted/guest.h"
 

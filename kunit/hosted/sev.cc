@@ -2,6 +2,8 @@
 /*
  * Launch by KVM's own commands (mmu/sev.cc): what each needs to have come before, what the
  * launch measures to, and that a VM that goes at any step leaves nothing.
+ *
+ * Tests: mmu/sev.cc, mmu/accesses.cc, arch/x86/snp_steps.h.
  */
 #include "mmu/sev.h"
 

@@ -2,6 +2,8 @@
 /*
  * Shared memory: files that user space maps, guests' shared accesses, default VMs
  * whose memory is such a file. What converts is in convert*.cc.
+ *
+ * Tests: mmu/slots.cc, mmu/faults.cc, gmem/share.cc.
  */
 #include "kunit/hosted/share.h"
 

@@ -4,6 +4,8 @@
  * is held at a stretch, what others can do in between, and what of a conversion stays
  * true meanwhile. How many flushes a conversion takes; that nothing is done where
  * nothing changes.
+ *
+ * Tests: gmem/turn.h, gmem/conversion.cc.
  */
 #include <atomic>
 #include <thread>

@@ -2,6 +2,8 @@
 /*
  * VMs whose memory a vendor module of KVM owns: the calls that the hooks and
  * callbacks of SNP and TDX get, and hooks that do less than they are asked or fail.
+ *
+ * Tests: arch/x86/platforms.cc, mmu/populate.cc, gmem/platform.h.
  */
 #include "kunit/fakes/vendors.h"
 

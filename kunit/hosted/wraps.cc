@@ -2,6 +2,8 @@
 /*
  * The entries around KVM's own functions (mmu/entry.cc): what they change on the
  * way in and out, and who is counted as having served.
+ *
+ * Tests: mmu/vms.cc, mmu/faults.cc.
  */
 #include <uapi/gmem.h>
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * gmem/bindings.h: which bindings a range meets, and each once.
+ *
+ * Tests: gmem/bindings.h, gmem/binding.h.
  */
 #include "gmem/bindings.h"
 #include "kunit/suites/support.h"

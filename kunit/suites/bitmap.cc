@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * gmem/bitmap.h against an array of bools.
+ *
+ * Tests: gmem/bitmap.h.
  */
 #include "gmem/bitmap.h"
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * include/gmem/consumer.h: what it promises to other modules, call by call.
+ *
+ * Tests: gmem/consumers.cc, include/gmem/consumer.h.
  */
 #include <gmem/consumer.h>
 #include <gmem/gmem.h>

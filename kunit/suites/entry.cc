@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * mmu/entry.cc: arguments, and the way to the stock bodies.
+ *
+ * Tests: mmu/entry.cc.
  */
 #include <gmem/gmem.h>
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * gmem/invalidation.h and Inode::punch(): who is told, of what, in which order.
+ *
+ * Tests: gmem/invalidation.cc, gmem/inode.cc.
  */
 #include "gmem/invalidation.h"
 

@@ -2,6 +2,8 @@
 /*
  * The boundary's contracts (kapi/kapi.h), as far as the core relies on them: run
  * against the fakes on the host and against the real calls in the kernel.
+ *
+ * Tests: kapi/kapi.h, kapi/cache.c, gmem/xarray.h.
  */
 #include "gmem/locks.h"
 #include "kunit/suites/support.h"

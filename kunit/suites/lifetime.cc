@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memslots, files and VMs: every order of coming and going.
+ *
+ * Tests: gmem/file.cc, gmem/inode.cc, mmu/memslot.cc.
  */
 #include <gmem/gmem.h>
 

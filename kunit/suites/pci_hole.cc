@@ -2,6 +2,8 @@
 /*
  * PCI holes (mmu/pci_hole.h): what may be asked for, where the bytes are, what
  * is mapped ahead, and that all of it goes with the VM.
+ *
+ * Tests: mmu/pci_hole.cc.
  */
 #include "kapi/pci_hole.h"
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The reverse map table: states, RMPUPDATE and PSMASH with each of their codes.
+ *
+ * Tests: arch/x86/rmp.cc, arch/x86/regions.h.
  */
 #include "arch/x86/rmp.h"
 

@@ -4,6 +4,8 @@
  * virtee/sev-snp-measure: test_snp_ovmf_hash_full, test_snp_without_kernel_
  * feature_snp_only, test_snp_guest_feature_snp_only); S1 to S7 are crafted, one
  * property each, and agree with a second implementation.
+ *
+ * Tests: arch/x86/snp_digest.cc, arch/x86/sha384.h.
  */
 #include "arch/x86/snp_digest.h"
 

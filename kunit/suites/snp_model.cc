@@ -2,6 +2,8 @@
 /*
  * The SNP firmware's model: a launch from its context to its end, the checks of
  * SNP_LAUNCH_UPDATE in their order, and reclaiming.
+ *
+ * Tests: arch/x86/snp_model.cc.
  */
 #include "arch/x86/snp_model.h"
 

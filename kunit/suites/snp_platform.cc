@@ -2,6 +2,9 @@
 /*
  * Files of a VM on the SNP model: what becomes of frames in the RMP as pages
  * come and go, a platform that is busy or fails, and rules that are broken.
+ *
+ * Tests: arch/x86/snp_platform.cc, arch/x86/model_vm.h, arch/x86/history.h,
+ * arch/x86/platforms.cc.
  */
 #include "arch/x86/snp_platform.h"
 

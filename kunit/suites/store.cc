@@ -2,6 +2,8 @@
 /*
  * gmem/store.h: how pages come and get ready. What removes them is in
  * store_remove.cc.
+ *
+ * Tests: gmem/store.cc, gmem/content.cc, gmem/run.h.
  */
 #include "kunit/suites/support.h"
 

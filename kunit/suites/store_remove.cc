@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * gmem/store.h: how pages go, and what becomes of the run they leave.
+ *
+ * Tests: gmem/removal.cc, gmem/store.cc.
  */
 #include "kunit/suites/support.h"
 

@@ -2,6 +2,8 @@
 /*
  * The TDX module's model: PAMT and S-EPT states, the order of operations, locks
  * that are found taken, and epochs.
+ *
+ * Tests: arch/x86/tdx_model.cc, arch/x86/pamt.cc, arch/x86/sept.cc, arch/x86/regions.h.
  */
 #include "arch/x86/tdx_model.h"
 

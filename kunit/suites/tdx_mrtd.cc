@@ -3,6 +3,8 @@
  * MRTD. The scheme is the one that reproduces the published MRTD of Ubuntu's
  * OVMF 2025.02-3ubuntu2 (tools/gmem-measure/test.sh has it, if it has the
  * firmware); T1 to T6 are crafted, one property each.
+ *
+ * Tests: arch/x86/tdx_mrtd.cc, arch/x86/sha384.h.
  */
 #include "arch/x86/tdx_mrtd.h"
 

@@ -2,6 +2,8 @@
 /*
  * Files of a VM on the TDX model: the life of pages in S-EPT and PAMT, a module
  * that is busy or fails, and rules that are broken.
+ *
+ * Tests: arch/x86/tdx_platform.cc, arch/x86/model_vm.h, arch/x86/history.h.
  */
 #include "arch/x86/tdx_platform.h"
 

@@ -4,6 +4,8 @@
  * every call of the platform in turn busy once, busy for ever, or failing, and with
  * every failable import failing. After each, what the host has is the host's
  * and shows nothing of the guest's, and what it has not is counted.
+ *
+ * Tests: arch/x86/snp_platform.cc, arch/x86/tdx_platform.cc, gmem/platform.h.
  */
 #include <algorithm>
 #include <set>

@@ -2,6 +2,8 @@
 /*
  * gmem/types.h: ranges and slot arithmetic against counting by hand, over small
  * spaces in full.
+ *
+ * Tests: gmem/types.h.
  */
 #include "kunit/suites/support.h"
 

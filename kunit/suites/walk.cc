@@ -2,6 +2,8 @@
 /*
  * Walks through page tables (mmu/walk.h) of each kind, over a few entries in memory: where
  * they lead, with which error code they end, and which bits they leave behind.
+ *
+ * Tests: mmu/walk.cc.
  */
 #include "mmu/walk.h"
 
