@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A binding: a range of a file held by someone who may have it mapped. What the
+ * A binding: a range of a file with a holder that may have it mapped. What the
  * holder must do when the memory goes away is the binding's virtual functions;
  * KVM's memslots (mmu/memslot.h) are one kind of holder, other kernel code
  * (include/gmem/consumer.h) another.
@@ -23,7 +23,7 @@ class Binding {
 
 	/*
 	 * Whether all of @block, which it has a part of, is one block of gfns there, and
-	 * private; who is no guest has none.
+	 * private. Holders other than guests have no gfns.
 	 */
 	virtual bool shows_private(IndexRange block) const = 0;
 
@@ -63,8 +63,8 @@ class Binding {
 
 	/*
 	 * The file is going. First, between unmap() of all and end(), the holder gives
-	 * out no page of it any more; who meets that and came before is told by end() to
-	 * try again. Then it forgets the file. Inode lock held exclusively.
+	 * out no page of the file any more. A fault that came before is told by end() to
+	 * try again. Then the holder forgets the file. Inode lock held exclusively.
 	 */
 	virtual void cut() {}
 	virtual void orphan() {}

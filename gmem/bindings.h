@@ -5,7 +5,7 @@
  * looks one up; what other consumers bind is in two interval trees.
  *
  * Protected by the inode lock: shared to look, exclusive to change. load() is
- * also safe for who otherwise keeps the file and the binding alive.
+ * also safe for a caller that keeps the file and the binding alive in another way.
  */
 #ifndef GMEM_BINDINGS_H
 #define GMEM_BINDINGS_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An aligned block of pages in the hands of who is about to fill a run or a giant
- * with it. It is complete from the start: its pages lie where the file may have
- * them, the file's cgroup pays for them, and memory failure has marked none. So all
- * that can be refused is refused before anybody is unmapped for it. Its owner
- * publishes it; one that is not published goes back whole to where it came from, and
- * nobody pays for it any more.
+ * An aligned block of pages, held by a caller that is about to fill a run or a giant
+ * with it. A block is complete from the start: its pages lie where the file may have
+ * them, the file's cgroup pays for them, and memory failure has marked none. So each
+ * refusal comes before any guest is unmapped for the block. The caller publishes the
+ * block. One that is not published goes back whole to its origin, and its charge is
+ * returned.
  */
 #ifndef GMEM_BLOCK_H
 #define GMEM_BLOCK_H
@@ -28,7 +28,7 @@ class Block {
 	 */
 	static Result<Block> for_run(struct inode *inode, PageIndex start);
 	/*
-	 * The same on @node and no other, whoever asks; also -ENOMEM: the file may not have
+	 * The same on @node and no other, for any caller; also -ENOMEM: the file may not have
 	 * memory there.
 	 */
 	static Result<Block> for_run_on(struct inode *inode, PageIndex start, int node);
@@ -65,7 +65,7 @@ class Block {
 	Result<struct page *> published(int error);
 
 	struct page *first_ = nullptr; /* NULL: nothing, or published */
-	unsigned order_ = kRunOrder; /* kGiantOrder is what the reserve has, and nobody else */
+	unsigned order_ = kRunOrder; /* kGiantOrder: one of the reserve */
 };
 
 } /* namespace gmem */

@@ -6,8 +6,8 @@
  * Such a binding is its consumer's to free, in unbind, but the file's to forget
  * when it goes, and the two may meet. The binding's pointer to the file decides:
  * it is cleared with the inode lock held exclusively and the consumers lock. With
- * either, it can be looked at, and the file is there if it is not NULL. Who needs
- * the inode lock first holds the inode, which it finds under the consumers lock.
+ * either, it can be looked at, and the file is there if it is not NULL. A call that
+ * needs the inode lock first takes a reference of the inode, under the consumers lock.
  */
 #include <gmem/consumer.h>
 

@@ -73,7 +73,7 @@ void PageStore::settle_failed(Run &run, PageIndex index, struct page *page, Stat
 		/* KVM's own callback does not say that it could not undo what it did. */
 		run.happens<event::kOutOfHand>(slot);
 	} else if (!staged && !is_lost(run, index, page)) {
-		/* Half-filled; where pages come zeroed nobody clears it later. */
+		/* Half-filled; where pages come zeroed, no later step would clear it. */
 		kapi_pages_clear(page, 1);
 	}
 }

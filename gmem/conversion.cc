@@ -2,11 +2,11 @@
 /*
  * Conversion (conversion.h).
  *
- * A page made private must not be in anybody's hands. User mappings are taken out
- * and cannot come back while the inode is locked, and a vCPU's mapping holds no
- * reference; so when a page's only reference is the cache's, it stays so. What is
- * in the hands of the kernel for a moment (a fault under way, a batch of pages
- * being unlocked) is waited for; what stays is a pin.
+ * A page that becomes private must have no holder. User mappings are taken out and
+ * cannot come back while the inode is locked, and a vCPU's mapping holds no reference.
+ * So once the page cache has the only reference of a page, this stays true. The kernel
+ * may hold a reference for a moment (a fault under way, a batch of pages being
+ * unlocked): its end is waited for. A reference that stays is a pin.
  */
 #include "gmem/conversion.h"
 
@@ -20,13 +20,13 @@ namespace gmem
 namespace
 {
 
-/* So often, so long apart, before a page in use is somebody's pin. */
+/* So many looks, so long apart, before a reference counts as a pin. */
 constexpr unsigned kTries = 40;
 constexpr unsigned kTryMs = 5;
 /* This many tries later it may be in one of the kernel's own batches. */
 constexpr unsigned kDrainAt = 1;
 
-/* What is looked at page by page comes in pieces of 32 MiB, between which a turn may end. */
+/* Looks page by page go in pieces of 32 MiB, between which a turn may end. */
 constexpr unsigned kPieceOrder = kRunOrder + 4;
 
 } /* namespace */
@@ -87,8 +87,8 @@ Status Conversion::ask_consumers(IndexRange change, PageIndex &at)
 }
 
 /*
- * @at is changed only when somebody uses a page. Others have the inode lock while this
- * sleeps; user space does not get the pages back.
+ * @at is changed only when a page is in use. Other calls may have the inode lock while
+ * this sleeps; user space does not get the pages back.
  */
 Status Conversion::wait_until_unused(IndexRange change, PageIndex &at)
 {
@@ -103,7 +103,7 @@ Status Conversion::wait_until_unused(IndexRange change, PageIndex &at)
 		at = used;
 		if (kapi_fatal_signal_pending())
 			return error(EINTR);
-		/* Who has a signal to see to need not wait: nothing has changed. */
+		/* A caller with a signal pending need not wait: nothing has changed. */
 		if (tries == kTries || kapi_signal_pending())
 			return error(EAGAIN);
 		lock_.drop();
@@ -155,7 +155,7 @@ Status Conversion::look(PageIndex &at)
 			return ask_consumers(change, at);
 		}));
 	}
-	/* Private pages are nobody's but the guest's. */
+	/* Only the guest may have private pages. */
 	if (to_private_) {
 		GMEM_CHECK(for_each_change(before, kPieceOrder, [&](IndexRange change) {
 			return wait_until_unused(change, at);
@@ -164,7 +164,7 @@ Status Conversion::look(PageIndex &at)
 	return sound;
 }
 
-/* The first page of @range that somebody has bound; its end if nobody has any. */
+/* The first page of @range that is in a binding; its end if none is. */
 PageIndex Conversion::first_bound(IndexRange range)
 {
 	PageIndex first = range.end;
@@ -183,7 +183,7 @@ void Conversion::fail()
 
 void Conversion::give_up()
 {
-	/* That is nobody's but slots_lock's. */
+	/* slots_lock alone protects that. */
 	lock_.drop();
 	inode_.store().cancel_convert(range_);
 	lock_.take();
@@ -220,7 +220,7 @@ PageIndex Conversion::unmap_stretches(Invalidation &invalidation, IndexRange res
 	return rest.start;
 }
 
-/* Converts the stretches of @rest, which nobody has mapped, for one turn; up to where. */
+/* Converts the stretches of @rest, mapped nowhere, for one turn; returns its end. */
 PageIndex Conversion::convert_stretches(Invalidation &invalidation, IndexRange rest,
 					IndexRange first)
 {
@@ -241,8 +241,8 @@ PageIndex Conversion::convert_stretches(Invalidation &invalidation, IndexRange r
 }
 
 /*
- * Converts @rest, in one chunk, whose first stretch is @first. What one turn has unmapped
- * and not converted the next one unmaps again.
+ * Converts @rest, in one chunk, whose first stretch is @first. Stretches that a turn has
+ * unmapped and not converted are unmapped again by the next turn.
  */
 void Conversion::commit_chunk(IndexRange rest, IndexRange first)
 {

@@ -30,8 +30,8 @@ class Conversion {
 	}
 
 	/*
-	 * -EAGAIN: somebody uses the page at @at; -EHWPOISON: it is lost; what a
-	 * consumer said of @at; -EINTR, -ENOMEM. Mappings of user space may be gone,
+	 * -EAGAIN: the page at @at is in use; -EHWPOISON: it is lost; a consumer's own
+	 * error, about @at; -EINTR, -ENOMEM. Mappings of user space may be gone,
 	 * and come back when touched after over(). Sleeps.
 	 */
 	Status prepare(PageIndex &at);

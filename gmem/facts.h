@@ -17,7 +17,7 @@ enum class Fact : unsigned {
 	kShown, /* ... that guests asked for by itself, as private: has content if one has run */
 	kClaimed, /* ... that has content */
 	kLost, /* no mapping of its whole run takes it in */
-	kUnsafe, /* ... and somebody may still use it: given to nobody, never freed */
+	kUnsafe, /* ... and a holder may still use it: never given out, never freed */
 	kShared, /* user space may see it; pages that are absent have a state, too */
 	kStaged, /* not prepared, and has what user space left in it: to be populated in place */
 };
@@ -42,7 +42,7 @@ class Facts {
 struct Event {
 	Facts has, lacks, sets, clears;
 
-	/* Nobody has such a page mapped when it happens. */
+	/* The page is mapped nowhere when this happens. */
 	constexpr bool of_unmapped() const { return !clears.empty() || sets.has(Fact::kShared); }
 	/* A mapping of the whole run is out of the question then. */
 	constexpr bool ends_huge() const { return of_unmapped() || sets.has(Fact::kLost); }
@@ -56,14 +56,14 @@ using enum Fact;
 inline constexpr Event kFilled{ {}, { kPresent }, { kPresent }, {} };
 /* Zeroed, and made the platform's if it is private. */
 inline constexpr Event kReady{ { kPresent }, { kPrepared, kUnsafe }, { kPrepared }, { kStaged } };
-/* Handed to a guest, as private; to anybody else, or as shared. */
+/* Seen: handed to a guest, as private. Given: to another holder, or as shared. */
 inline constexpr Event kSeen{ { kPrepared }, { kUnsafe }, { kShown }, {} };
 inline constexpr Event kGiven{ { kPrepared }, { kUnsafe }, { kClaimed }, {} };
 /* It got its first content. */
 inline constexpr Event kPopulated{
 	{ kPresent }, { kPrepared, kUnsafe, kShared }, { kPrepared, kClaimed }, { kStaged }
 };
-/* The platform failed half way: it is nobody's. */
+/* The platform failed half way: the page is neither the guest's nor the host's. */
 inline constexpr Event kStranded = kPopulated;
 /* It is the host's again, to be populated. */
 inline constexpr Event kTakenBack{

@@ -40,8 +40,8 @@ Giant *PageStore::giant_for(PageIndex index, const Access &access)
 }
 
 /*
- * Waits for who fills the giant around @index, without the lock of @run meanwhile. Its
- * pages must be one block, so nobody else may put a page into a run of it.
+ * Waits until the giant around @index is filled, without the lock of @run meanwhile. The
+ * giant's pages must be one block, so no other task may put a page into a run of it.
  */
 void PageStore::let_giant_be_filled(Run &run, PageIndex index)
 {
@@ -60,7 +60,8 @@ void PageStore::let_giant_be_filled(Run &run, PageIndex index)
 
 /*
  * Whether no run of the giant at @start has pages, or is shared. Each has a record
- * then, and whoever would fill it has seen that the giant is being filled. -ENOMEM.
+ * then, and a task that would fill the run has seen that the giant is being filled.
+ * -ENOMEM.
  */
 Result<bool> PageStore::all_new(PageIndex start)
 {
@@ -102,13 +103,13 @@ bool PageStore::fill_giant(Giant &giant, PageIndex index, const Access &access)
 	return settled;
 }
 
-/* The block at @first is in the cache. Nothing here can fail so that a page is nobody's. */
+/* The block at @first is in the cache. Nothing here can fail, so no page gets lost. */
 void PageStore::become_giant(Giant &giant, PageIndex index, struct page *first,
 			     const Access &access)
 {
 	const PageIndex start = index.round_down(kGiantOrder);
 
-	/* From here on whoever takes a page out breaks it; nobody maps it yet. */
+	/* From here on a page that is taken out breaks the giant, which is not mapped yet. */
 	stats_.add(KAPI_STAT_GIANTS);
 	giant.first = first;
 	giant.intact.store(true);

@@ -21,13 +21,13 @@ struct Giant {
 	bool settled = false; /* under the lock: whether it is filled is decided for good */
 	/*
 	 * Its runs, none of which has pages, are being given some. Set under the lock, read
-	 * under that of a run, which is taken once by who has set it.
+	 * under the lock of a run. The setter takes each run's lock once.
 	 */
 	std::atomic<bool> filling{ false };
 	/*
 	 * All pages are there, prepared, and of one block. Read without the lock:
-	 * who clears it has begun an invalidation that reaches over the whole
-	 * giant, so a fault that still saw it set is dropped by its holder.
+	 * an invalidation over the whole giant has begun before it is cleared, so a
+	 * fault that still saw it set is dropped by its holder.
 	 */
 	std::atomic<bool> intact{ false };
 	/* Of that block; set before intact. Others' by now, perhaps, once it is not. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who asks for a page, each as a type, because what may be given differs:
+ * The kinds of callers that ask for a page, each a type, because the rules differ:
  *
  *   FaultAccess     a guest's fault. It takes no lock: KVM drops what it got if an
  *                   invalidation came in between, and tries again. Only here may a
@@ -10,10 +10,11 @@
  *   ConsumerAccess  a consumer in another module.
  *   LaunchAccess    populate, for the guest, before it has seen the page.
  *
- * Nobody tells the kernel, user space or a consumer to try again. They hold the inode
- * lock, shared, from the look at the page's state to having a reference, so that no
- * conversion comes in between: between seeing that nobody has a page and making it
- * private, a conversion holds that lock exclusively. The types ask for the lock.
+ * Only a fault can be told later to try again. The kernel, user space and consumers
+ * hold the inode lock, shared, from the look at the page's state until they have a
+ * reference. A conversion holds that lock exclusively from its look at references until
+ * the page is private. So neither comes between the other's two steps. The types are
+ * made from the lock.
  *
  * A guest's page has a gfn, which its platform is told, and which KVM is asked about. A
  * page of the file as such has none: user space and consumers have no gfn to give.
@@ -31,7 +32,7 @@ namespace gmem
 class Binding;
 class Bindings;
 
-/* What a page must be for who asks for it. */
+/* The state that a page must be in for its asker. */
 enum class Share {
 	kPrivate,
 	kShared,
@@ -40,18 +41,18 @@ enum class Share {
 
 /* What becomes of the page in its hands. */
 enum class Use {
-	kGuests, /* nobody but a guest will use it */
+	kGuests, /* only a guest will use it */
 	kPasses, /* it is let go once it is mapped, or filled */
 	kKeeps, /* it is kept for as long as the holder likes; the inode lock is held */
 };
 
-/* Who it is, to those who trace. */
+/* The asker, as tracepoints name it. */
 struct Asker {
 	kapi_who who;
 	std::uint64_t gfn; /* or KAPI_NO_GFN */
 };
 
-/* What the store asks of whoever it is. Distances are in pages from the page asked for. */
+/* What the store asks of an asker. Distances are in pages from the page asked for. */
 class Access {
     public:
 	Access(const Access &) = delete;

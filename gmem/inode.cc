@@ -48,7 +48,7 @@ File *Inode::next(const File &file) const
 /* In page() twice: on its fast path a call more can be measured. */
 [[gnu::always_inline]] inline Result<Backing> Inode::find(PageIndex index, const Access &access)
 {
-	/* A conversion has seen that nobody has it, or is about to look. */
+	/* A conversion has found no reference of the page, or is about to look. */
 	if (access.use() == Use::kKeeps && access.share() != Share::kPrivate &&
 	    becomes_private(index))
 		return error(EAGAIN);

@@ -63,8 +63,8 @@ class Inode {
 	Status convert(IndexRange range, bool to_private, PageIndex &at);
 	/*
 	 * From a conversion's prepare() to its over(), which may let go of the inode lock in
-	 * between: nobody binds a part of that range, nor takes a shared page of what
-	 * becomes private. The inode lock, held exclusively.
+	 * between: no part of that range is bound, and no shared page of a part that
+	 * becomes private is taken. The inode lock, held exclusively.
 	 */
 	void begin_conversion(IndexRange range, bool to_private);
 	void end_conversion() { converting_ = {}; }

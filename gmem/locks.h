@@ -38,7 +38,7 @@ class MutexGuard {
 	Mutex &mutex_;
 };
 
-/* The inode's invalidation lock, for those who leave the bindings alone. */
+/* The inode's invalidation lock, for calls that leave the bindings alone. */
 class SharedInodeLock {
     public:
 	explicit SharedInodeLock(struct inode *inode) : inode_(inode)
@@ -53,7 +53,7 @@ class SharedInodeLock {
 	struct inode *inode_;
 };
 
-/* The inode's invalidation lock, for those who change bindings. */
+/* The inode's invalidation lock, for calls that change bindings. */
 class ExclusiveInodeLock {
     public:
 	explicit ExclusiveInodeLock(struct inode *inode) : inode_(inode)
@@ -97,7 +97,7 @@ template <class Of, int (*kLock)(Of *), void (*kUnlock)(Of *)> class KillableLoc
 	Of *of_ = nullptr;
 };
 
-/* For calls of user space that can fail: somebody else's long one is not waited for. */
+/* For calls of user space that can fail: a killed one does not wait for another's long call. */
 using KillableSharedInodeLock =
 	KillableLock<struct inode, kapi_inode_lock_shared_killable, kapi_inode_unlock_shared>;
 using KillableExclusiveInodeLock =

@@ -36,7 +36,7 @@ template <class T, class... Args> Result<Own<T>> make(Args &&...args)
 	return Own<T>{ new (p) T(std::forward<Args>(args)...) };
 }
 
-/* The same, of one of many: nobody is killed for it. */
+/* The same, for one object of many: fails without the OOM killer. */
 template <class T, class... Args> Result<Own<T>> make_one_of_many(Args &&...args)
 {
 	void *const p = kapi_alloc_many(sizeof(T));

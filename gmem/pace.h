@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * How fast background work may go, whatever the number of files that ask for it: a
- * rate, and a little ahead of it for who comes after a pause.
+ * rate, and a little ahead of it for work that comes after a pause.
  */
 #ifndef GMEM_PACE_H
 #define GMEM_PACE_H

@@ -82,7 +82,7 @@ class Platform {
 	/*
 	 * Makes the page at @pfn, which holds its first content, the guest's at @gfn,
 	 * and measures it. -EIO: see @content; -EBUSY, -ENOMEM: the page is still the
-	 * host's. -ENOTRECOVERABLE: it is nobody's, the host must not touch it, and
+	 * host's. -ENOTRECOVERABLE: the page is stranded, the host must not touch it, and
 	 * the VM is dead. Run lock held; may sleep.
 	 */
 	virtual Status populate(Gfn, Pfn, PageContent &) { return error(EOPNOTSUPP); }

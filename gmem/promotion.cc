@@ -2,8 +2,8 @@
 /*
  * Promotion: in the background, a run whose pages are all there but lie here and
  * there moves into one block, so that it is mapped huge again. Guests go on
- * running; one that touches the run waits for the copy of 2 MiB. Nobody is unmapped
- * before there is a block, on the node of the run's own pages, that can be paid for.
+ * running; one that touches the run waits for the copy of 2 MiB. A run is unmapped only
+ * once there is a block for it, on the node of its own pages, that can be paid for.
  */
 #include "gmem/file.h"
 #include "gmem/invalidation.h"
@@ -19,7 +19,7 @@ namespace
 
 /* While the cgroup cannot pay, tries are further and further apart, up to this. */
 constexpr unsigned kMaxBackoffMs = 30000;
-/* So many runs at a time: who waits for the work to end waits for no more. */
+/* So many runs at a time: a call that waits for the work to end waits for no more. */
 constexpr unsigned kBatchRuns = 16;
 /* A page in use for a moment stops a promotion; for longer, it is not worth it. */
 constexpr std::uint8_t kPromotionTries = 8;

@@ -55,8 +55,8 @@ unsigned PageStore::free_returned(struct page *first, unsigned count, Platform &
 }
 
 /*
- * Takes a whole run out and frees it as one block, if nobody has a reference of
- * its pages beside the cache. @leaked: so many are not freed.
+ * Takes a whole run out and frees it as one block, if the cache has the only reference
+ * of each page. @leaked: so many are not freed.
  */
 bool PageStore::remove_whole(Run &run, PageIndex start, Platform &platform, unsigned &leaked)
 {

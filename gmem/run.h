@@ -112,7 +112,8 @@ class Run {
 
 	/*
 	 * Whether it was handed out as one, and nothing has happened to it since. Read
-	 * without the lock: who ends it has begun an invalidation, or will before it ends.
+	 * without the lock: the call that clears it has begun an invalidation, or will
+	 * before the call ends.
 	 */
 	bool huge() const { return huge_.load(); }
 	/* Whether a mapping of all of it may exist; likewise. */
@@ -143,7 +144,7 @@ class Run {
 
 	Mutex lock;
 	std::uint8_t promotion_tries = 0; /* how often it may still be tried; 0: it is not to be */
-	/* Of a record that is nobody's yet: another one. */
+	/* Of a record that is not in the store yet: the next such. */
 	Run *next = nullptr;
 
     private:

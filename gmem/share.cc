@@ -154,7 +154,7 @@ void PageStore::leave_content(Run &run, IndexRange part)
 
 /*
  * Makes the pages of @part, in @run, the host's where the platform does not leave
- * their content alone, and the content nobody's. One that the platform keeps is lost.
+ * their content alone; the content is gone then. A page that the platform keeps is lost.
  */
 void PageStore::give_back(Run &run, IndexRange part, bool split, Platform &platform)
 {

@@ -33,7 +33,7 @@ Result<Run *> PageStore::obtain(PageIndex index)
 	if (status.ok())
 		return run.release();
 	if (present)
-		return present; /* somebody was faster */
+		return present; /* another task was faster */
 	return status;
 }
 
@@ -222,7 +222,7 @@ Status PageStore::prepare_block(Run &run, const Access &access, std::int64_t ahe
 
 	const Status status = access.prepare(ahead, Pfn{ kapi_page_pfn(run.block()) }, kRunOrder);
 
-	/* What is neither the guest's nor the host's goes by way of the platform, too. */
+	/* A page that is neither the guest's nor the host's goes by way of the platform, too. */
 	if (status == error(ENOTRECOVERABLE))
 		run.happens<event::kStranded>(0, kRunPages);
 	GMEM_CHECK(status);
@@ -231,7 +231,7 @@ Status PageStore::prepare_block(Run &run, const Access &access, std::int64_t ahe
 	return Status{};
 }
 
-/* why_small() when somebody asks for the page at @index, marks of the hardware included. */
+/* why_small() for a request of the page at @index, marks of the hardware included. */
 [[gnu::always_inline]] inline kapi_small PageStore::look_for_small(Run &run, PageIndex index,
 								   unsigned fit)
 {

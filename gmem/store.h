@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The pages of an inode: where they come from, what state they are in, how they
- * go. Knows nothing of bindings: whoever removes pages has unmapped them first
+ * go. Knows nothing of bindings: a caller that removes pages has unmapped them first
  * (gmem/invalidation.h).
  *
  * What is known of a page, and what may happen to it: docs/pages.md. Pages are zeroed
@@ -149,7 +149,7 @@ class PageStore {
 
 	/*
 	 * Takes @range's pages out and frees them through the platform. Returns
-	 * nothing when done, or a page that somebody has locked: wait for it and
+	 * nothing when done, or a page that another task has locked: wait for it and
 	 * call again.
 	 */
 	PageRef remove(IndexRange range, Platform &platform);
@@ -192,8 +192,8 @@ class PageStore {
 	/* There will be no convert() of @range, nor of any other that is prepared. */
 	void cancel_convert(IndexRange range);
 	/*
-	 * @range, which nobody has mapped, is now private, or shared, up to what is returned:
-	 * at least in one run, and all unless @turn is over. Cannot fail.
+	 * @range, which is mapped nowhere, is now private, or shared, up to the index
+	 * returned: at least one run, and all unless @turn is over. Cannot fail.
 	 */
 	PageIndex convert(IndexRange range, bool to_private, Platform &platform, const Turn &turn);
 	/* Whether a mapping of the run around @index may take in all of it. Any context. */
@@ -220,7 +220,7 @@ class PageStore {
 	 */
 	Result<int> promotable(PageIndex start);
 	/*
-	 * Moves the run at @start into @block. Nobody has it mapped. Errors as
+	 * Moves the run at @start, which is mapped nowhere, into @block. Errors as
 	 * promotable(); also -EBUSY: a page is in use; -EHWPOISON: one cannot be read, and
 	 * the run stays as it is for good.
 	 */
@@ -246,7 +246,7 @@ class PageStore {
     private:
 	static std::uint64_t run_number(PageIndex index) { return index.value >> kRunOrder; }
 
-	/* The lock of a run, for who may fill it: its giant is not being filled meanwhile. */
+	/* The lock of a run, for callers that may fill it: no giant fills it meanwhile. */
 	class FillGuard {
 	    public:
 		FillGuard(PageStore &store, Run &run, PageIndex index) : run_(run)

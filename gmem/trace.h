@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is done between looking whether somebody traces an event and telling them
- * (kapi/trace.h). The clock is read for who listens alone.
+ * What is done between looking whether an event is traced and telling the tracer
+ * (kapi/trace.h). The clock is read only for a traced event.
  */
 #ifndef GMEM_TRACE_H
 #define GMEM_TRACE_H
@@ -18,7 +18,7 @@ inline bool is_traced(kapi_trace event)
 }
 
 /*
- * What @fn() returns. Where somebody listens to @event, @tell(that, nanoseconds) comes
+ * Returns what @fn() does. If @event is traced, @tell(that, nanoseconds) is called
  * before.
  */
 template <class Fn, class Tell> auto traced(kapi_trace event, Fn fn, Tell tell) -> decltype(fn())

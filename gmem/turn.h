@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Turns with the inode lock. A call that may have much to do holds the lock for a turn
- * at a time and lets others have it in between, so that no user of a file waits for
- * all of somebody else's terabyte. Who gets the lock back looks again at whatever
- * the lock protects.
+ * at a time and lets other calls have it in between, so that no user of a file waits
+ * for all of another's terabyte. A call that gets the lock back looks again at
+ * everything that the lock protects.
  */
 #ifndef GMEM_TURN_H
 #define GMEM_TURN_H

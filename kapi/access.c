@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who may have a VM's memory. A descriptor of it is not enough: VMMs hand those to
- * device backends, which are to see what the guest shares and nothing else.
+ * The right to a VM's memory. A descriptor is not enough: VMMs hand descriptors to device
+ * backends, which may see only what the guest shares.
  */
 #include <linux/capability.h>
 #include <linux/kvm_host.h>
@@ -34,7 +34,7 @@ bool kapi_kvm_may_have_memory(struct kvm *kvm)
 
 	if (kvm->mm == current->mm)
 		return true;
-	/* Whoever could trace the VMM could have it do the same, and read what it reads. */
+	/* A tracer could make the VMM do the same, and read what the VMM reads. */
 	task = owner_get(kvm->mm);
 	if (task) {
 		mm = gmem_mm_access(task, PTRACE_MODE_ATTACH_REALCREDS);
@@ -48,6 +48,6 @@ bool kapi_kvm_may_have_memory(struct kvm *kvm)
 		if (!gone)
 			return true;
 	}
-	/* Nobody is left whose right that would be. */
+	/* The process that had the right is gone. */
 	return capable(CAP_SYS_PTRACE);
 }

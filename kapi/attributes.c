@@ -52,7 +52,7 @@ int kapi_attributes_reserve(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 	struct xarray *const xa = &kvm->mem_attr_array;
 
 	lockdep_assert_held(&kvm->slots_lock);
-	/* Not KVM's own in 6.12: what it allocates under the lock is nobody's then. */
+	/* Not KVM's own in 6.12: what KVM allocates under the lock is not charged. */
 	if (!(xa->xa_flags & XA_FLAGS_ACCOUNT)) {
 		xa_lock(xa);
 		xa->xa_flags |= XA_FLAGS_ACCOUNT;

@@ -109,7 +109,7 @@ static unsigned int store(struct address_space *mapping, kapi_u64 index, struct 
 	return done;
 }
 
-/* Takes back what store() did, while nobody can have seen it. */
+/* Takes back what store() did, before anything can have seen it. */
 static void unstore(struct address_space *mapping, kapi_u64 index, struct page *first,
 		    unsigned int count)
 {
@@ -265,7 +265,7 @@ static int freeze_all(struct address_space *mapping, kapi_u64 index, struct page
 static int copy_all(struct page *block, struct page **pages, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++) {
-		/* Whoever cannot read it has told memory failure, which comes later. */
+		/* A copy that cannot read it has told memory failure, which comes later. */
 		if (PageHWPoison(pages[i]) || copy_mc_highpage(gmem_nth_page(block, i), pages[i]))
 			return -EHWPOISON;
 	}
@@ -360,7 +360,7 @@ static bool is_poisoned(struct folio *folio)
 
 kapi_u64 kapi_cache_first_used(struct inode *inode, kapi_u64 start, kapi_u64 end)
 {
-	/* Nobody takes pages out; who puts them in are guests, which hold none for long. */
+	/* No page is taken out; guests put pages in, and hold none for long. */
 	lockdep_assert_held_write(&inode->i_mapping->invalidate_lock);
 	return first_that(inode, start, end, is_used);
 }

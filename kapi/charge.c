@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who pays for pages: <linux/memcontrol.h>. It is the cgroup of who made the file,
- * whoever touches a page first. Freeing a page uncharges it.
+ * Charging pages: <linux/memcontrol.h>. The cgroup of the file's owner pays, whichever
+ * task touches a page first. Freeing a page uncharges it.
  */
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
@@ -16,8 +16,8 @@
 #include "symbols.h"
 
 /*
- * Small pages may still fit where a block does not: nobody is to be killed for a block
- * of 2 MiB, and nothing reclaimed for one of 1 GiB.
+ * Small pages may still fit where a block does not: the OOM killer does not run for a
+ * block of 2 MiB, and nothing is reclaimed for one of 1 GiB.
  */
 static gfp_t charge_gfp(unsigned int count)
 {

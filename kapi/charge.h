@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who pays for pages (kapi/charge.c), for others in kapi/.
+ * Charging pages to a cgroup (kapi/charge.c), for others in kapi/.
  */
 #ifndef GMEM_KAPI_CHARGE_H
 #define GMEM_KAPI_CHARGE_H
@@ -16,7 +16,7 @@ static inline struct folio *gmem_folio_of(struct page *page)
 	return (struct folio *)page;
 }
 
-/* Nobody pays for the pages, which are in no page cache, any more. Sleeps. */
+/* Ends the charge of the pages, which are in no page cache. Sleeps. */
 void gmem_uncharge(struct page *first, kapi_u64 count);
 
 #endif /* GMEM_KAPI_CHARGE_H */

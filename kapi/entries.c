@@ -85,7 +85,7 @@ static int land_kvm_arch_prepare_memory_region(struct kvm *kvm, const struct kvm
 	return gmem_kvm_prepare_slot(kvm, old, slot, change);
 }
 
-/* ---- by the function that faults pages in (takeover.c), and by anybody else ---- */
+/* ---- by the function that faults pages in (takeover.c), and by any other caller ---- */
 
 #if GMEM_KVM_FINDS_PAGES
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What /proc/PID/fdinfo says of a file: what it is and whose, where its pages are, and
+ * What /proc/PID/fdinfo says of a file: its kind and its VM, where its pages are, and
  * its statistics. Lines are an interface: more may come, none goes or changes.
  */
 #include <linux/cgroup.h>

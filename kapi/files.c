@@ -28,7 +28,7 @@
 /* An inode's i_private. */
 struct gmem_private {
 	void *core; /* the core's object; NULL while the inode is made */
-	struct mem_cgroup *memcg; /* the creator's pays, whoever touches first (kapi/charge.c) */
+	struct mem_cgroup *memcg; /* the creator's, which pays (kapi/charge.c) */
 	struct mm_struct *maker; /* the creator's memory, without its users; or NULL */
 	struct shared_policy *policies; /* NULL if it cannot be mapped */
 	u64 created; /* ktime_get_boottime_ns() */
@@ -321,7 +321,7 @@ int kapi_file_create(kapi_u64 size, bool mappable, void *core_inode, void *core_
 	if (ret)
 		return ret;
 
-	/* Not alloc_anon_inode(), whose inodes security modules never see. */
+	/* Not alloc_anon_inode(): security modules never see its inodes. */
 	inode = gmem_anon_inode_make_secure_inode(gmem_mnt->mnt_sb, FILE_NAME);
 	if (IS_ERR(inode)) {
 		ret = PTR_ERR(inode);

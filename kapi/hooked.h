@@ -111,8 +111,8 @@
 	HOOKED_PRIVATE(X)
 
 /*
- * What a stable update has made of a prototype without a version that tells: to whoever
- * calls, and to what the call lands in, it is the same. For scripts/check-kvm alone.
+ * What a stable update has made of a prototype without a version that tells: to the caller
+ * and to the landing it is the same. For scripts/check-kvm alone.
  */
 #define HOOKED_ALSO(X)                                                                    \
 	X(KAPI_ENTRY_BIND, kvm_gmem_bind, int,                                            \

@@ -52,7 +52,7 @@ int kapi_inode_lock_killable(struct inode *inode);
 int kapi_inode_lock_shared_killable(struct inode *inode);
 void kapi_inode_assert_locked(struct inode *inode);
 
-/* Busy-wait free helpers around the current task. */
+/* Signals, sleep and clocks of the current task. None of these spins. */
 bool kapi_signal_pending(void);
 /* Whether it is one that kills the task: it stays. */
 bool kapi_fatal_signal_pending(void);
@@ -83,7 +83,7 @@ void kapi_work_cancel(struct kapi_work *work);
 
 /* Zeroed, charged to the caller's cgroup; NULL without memory. Sleeps. */
 void *kapi_alloc(size_t size);
-/* The same, for one of many: it fails where otherwise somebody would be killed for it. */
+/* The same, for one of many: it fails where the OOM killer would run otherwise. */
 void *kapi_alloc_many(size_t size);
 void kapi_free(const void *p);
 
@@ -170,14 +170,14 @@ struct page *kapi_pages_alloc(unsigned int order);
 /* The same from the NUMA nodes that the policy for @index of @inode names. */
 struct page *kapi_pages_alloc_at(struct inode *inode, kapi_u64 index, unsigned int order);
 /*
- * The same on @node and nowhere else, whoever asks; also NULL: the policy of @inode at
- * @index, or the cpuset of who made it, does not allow that node.
+ * The same on @node and nowhere else, for any caller; also NULL: the policy of @inode at
+ * @index, or the cpuset of the file's owner, does not allow that node.
  */
 struct page *kapi_pages_alloc_on(struct inode *inode, kapi_u64 index, unsigned int order, int node);
 /* The NUMA node that the page lies on. */
 int kapi_page_node(struct page *page);
 /*
- * The cgroup of who made @inode pays for @count neighbours from now until each is freed.
+ * The cgroup of the owner of @inode pays for @count neighbours until each is freed.
  * -ENOMEM: it cannot, and pays for none. Sleeps.
  */
 int kapi_pages_charge(struct inode *inode, struct page *first, unsigned int count);
@@ -194,7 +194,7 @@ bool kapi_page_poisoned(struct page *page);
  */
 kapi_u64 kapi_pages_next_poisoned(struct page *first, kapi_u64 from, kapi_u64 count);
 void kapi_page_get(struct page *page);
-/* A page of zeros that is nobody's, with a reference. */
+/* The kernel's page of zeros, with a reference. */
 struct page *kapi_page_zero(void);
 void kapi_page_put(struct page *page);
 /* Drops one reference of each of @count neighbours. */
@@ -208,7 +208,7 @@ void kapi_pages_put_array(struct page **pages, unsigned int count);
 void kapi_pages_free_frozen(struct page *first, kapi_u64 count);
 /* A frozen page that must never be used again. */
 void kapi_page_leak_frozen(struct page *page);
-/* Waits until nobody holds the page's lock. Sleeps. */
+/* Waits until the page is not locked. Sleeps. */
 void kapi_page_wait_unlocked(struct page *page);
 bool kapi_page_trylock(struct page *page);
 void kapi_page_unlock(struct page *page);
@@ -251,8 +251,8 @@ unsigned int kapi_cache_take(struct inode *inode, kapi_u64 *index, kapi_u64 end,
 /*
  * Takes the aligned run of 2^order neighbours from @first, at @index, out of the
  * cache at one stroke. Afterwards the pages are frozen: their counts are zero
- * and nobody can get a reference. False, and nothing has changed, if somebody
- * has a reference of one of them now.
+ * and no task can get a reference. False, and nothing has changed, if one of them
+ * has another reference than the cache's now.
  */
 bool kapi_cache_take_run(struct inode *inode, kapi_u64 index, struct page *first,
 			 unsigned int order);
@@ -260,7 +260,7 @@ bool kapi_cache_take_run(struct inode *inode, kapi_u64 index, struct page *first
  * Puts a block of 2^order neighbours, which is charged, in the place of all the pages
  * of the run at @index, and frees those; the block's pages hold the same bytes. The
  * caller's references of the block become the cache's. Or nothing has changed: -EBUSY,
- * a page is missing or somebody has a reference; -EHWPOISON, one is marked, or cannot
+ * a page is missing or has another reference; -EHWPOISON, one is marked, or cannot
  * be read, which memory failure will hear of; -ENOMEM. Sleeps.
  */
 int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *block,
@@ -271,8 +271,8 @@ int kapi_cache_replace_run(struct inode *inode, kapi_u64 index, struct page *blo
  */
 void kapi_cache_unmap_user(struct inode *inode, kapi_u64 start, kapi_u64 end);
 /*
- * The index of the first page in [start, end) that somebody beside the cache has a
- * reference of; @end if there is none. The inode lock is held exclusively. Sleeps.
+ * The index of the first page in [start, end) with another reference than the cache's;
+ * @end if there is none. The inode lock is held exclusively. Sleeps.
  */
 kapi_u64 kapi_cache_first_used(struct inode *inode, kapi_u64 start, kapi_u64 end);
 /* The same for poison; caller excludes removal. Sleeps. */
@@ -366,7 +366,7 @@ enum kapi_stat {
 	KAPI_STAT_FALLBACK_POLICY,
 	KAPI_STAT_PROMOTIONS, /* runs that became one block again */
 	KAPI_STAT_PROMOTION_NS, /* nanoseconds of a CPU that trying took */
-	KAPI_STAT_LEAKED, /* pages never freed: the platform's still, or somebody's */
+	KAPI_STAT_LEAKED, /* pages never freed: the platform or a holder still has them */
 	KAPI_STATS_OF_FILES,
 	/* Of the platforms, in total only. */
 	KAPI_STAT_REPORTS = KAPI_STATS_OF_FILES, /* rules broken, each a report in the log */
@@ -397,7 +397,7 @@ unsigned int kapi_setting_promotion_mib(void);
 __attribute__((format(printf, 1, 2))) void kapi_report(const char *format, ...);
 /* WARN_ONCE: an invariant of ours is broken; the caller goes on with an error. */
 void kapi_warn_once(const char *what);
-/* The same, of somebody else's doing, on debug kernels. */
+/* The same, of a fault that is not gmem's, on debug kernels. */
 void kapi_debug_warn_once(const char *what);
 __attribute__((noreturn)) void kapi_panic(const char *what);
 

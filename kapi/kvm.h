@@ -32,7 +32,7 @@ bool kapi_kvm_has_private_mem(struct kvm *kvm);
 bool kapi_kvm_has_run(struct kvm *kvm);
 /*
  * Whether kvm_gmem_get_pfn() of @gfn asks for a private page: always, where KVM does not
- * know memslots whose shared pages are the file's, too; else KVM's attribute says it.
+ * know memslots that serve shared pages from the file, too; else KVM's attribute says it.
  */
 bool kapi_kvm_asks_private(struct kvm *kvm, kapi_u64 gfn);
 /*
@@ -77,9 +77,9 @@ void kapi_mmu_begin(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
 void kapi_mmu_unmap(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start, kapi_u64 end);
 /*
  * Out of the page tables only. True: TLBs may have some of it until kapi_mmu_flush(),
- * and another unmapping of the same gfns in between would not know. So nobody else
- * unmaps them: the inode lock is held exclusively, or slots_lock is by who gives no
- * page away. Sleeps.
+ * and another unmapping of the same gfns in between would not know. So there is none:
+ * the inode lock is held exclusively, or the caller holds slots_lock and gives no page
+ * away. Sleeps.
  */
 bool kapi_mmu_zap(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 start, kapi_u64 end);
 /* What kapi_mmu_zap() has taken out of [start, end) is out of TLBs, too. */
@@ -155,8 +155,8 @@ struct kvm_memory_slot *kapi_kvm_next_slot(struct kvm *kvm, kapi_u64 start, kapi
 /* Makes a slot that is not in use yet one with guest_memfd, or not. */
 void kapi_slot_mark_gmem(struct kvm_memory_slot *slot, bool gmem);
 /*
- * From binding to unbinding, whatever becomes of the file: a slot all of whose accesses
- * are its file's, shared ones, too. The mark pins the module. The caller of mark_only()
+ * From binding to unbinding, whatever becomes of the file: a slot that serves all
+ * accesses, shared ones too, from its file. The mark pins the module. The caller of mark_only()
  * has a reference of the module.
  */
 void kapi_slot_mark_only(struct kvm_memory_slot *slot);
@@ -219,7 +219,7 @@ struct kvm_memory_slot *kapi_kvm_slot_by_id(struct kvm *kvm, unsigned int slot);
 
 /* ---- kvm_vcpu_map() (kapi/kvm.c) ---------------------------------------------------- */
 
-/* Makes @map one of @page, whose reference becomes its own. */
+/* Makes @map one of @page, and takes over the page's reference. */
 void kapi_host_map_fill(struct kvm_host_map *map, struct page *page, kapi_u64 gfn);
 
 /* ---- shared faults that fail (kapi/faults.c) ------------------------------------------ */
@@ -227,7 +227,8 @@ void kapi_host_map_fill(struct kvm_host_map *map, struct page *page, kapi_u64 gf
 /*
  * What became of the shared fault that the current task is in. KVM's own functions
  * carry an error in place of a frame no further than to -EFAULT, and a nested guest's
- * fault knows no gfn of the VM's; so who finds no page notes it here for who began.
+ * fault knows no gfn of the VM's; so the function that finds no page notes it here for
+ * the one that began.
  */
 struct kapi_fault {
 	unsigned long opaque[3];
@@ -448,7 +449,7 @@ int gmem_kvm_fault_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 g
 /*
  * The host frame of a shared @gfn, with a reference, or an error in its place; @async,
  * @writable and @hva may be NULL. Sleeps unless @atomic. By that function for a fault,
- * and by anybody else.
+ * and by any other caller.
  */
 kapi_u64 gmem_kvm_fault_slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, bool atomic,
 				 bool interruptible, bool *async, bool write, bool *writable,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Launches of VMs of SNP's type on the model, for who may read the kernel's debugfs:
+ * Launches of VMs of SNP's type on the model, for readers of the kernel's debugfs:
  * <linux/debugfs.h>, <linux/seq_file.h>.
  */
 #include <linux/debugfs.h>

@@ -15,8 +15,8 @@
 #define PARENT_ORDER	(2 * XA_CHUNK_SHIFT)
 
 /*
- * Many of them are asked for by one call: rather than kill somebody for the last one,
- * it fails.
+ * One call asks for many of them: it fails rather than have the OOM killer run for the
+ * last one.
  */
 #define GFP_LEAF	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 

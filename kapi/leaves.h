@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Leaves of an xarray that are there before their entries, so that storing those
- * cannot fail (<linux/xarray.h>). A leaf has XA_CHUNK_SIZE indices. An empty one is as
- * good as none to who reads.
+ * cannot fail (<linux/xarray.h>). A leaf has XA_CHUNK_SIZE indices. To a reader an empty
+ * one is as good as none.
  */
 #ifndef GMEM_KAPI_LEAVES_H
 #define GMEM_KAPI_LEAVES_H
@@ -11,8 +11,8 @@
 
 /*
  * Makes the leaves for [start, end), charged to the caller's cgroup where @xa has
- * XA_FLAGS_ACCOUNT. -ENOMEM, without anybody being killed for it; -EINTR: the caller
- * is; either way those made are gone again. Takes xa_lock. Sleeps.
+ * XA_FLAGS_ACCOUNT. -ENOMEM, without the OOM killer; -EINTR: the caller is being
+ * killed; either way those made are gone again. Takes xa_lock. Sleeps.
  */
 int gmem_leaves_reserve(struct xarray *xa, unsigned long start, unsigned long end);
 /*

@@ -51,9 +51,9 @@ static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
 	default:
 		/*
 		 * -ENOMEM, too, as hugetlb has it. VM_FAULT_OOM would have the access
-		 * tried again until an OOM kill among the toucher's own has helped, but
-		 * it is the file's owner who pays. Its cgroup has been through reclaim
-		 * and the OOM killer by now: another try would end here again.
+		 * tried again until an OOM kill in the toucher's cgroup has helped, but the
+		 * file's owner pays. The owner's cgroup has been through reclaim and the
+		 * OOM killer by now: another try would end here again.
 		 */
 		return VM_FAULT_SIGBUS;
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Our numbers among the kernel's. Those of include/uapi/gmem.h that are ours alone, or of
- * later kernels, must be nobody else's on the kernel that the module is built for.
+ * later kernels, must be free on the kernel that the module is built for.
  * kvm_numbers.h, which Kbuild makes of <linux/kvm.h>, has a line for each of the
  * kernel's. docs/conversion.md has the table.
  */

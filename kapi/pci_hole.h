@@ -37,8 +37,8 @@ kapi_u64 kapi_slot_user_addr(struct kvm_memory_slot *slot);
  */
 int kapi_ones_map(kapi_u64 size, kapi_u64 *addr);
 /*
- * Takes it away again from the user space that @kvm belongs to, whoever the
- * current task is; perhaps a little later. Sleeps.
+ * Takes it away again from the user space that @kvm belongs to, in any task; perhaps a
+ * little later. Sleeps.
  */
 void kapi_ones_unmap(struct kvm *kvm, kapi_u64 addr, kapi_u64 size);
 

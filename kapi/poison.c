@@ -22,7 +22,7 @@ static DEFINE_MUTEX(expose_lock);
 /*
  * Whether @page looks like one of ours, by reading alone. What is not ours is left as
  * it is: what stands where folios have their mapping, lock and count is another thing
- * in a slab or a page table, and the lock is nobody's to sleep on.
+ * in a slab or a page table, and no one may sleep on the lock there.
  */
 static bool looks_ours(struct page *page, struct address_space **mapping)
 {

@@ -7,12 +7,12 @@
 
 #include <linux/atomic.h>
 
-/* The kernel's variable: how many pages are marked PG_hwpoison; NULL: it tells nobody. */
+/* The kernel's variable: how many pages are marked PG_hwpoison; NULL: it has no symbol. */
 atomic_long_t *gmem_poisoned_pages(void);
 
 /*
- * Whether there may be any that nobody has told us of. A page is counted shortly after it
- * is marked; who is between the two tells us.
+ * Whether there may be any that the module was not told of. A page is counted shortly
+ * after it is marked; a memory failure that is between the two will tell.
  */
 static inline bool gmem_any_poisoned(void)
 {

@@ -123,7 +123,7 @@ void kapi_slot_request_keep_unmapped(struct kvm *kvm, kapi_u64 start, kapi_u64 e
 	spin_lock(&lock);
 	request = request_for(kvm, current);
 	spin_unlock(&lock);
-	/* None: nobody has hooked who asks. It is on our stack, so it stays. */
+	/* None: the asking function is not hooked. A request is on its task's stack: it stays. */
 	if (!request)
 		return;
 	kapi_mmu_begin(kvm, start, end);

@@ -25,7 +25,7 @@
 
 /* Linked through the first page of each block. */
 static LIST_HEAD(reserve);
-/* Those with a page that memory failure has marked: nobody gets them. */
+/* Those with a page that memory failure has marked: never given out. */
 static LIST_HEAD(spoiled);
 static DEFINE_SPINLOCK(reserve_lock);
 static unsigned int reserved;

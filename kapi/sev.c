@@ -231,7 +231,7 @@ int kapi_kvm_vmsa(struct kvm *kvm, unsigned int nr, kapi_u64 sev_features, void 
 	struct sev_es_save_area *const save = page;
 	int ret;
 
-	/* Who is in KVM_RUN might stay there for ever. */
+	/* A vCPU in KVM_RUN might stay there for ever. */
 	if (!vcpu || !mutex_trylock(&vcpu->mutex))
 		return -EBUSY;
 	memset(page, 0, PAGE_SIZE);

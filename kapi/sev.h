@@ -81,7 +81,7 @@ struct kapi_snp_finish {
 /* ---- the VM ---------------------------------------------------------------------------- */
 
 /*
- * Makes a default VM that KVM has just made, and nobody else knows yet, a
+ * Makes a default VM that KVM has just made, and has not published yet, a
  * software-protected one of SNP's type, which is not to be pre-faulted yet.
  */
 void kapi_kvm_make_snp_model(struct kvm *kvm);

@@ -8,7 +8,7 @@
 
 /* Makes it unless the machine has SEV; what keeps it from being made is in the log. Sleeps. */
 void gmem_sev_node_make(void);
-/* Nobody has it open. */
+/* It is not open. */
 void gmem_sev_node_drop(void);
 
 /* Files of the launches in @dir (kapi/launches.c). */

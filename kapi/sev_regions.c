@@ -24,8 +24,8 @@ struct region {
 
 static LIST_HEAD(regions);
 /*
- * Of the list; inside of kvm->lock, which is who adds or removes a VM's. Never held where
- * user memory is waited for: all VMs go through it, also those that go.
+ * Of the list; inside of kvm->lock, which orders changes of one VM's regions. Never held
+ * where user memory is waited for: all VMs take it, also those that go.
  */
 static DEFINE_MUTEX(lock);
 

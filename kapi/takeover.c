@@ -8,13 +8,13 @@
  * the kernel arrange with BPF trampolines that share them. The registration is
  * permanent, which keeps sysctl kernel.ftrace_enabled from silencing it.
  *
- * Two of the functions find a page for a guest's fault, and for others who keep what
- * they get: vendor modules, any module. They need different answers (gmem/holder.h), so
+ * Two of the functions find a page for a guest's fault, and for callers that keep the
+ * page: vendor modules, any module. They need different answers (gmem/holder.h), so
  * a fault's calls land elsewhere. What tells them is where they come from: all of them
  * from one function of KVM's, by a call, in its main part, and nothing else does. That
  * is looked up at load. The place is what ftrace saw as the return address before any
  * tracer could put its own there, which a landing's own return address is not. Taken for
- * one who keeps it, a fault would still be served right, but end with -EAGAIN beside a
+ * a caller that keeps it, a fault would still be served right, but end with -EAGAIN beside a
  * conversion. A mark that is set around faults would have to be found by the task,
  * under a lock and by each fault.
  */
@@ -71,7 +71,7 @@ static const char *const faulters[] = {
  * until SRCU's readers have left.
  */
 
-/* All other ioctls go on as if nobody had looked. */
+/* All other ioctls go on as on a KVM without the module. */
 static bool notrace known_ioctl(struct ftrace_regs *fregs)
 {
 	struct file *file;
@@ -100,7 +100,7 @@ static bool notrace vcpu_may_be_ours(struct ftrace_regs *fregs)
 	       gmem_vms_with_holes();
 }
 
-/* And any other's whose page tables are obsolete, on which KVM's body would spin. */
+/* And any other vCPU's with obsolete page tables, on which KVM's body would spin. */
 static bool notrace pre_fault_may_hang(struct ftrace_regs *fregs)
 {
 	struct kvm_vcpu *const vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
@@ -609,7 +609,7 @@ int gmem_attach(unsigned int wanted)
 	return 0;
 }
 
-/* KVM's calls may come here for ever: this text must not go. Killable by nobody. */
+/* KVM's calls may come here for ever: this text must not go. Not killable. */
 static void __noreturn stay(void)
 {
 	pr_crit("the kernel cannot give KVM's functions back: the module stays\n");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tracepoints as the core has them (trace.h): whether anybody listens, and the
+ * Tracepoints as the core has them (trace.h): whether each is traced, and the
  * emitting. Their layout is in kapi/tracepoints.h.
  */
 #include <linux/fs.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the core tells tracepoints (docs/tracing.md): one struct an event, one function
- * that emits it. Nothing here sleeps or fails. Whoever has something to say looks first
- * whether anybody listens: tracing that is off costs that look alone.
+ * that emits it. Nothing here sleeps or fails. The core looks first whether the event is
+ * traced: tracing that is off costs that look alone.
  */
 #ifndef GMEM_KAPI_TRACE_H
 #define GMEM_KAPI_TRACE_H
@@ -46,7 +46,7 @@ enum kapi_trace {
 	KAPI_TRACES,
 };
 
-/* Whether somebody listens to each; changes at any time. */
+/* Whether each is traced; changes at any time. */
 extern bool kapi_traced[KAPI_TRACES];
 
 /* In each: @index is that of a page in the file; @ret 0 or a negative errno; @ns a duration. */
@@ -66,7 +66,7 @@ struct kapi_event_bind {
 	int ret;
 };
 
-/* Who asked for a page (gmem/holder.h). */
+/* The asker for a page (gmem/holder.h). */
 enum kapi_who {
 	KAPI_WHO_GUEST,
 	KAPI_WHO_KERNEL,

@@ -3,7 +3,7 @@
  * KVM's own accesses to the memory of a guest on the SNP model: instructions that it
  * emulates, string I/O, page tables, clocks. KVM makes them by the user address of a memslot,
  * where user space has nothing of a private page. Here they reach the page of the file.
- * Hardware's guests have nobody read their memory for them, and are left alone.
+ * Memory of hardware's guests cannot be read on their behalf; those are left alone.
  */
 #include "kapi/accesses.h"
 

@@ -138,7 +138,7 @@ Status convert_pieces(struct kvm *kvm, const Pieces &pieces, bool to_private)
 			told.fail(kvm, to_private);
 		return status;
 	}
-	/* Who is killed stays so: each piece from there on gives up. */
+	/* A killed task stays killed: each piece from there on gives up. */
 	for (const Piece &piece : pieces)
 		status = piece.commit(kvm, to_private);
 	return status;
@@ -222,7 +222,7 @@ long gmem_file_convert(void *core_file, void *user)
 
 	if (!status.ok())
 		return status.code();
-	/* Who can make memory shared can read it. */
+	/* A process that can make memory shared can read it. */
 	if (!kapi_kvm_may_have_memory(file.vm()))
 		return -EPERM;
 

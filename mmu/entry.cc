@@ -36,7 +36,7 @@ auto serve(Entry &entry, const FileRef &handle, int none, Stock stock, Ours ours
 
 /*
  * The private or shared page that kvm_gmem_get_pfn() asks for. If the attribute changes
- * meanwhile, a fault is stale, and anybody else gets the page that is there or -EAGAIN.
+ * meanwhile, a fault is stale, and any other caller gets the page or -EAGAIN.
  */
 Share asked_for(const File &file, struct kvm *kvm, Gfn gfn)
 {
@@ -88,7 +88,7 @@ int gmem_create(struct kvm *kvm, struct kvm_create_guest_memfd *args)
 	const FileKind kind{
 		.huge = kapi_setting_huge() == KAPI_HUGE_ALWAYS || flags & GMEM_FLAG_HUGE,
 		.mappable = (flags & GUEST_MEMFD_FLAG_MMAP) != 0,
-		/* Nobody could tell, of a file that only serves private faults. */
+		/* A file that only serves private faults shows no difference. */
 		.shared = flags & GUEST_MEMFD_FLAG_INIT_SHARED && flags & GUEST_MEMFD_FLAG_MMAP,
 	};
 	const Result<Platform *> platform = platform_for(kvm);

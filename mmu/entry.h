@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What all entries have in common: the count of calls, the module's own reference, and
- * whose a file is.
+ * whether a file is one of gmem's.
  */
 #ifndef GMEM_MMU_ENTRY_H
 #define GMEM_MMU_ENTRY_H

@@ -18,7 +18,7 @@ using namespace gmem;
 /* So many runs are looked at under one hold of the inode lock. */
 constexpr unsigned kBatch = 32;
 
-/* Blocks of this order can be mapped around @start, where somebody has bound it. */
+/* Blocks of this order can be mapped around @start, by the bindings that show it. */
 unsigned fit_at(File &file, PageIndex start)
 {
 	const IndexRange all{ PageIndex{ 0 }, file.inode().end() };

@@ -221,7 +221,7 @@ static Status bind(File &file, struct file *handle, struct kvm *kvm, struct kvm_
 	return Status{};
 }
 
-/* Where @slot is, or would be, for who traces. */
+/* Where @slot is, or would be, for tracepoints. */
 static kapi_event_bind event_of(const File &file, const struct kvm_memory_slot *slot,
 				PageIndex start, Status status)
 {

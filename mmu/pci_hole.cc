@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * PCI holes (pci_hole.h). To KVM a hole is a read-only memslot whose bytes are
- * in user space; that they are all the same, and not the VMM's, is ours.
+ * in user space. The module sees to it that these are all ones, and not the VMM's.
  */
 #include "mmu/pci_hole.h"
 
@@ -162,8 +162,8 @@ void map_hole_ahead(struct kvm_vcpu *vcpu, std::uint64_t gpa)
 	ahead = { ahead.start.round_up(order), ahead.end.round_down(order) };
 	/*
 	 * By faults, not by KVM's own pre-faulting: that waits for a memslot being
-	 * deleted, whose deletion waits for us. We keep the hole there, in KVM's SRCU:
-	 * no fault finds nothing, and would be emulated.
+	 * deleted, and the deletion waits for this function. KVM's SRCU, held here, keeps
+	 * the hole: a fault that found no memslot would be emulated.
 	 */
 	for (Gfn at = ahead.start; at < ahead.end; at = at + step) {
 		const std::uint64_t gpa_at = at.value << kPageShift;

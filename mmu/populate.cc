@@ -97,8 +97,8 @@ Status populate_batch(File &file, const PopulateRequest &request, const SlotMap 
 	};
 
 	/*
-	 * A page that is not prepared nobody has mapped, and one that comes to be is not
-	 * populated from a source that is not sure: there is nothing to invalidate.
+	 * A page that is not prepared is mapped nowhere. One that becomes prepared is not
+	 * populated from a source that is not sure. So there is nothing to invalidate.
 	 */
 	if (src && !pins) {
 		GMEM_TRY(fresh, populatable(inode, request, range));

@@ -321,7 +321,7 @@ kapi_launch phase_of(unsigned id)
 	}
 }
 
-/* dispatch(), told to who traces launches if it is a command of one. */
+/* dispatch(), with its tracepoint if it is a command of a launch. */
 Status traced_dispatch(Command &command, bool &told)
 {
 	return traced(

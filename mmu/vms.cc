@@ -153,7 +153,7 @@ int gmem_kvm_init_vm(struct kvm *kvm, unsigned long type)
 	Entry entry{ KAPI_ENTRY_INIT_VM };
 	const int ret = kapi_stock_init_vm(kvm, type);
 
-	/* The VM pins the module from here on: nobody else tells its private faults. */
+	/* The VM pins the module from here on: KVM alone does not know its private faults. */
 	if (ret != -EINVAL || !type_is_ours(type) || !kapi_self_get()) {
 		entry.stock();
 		return ret;

@@ -6,7 +6,7 @@
  * (docs/consumers.md). Private ones are -EACCES.
  *
  * A page is copied while a reference of it is held, so that it cannot become private
- * meanwhile, and under the view's lock, so that unmap() finds nobody who copies.
+ * meanwhile, and under the view's lock, so that unmap() finds no copy under way.
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>
@@ -215,7 +215,7 @@ static int __init view_init(void)
 
 static void __exit view_exit(void)
 {
-	/* Who has it open keeps the module. */
+	/* An open descriptor keeps the module. */
 	debugfs_remove(entry);
 }
 

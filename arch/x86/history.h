@@ -15,7 +15,7 @@
 namespace gmem
 {
 
-/* Whoever has the frame's lock has this one's. */
+/* The frame's lock protects it. */
 class FrameHistory {
     public:
 	static constexpr unsigned kDepth = 4;

@@ -24,7 +24,7 @@ class ModelVm : public Platform {
 	 * nor is one to be made, and @create is NULL.
 	 */
 	static Result<ModelVm *> of(struct kvm *vm, Result<ModelVm *> (*create)(struct kvm *));
-	/* The VM whose the platform is, if it is a VM's, is going: its use is dropped. Sleeps. */
+	/* @vm is going: the platform's use by it, if there is one, is dropped. Sleeps. */
 	static void vm_gone(struct kvm *vm);
 
 	/* gmem_launches_show(). */
@@ -35,7 +35,7 @@ class ModelVm : public Platform {
 
 	struct kvm *vm() const { return vm_; }
 
-	/* For gmem_launches_show(); nothing of a VM whose launch has no such line. */
+	/* For gmem_launches_show(); nothing for a VM without such a line. */
 	virtual void show_launch(void *, bool) {}
 
 	/* Nothing more is done for a VM after its memory could be unsafe. */
@@ -59,7 +59,7 @@ class ModelVm : public Platform {
 	virtual void destroy() = 0;
 
     private:
-	struct kvm *vm_; /* NULL when the VM has gone whose it is; under the list's lock then */
+	struct kvm *vm_; /* NULL when the VM has gone; under the list's lock then */
 	const bool vms_;
 	unsigned uses_ = 1; /* under the list's lock */
 	ModelVm *next_ = nullptr; /* likewise */
@@ -115,8 +115,8 @@ inline constexpr unsigned kBusyTries = 200;
 class Patience {
     public:
 	/*
-	 * What @call says at last, asked again while is_busy(answer). Who was busy to
-	 * the end is not waited for again. Sleeps.
+	 * What @call says at last, asked again while is_busy(answer). A platform that was
+	 * busy to the end is not waited for again. Sleeps.
 	 */
 	template <class Call> auto ask(Call call)
 	{

@@ -16,7 +16,7 @@ namespace gmem
 {
 
 enum class PageType : std::uint8_t {
-	Nda = 0, /* nobody's: the host may have it */
+	Nda = 0, /* no TD's: the host may have it */
 	Reserved = 1,
 	Regular = 3,
 	Tdr = 4,

@@ -412,7 +412,7 @@ Status SnpPlatform::add_vmsa(ConstBytes vmsa, SnpStatus &status)
 	GMEM_CHECK(assign_immutable(pfn, kGpa));
 	status = launch_update(pfn, RmpSize::k4K, static_cast<std::uint8_t>(SnpPageType::Vmsa));
 	if (status != SnpStatus::Success) {
-		/* One that is nobody's is leaked. */
+		/* A page that is neither the guest's nor the host's is leaked. */
 		if (!undo_populate(pfn).ok())
 			(void)page.release();
 		return error(EIO);

@@ -66,7 +66,7 @@ TdxModule::Result TdxModule::check_gpa(std::uint64_t gpa, unsigned level, Levels
 
 /*
  * What calls about an entry of the S-EPT begin with; @walk is at it then. Entries have
- * locks of their own for those who share the @tree.
+ * locks of their own for calls that share the @tree.
  */
 TdxModule::Result TdxModule::find(Td &td, std::uint64_t gpa, unsigned level, Levels levels,
 				  Hold tree, Sept::Walk &walk)

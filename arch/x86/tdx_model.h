@@ -5,8 +5,8 @@
  * locks, states, statuses and TLB epochs. Facts: Intel's source of the module,
  * 1.5.01. Pages are not encrypted: the model is about who owns them.
  *
- * Locks of the module never make anyone wait: who finds one taken is told that
- * the operand is busy. Here calls on one TD run one after another, under a mutex,
+ * Locks of the module never make a caller wait: a call that finds one taken is told
+ * that the operand is busy. Here calls on one TD run one after another, under a mutex,
  * so a lock is found taken only when a test holds it (TdxLock) or orders it.
  */
 #ifndef GMEM_ARCH_X86_TDX_MODEL_H

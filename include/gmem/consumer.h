@@ -68,7 +68,7 @@ struct gmem_consumer_ops {
 	void (*release)(void *data);
 };
 
-/* For gmem_consumer_bind(). Without it nobody else may have any of the range bound. */
+/* For gmem_consumer_bind(). Without it no other binding may have any of the range. */
 #define GMEM_CONSUMER_SHARED 0x1u
 
 /**
@@ -91,8 +91,8 @@ void gmem_file_put(struct file *file);
  *
  * -EBADF: not a file of gmem_file_get(); -ESTALE: its memory has been linked to
  * another VM, and so has another file; -EINVAL: empty range or past the end, flags
- * not known, or one of begin, unmap, end and release is missing; -EEXIST: somebody
- * has bound some of it, and one of the two is not shared; -ENODEV: the owner is
+ * not known, or one of begin, unmap, end and release is missing; -EEXIST: another
+ * binding has some of it, and one of the two is not shared; -ENODEV: the owner is
  * being unloaded; -ENOMEM. Takes the invalidate_lock exclusively; sleeps.
  */
 int gmem_consumer_bind(struct file *file, gmem_u64 start, gmem_u64 end,
@@ -116,9 +116,9 @@ void gmem_consumer_unbind(struct gmem_consumer *consumer);
  * success *@page has a reference for the caller, and the naturally aligned block of
  * 2^*@order pages around it is contiguous, in the same state, and inside of what is
  * bound. The page is the file's until the next begin() of a range with @index:
- * whoever maps it looks, under a lock that its begin() takes as well, whether there
- * was one. The reference is dropped soon: a page that somebody holds cannot be made
- * private.
+ * a consumer that maps the page looks, under a lock that its begin() takes as well,
+ * whether there was one. The reference is dropped soon: a page with a reference cannot
+ * be made private.
  *
  * -EBADF: not bound; -ESTALE: the file is gone; -EINVAL: outside of what is bound;
  * -EAGAIN: not in that state; -EOPNOTSUPP: private, and the platform gives such

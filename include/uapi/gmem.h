@@ -116,8 +116,8 @@
  *   -EPERM      the caller may not have the VM's memory, as for KVM_LINK_GUEST_MEMFD
  *   -ESTALE     the memory has been linked to another VM
  *   -ENOMEM     nothing has changed
- *   -EAGAIN     a page is in use by somebody (pinned for DMA or I/O); try again
- *               when it is not. Only to private. A signal ends the waiting for that.
+ *   -EAGAIN     a page is in use (pinned for DMA or I/O); try again when it is not.
+ *               Only to private. A signal ends the wait for that.
  *   -EHWPOISON  a page is lost to hardware poison
  *   -EBUSY      a consumer in the kernel does not want it, or its own error
  *
