@@ -22,36 +22,14 @@ namespace
 /* So long, before a conversion is looked at again. */
 constexpr unsigned kBusyMs = 5;
 
-class ConsumersLock {
-    public:
-	ConsumersLock() { kapi_consumers_lock(); }
-	~ConsumersLock() { kapi_consumers_unlock(); }
-	ConsumersLock(const ConsumersLock &) = delete;
-	ConsumersLock &operator=(const ConsumersLock &) = delete;
-};
+using ConsumersLock = OnlyGuard<kapi_consumers_lock, kapi_consumers_unlock>;
 
-/* A reference of an inode, or none. */
-class InodeRef {
-    public:
-	InodeRef() = default;
-	~InodeRef()
-	{
-		if (inode_)
-			kapi_inode_put(inode_);
-	}
-	InodeRef(const InodeRef &) = delete;
-	InodeRef &operator=(const InodeRef &) = delete;
-
-	void hold(struct inode *inode)
-	{
-		inode_ = inode;
-		kapi_inode_hold(inode_);
-	}
-	struct inode *get() const { return inode_; }
-
-    private:
-	struct inode *inode_ = nullptr;
-};
+/* One more reference of @inode. */
+InodeRef hold(struct inode *inode)
+{
+	kapi_inode_hold(inode);
+	return InodeRef{ inode };
+}
 
 } /* namespace */
 
@@ -112,7 +90,7 @@ struct gmem_consumer final : public IntervalBinding {
 		if (!kapi_consumers_has(this))
 			return error(EBADF);
 		if (file_)
-			inode.hold(file_->inode().handle());
+			inode = hold(file_->inode().handle());
 		return Status{};
 	}
 

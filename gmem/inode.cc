@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What happens to an inode as a whole: handing out pages, punching, poison, its end.
+ * What happens to an inode as a whole: its beginning, handing out pages, punching, poison,
+ * its end. Promotion is in gmem/promotion.cc.
  */
 #include "gmem/inode.h"
 
@@ -12,6 +13,11 @@
 
 namespace gmem
 {
+
+Inode::Inode(Platform &platform, FileKind kind) : platform_(hold(platform)), store_(kind)
+{
+	kapi_work_init(&promotions_, run_promotions, this);
+}
 
 void Inode::add(File &file)
 {

@@ -23,7 +23,7 @@ class Inode {
 
 	struct inode *handle() const { return inode_; }
 	PageStore &store() { return store_; }
-	Platform &platform() { return platform_.get(); }
+	Platform &platform() { return *platform_.get(); }
 	PageIndex end() const { return PageIndex{ kapi_inode_size(inode_) >> kPageShift }; }
 
 	/* Once, when the kernel's inode exists. */

@@ -1,36 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Locks as objects: held as long as the guard lives. docs/locking.md has their
- * order and what each protects.
+ * The core's locks, and the objects that hold them. docs/locking.md has their order and
+ * what each protects.
  */
 #ifndef GMEM_LOCKS_H
 #define GMEM_LOCKS_H
 
 #include <utility>
 
+#include "gmem/guard.h"
 #include "gmem/result.h"
 #include "kapi/kapi.h"
 
 namespace gmem
 {
 
-class Mutex {
+class GMEM_CAPABILITY("mutex") Mutex {
     public:
 	explicit Mutex(kapi_lock_class cls) { kapi_mutex_init(&mutex_, cls); }
 	Mutex(const Mutex &) = delete;
 	Mutex &operator=(const Mutex &) = delete;
 
-	void lock() { kapi_mutex_lock(&mutex_); }
-	void unlock() { kapi_mutex_unlock(&mutex_); }
+	void lock() GMEM_ACQUIRES() { kapi_mutex_lock(&mutex_); }
+	void unlock() GMEM_RELEASES() { kapi_mutex_unlock(&mutex_); }
 
     private:
 	kapi_mutex mutex_;
 };
 
-class MutexGuard {
+class GMEM_GUARD_OBJECT MutexGuard {
     public:
-	explicit MutexGuard(Mutex &mutex) : mutex_(mutex) { mutex_.lock(); }
-	~MutexGuard() { mutex_.unlock(); }
+	explicit MutexGuard(Mutex &mutex) GMEM_ACQUIRES(mutex) : mutex_(mutex) { mutex_.lock(); }
+	~MutexGuard() GMEM_RELEASES() { mutex_.unlock(); }
 	MutexGuard(const MutexGuard &) = delete;
 	MutexGuard &operator=(const MutexGuard &) = delete;
 
@@ -39,34 +40,10 @@ class MutexGuard {
 };
 
 /* The inode's invalidation lock, for calls that leave the bindings alone. */
-class SharedInodeLock {
-    public:
-	explicit SharedInodeLock(struct inode *inode) : inode_(inode)
-	{
-		kapi_inode_lock_shared(inode_);
-	}
-	~SharedInodeLock() { kapi_inode_unlock_shared(inode_); }
-	SharedInodeLock(const SharedInodeLock &) = delete;
-	SharedInodeLock &operator=(const SharedInodeLock &) = delete;
-
-    private:
-	struct inode *inode_;
-};
+using SharedInodeLock = Guard<struct inode, kapi_inode_lock_shared, kapi_inode_unlock_shared>;
 
 /* The inode's invalidation lock, for calls that change bindings. */
-class ExclusiveInodeLock {
-    public:
-	explicit ExclusiveInodeLock(struct inode *inode) : inode_(inode)
-	{
-		kapi_inode_lock(inode_);
-	}
-	~ExclusiveInodeLock() { kapi_inode_unlock(inode_); }
-	ExclusiveInodeLock(const ExclusiveInodeLock &) = delete;
-	ExclusiveInodeLock &operator=(const ExclusiveInodeLock &) = delete;
-
-    private:
-	struct inode *inode_;
-};
+using ExclusiveInodeLock = Guard<struct inode, kapi_inode_lock, kapi_inode_unlock>;
 
 /*
  * A lock that is waited for until it comes or the task is killed. Moved, never shared;

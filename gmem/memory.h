@@ -46,33 +46,6 @@ template <class T, class... Args> Result<Own<T>> make_one_of_many(Args &&...args
 	return Own<T>{ new (p) T(std::forward<Args>(args)...) };
 }
 
-/* One reference of a page, dropped when this goes. */
-class PageRef {
-    public:
-	PageRef() = default;
-	/* Takes over a reference that the caller holds. */
-	explicit PageRef(struct page *page) : page_(page) {}
-	PageRef(PageRef &&other) noexcept : page_(other.release()) {}
-	PageRef &operator=(PageRef &&other) noexcept
-	{
-		std::swap(page_, other.page_);
-		return *this;
-	}
-	~PageRef()
-	{
-		if (page_)
-			kapi_page_put(page_);
-	}
-
-	struct page *get() const { return page_; }
-	explicit operator bool() const { return page_ != nullptr; }
-	/* Hands the reference to the caller. */
-	struct page *release() { return std::exchange(page_, nullptr); }
-
-    private:
-	struct page *page_ = nullptr;
-};
-
 } /* namespace gmem */
 
 #endif /* GMEM_MEMORY_H */

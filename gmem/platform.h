@@ -12,6 +12,7 @@
 
 #include <array>
 
+#include "gmem/guard.h"
 #include "gmem/result.h"
 #include "gmem/types.h"
 
@@ -103,19 +104,18 @@ class Platform {
 	~Platform() = default;
 };
 
+inline void drop_platform(Platform *platform)
+{
+	platform->drop();
+}
 /* A use of a platform. */
-class PlatformRef {
-    public:
-	explicit PlatformRef(Platform &platform) : platform_(platform) { platform_.hold(); }
-	~PlatformRef() { platform_.drop(); }
-	PlatformRef(const PlatformRef &) = delete;
-	PlatformRef &operator=(const PlatformRef &) = delete;
+using PlatformRef = Ref<Platform, drop_platform>;
 
-	Platform &get() const { return platform_; }
-
-    private:
-	Platform &platform_;
-};
+inline PlatformRef hold(Platform &platform)
+{
+	platform.hold();
+	return PlatformRef{ &platform };
+}
 
 } /* namespace gmem */
 

@@ -109,11 +109,6 @@ void PageStore::give_up_promotion(PageIndex start)
 	}
 }
 
-Inode::Inode(Platform &platform, FileKind kind) : platform_(platform), store_(kind)
-{
-	kapi_work_init(&promotions_, run_promotions, this);
-}
-
 void Inode::run_promotions(void *self)
 {
 	Inode &inode = *static_cast<Inode *>(self);

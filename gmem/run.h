@@ -34,27 +34,30 @@ class Run {
 
 	static constexpr unsigned slot_of(PageIndex index) { return index.value % kRunPages; }
 
-	const RunBitmap &present() const { return of(Fact::kPresent); }
-	const RunBitmap &prepared() const { return of(Fact::kPrepared); }
-	const RunBitmap &shown() const { return of(Fact::kShown); }
-	const RunBitmap &claimed() const { return of(Fact::kClaimed); }
-	const RunBitmap &lost() const { return of(Fact::kLost); }
-	const RunBitmap &unsafe() const { return of(Fact::kUnsafe); }
-	const RunBitmap &shared() const { return of(Fact::kShared); }
-	const RunBitmap &staged() const { return of(Fact::kStaged); }
+	const RunBitmap &present() const GMEM_REQUIRES(lock) { return of(Fact::kPresent); }
+	const RunBitmap &prepared() const GMEM_REQUIRES(lock) { return of(Fact::kPrepared); }
+	const RunBitmap &shown() const GMEM_REQUIRES(lock) { return of(Fact::kShown); }
+	const RunBitmap &claimed() const GMEM_REQUIRES(lock) { return of(Fact::kClaimed); }
+	const RunBitmap &lost() const GMEM_REQUIRES(lock) { return of(Fact::kLost); }
+	const RunBitmap &unsafe() const GMEM_REQUIRES(lock) { return of(Fact::kUnsafe); }
+	const RunBitmap &shared() const GMEM_REQUIRES(lock) { return of(Fact::kShared); }
+	const RunBitmap &staged() const GMEM_REQUIRES(lock) { return of(Fact::kStaged); }
 
-	bool empty() const { return present().none(); }
-	bool uniform() const { return shared().none() || shared().all(); }
+	bool empty() const GMEM_REQUIRES(lock) { return present().none(); }
+	bool uniform() const GMEM_REQUIRES(lock) { return shared().none() || shared().all(); }
 	/* How many pages that are present are shared. */
-	unsigned pages_shared() const { return shared().common(present()); }
+	unsigned pages_shared() const GMEM_REQUIRES(lock) { return shared().common(present()); }
 	/* Pages that are the platform's. */
-	RunBitmap owned() const { return prepared().without(shared()); }
-	bool owns(unsigned slot) const { return prepared().test(slot) && !shared().test(slot); }
+	RunBitmap owned() const GMEM_REQUIRES(lock) { return prepared().without(shared()); }
+	bool owns(unsigned slot) const GMEM_REQUIRES(lock)
+	{
+		return prepared().test(slot) && !shared().test(slot);
+	}
 
 	/* ---- events ---- */
 
 	/* To the pages of slots [from, to), to each the same. */
-	template <Event kEvent> void happens(unsigned from, unsigned to)
+	template <Event kEvent> void happens(unsigned from, unsigned to) GMEM_REQUIRES(lock)
 	{
 		if (!happens_to<kEvent>(from, to, std::make_index_sequence<kFacts>{}))
 			kapi_warn_once("a page is in no state for what happens to it");
@@ -70,31 +73,34 @@ class Run {
 			came_small_ = KAPI_SMALL_NOT;
 		}
 	}
-	template <Event kEvent> void happens(unsigned slot) { happens<kEvent>(slot, slot + 1); }
+	template <Event kEvent> void happens(unsigned slot) GMEM_REQUIRES(lock)
+	{
+		happens<kEvent>(slot, slot + 1);
+	}
 
 	/* Filled with @block, as a whole. */
-	void fill(struct page *block)
+	void fill(struct page *block) GMEM_REQUIRES(lock)
 	{
 		happens<event::kFilled>(0, kRunPages);
 		block_ = block;
 	}
 	/* Filled at @slot with @page, wherever that lies. */
-	void fill(unsigned slot, const struct page *page)
+	void fill(unsigned slot, const struct page *page) GMEM_REQUIRES(lock)
 	{
 		if (block_ && page != kapi_page_nth(block_, slot))
 			block_ = nullptr;
 		happens<event::kFilled>(slot);
 	}
 	/* All its pages have been copied to @block, and are those of it now. */
-	void move_to(struct page *block)
+	void move_to(struct page *block) GMEM_REQUIRES(lock)
 	{
 		block_ = block;
 		came_small_ = KAPI_SMALL_NOT;
 	}
 
 	/* Why its first page came by itself; KAPI_SMALL_NOT: none did, or all are one block. */
-	void comes_small(kapi_small why) { came_small_ = why; }
-	kapi_small came_small() const { return came_small_; }
+	void comes_small(kapi_small why) GMEM_REQUIRES(lock) { came_small_ = why; }
+	kapi_small came_small() const GMEM_REQUIRES(lock) { return came_small_; }
 
 	/* ---- the run as a block ---- */
 
@@ -102,13 +108,13 @@ class Run {
 	 * First page of the physical block that every present page is in, at its
 	 * place; NULL when the run is empty or its pages lie here and there.
 	 */
-	struct page *block() const { return block_; }
-	bool whole() const { return block_ && present().all(); }
+	struct page *block() const GMEM_REQUIRES(lock) { return block_; }
+	bool whole() const GMEM_REQUIRES(lock) { return block_ && present().all(); }
 
 	/* All were prepared by one call, so one mapping may show them on any platform. */
-	bool as_one() const { return as_one_; }
-	void taken_as_one() { as_one_ = true; }
-	void split() { as_one_ = false; }
+	bool as_one() const GMEM_REQUIRES(lock) { return as_one_; }
+	void taken_as_one() GMEM_REQUIRES(lock) { as_one_ = true; }
+	void split() GMEM_REQUIRES(lock) { as_one_ = false; }
 
 	/*
 	 * Whether it was handed out as one, and nothing has happened to it since. Read
@@ -118,24 +124,24 @@ class Run {
 	bool huge() const { return huge_.load(); }
 	/* Whether a mapping of all of it may exist; likewise. */
 	bool joined() const { return joined_.load(); }
-	void handed_out_huge()
+	void handed_out_huge() GMEM_REQUIRES(lock)
 	{
 		huge_.store(true);
 		joined_.store(true);
 	}
 
 	/* Whether all of it is there, ready and of one kind, and only not one block. */
-	bool promotable() const
+	bool promotable() const GMEM_REQUIRES(lock)
 	{
 		return !block_ && prepared().all() && lost().none() && uniform();
 	}
 	/* A place where it could be mapped huge asks for it. */
-	void seen_where_it_fits() { fits_ = true; }
+	void seen_where_it_fits() GMEM_REQUIRES(lock) { fits_ = true; }
 	/*
 	 * Whether it has come to want promotion since this was last asked: it is
 	 * promotable, and could be mapped huge then.
 	 */
-	bool wants_promotion()
+	bool wants_promotion() GMEM_REQUIRES(lock)
 	{
 		const bool now = fits_ && promotable();
 
@@ -149,10 +155,11 @@ class Run {
 
     private:
 	static constexpr unsigned number(Fact fact) { return static_cast<unsigned>(fact); }
-	const RunBitmap &of(Fact fact) const { return facts_[number(fact)]; }
+	const RunBitmap &of(Fact fact) const GMEM_REQUIRES(lock) { return facts_[number(fact)]; }
 
 	template <Event kEvent, std::size_t... kFact>
 	bool happens_to(unsigned from, unsigned to, std::index_sequence<kFact...>)
+		GMEM_REQUIRES(lock)
 	{
 		/* All are asked before any is changed. */
 		const bool possible = (asks<kEvent, Fact{ kFact }>(from, to) && ...);
@@ -160,7 +167,8 @@ class Run {
 		(changes<kEvent, Fact{ kFact }>(from, to), ...);
 		return possible;
 	}
-	template <Event kEvent, Fact kFact> bool asks(unsigned from, unsigned to) const
+	template <Event kEvent, Fact kFact>
+	bool asks(unsigned from, unsigned to) const GMEM_REQUIRES(lock)
 	{
 		if constexpr (kEvent.has.has(kFact))
 			return of(kFact).has_all(from, to);
@@ -169,7 +177,8 @@ class Run {
 		else
 			return true;
 	}
-	template <Event kEvent, Fact kFact> void changes(unsigned from, unsigned to)
+	template <Event kEvent, Fact kFact>
+	void changes(unsigned from, unsigned to) GMEM_REQUIRES(lock)
 	{
 		if constexpr (kEvent.sets.has(kFact))
 			facts_[number(kFact)].set_range(from, to);
@@ -184,14 +193,14 @@ class Run {
 			is.store(false);
 	}
 
-	RunBitmap facts_[kFacts];
-	struct page *block_ = nullptr;
-	bool as_one_ = false;
+	RunBitmap facts_[kFacts] GMEM_GUARDED_BY(lock);
+	struct page *block_ GMEM_GUARDED_BY(lock) = nullptr;
+	bool as_one_ GMEM_GUARDED_BY(lock) = false;
 	std::atomic<bool> huge_{ false };
 	std::atomic<bool> joined_{ false };
-	kapi_small came_small_ = KAPI_SMALL_NOT;
-	bool fits_ = false;
-	bool wanted_promotion_ = false; /* when that was last asked */
+	kapi_small came_small_ GMEM_GUARDED_BY(lock) = KAPI_SMALL_NOT;
+	bool fits_ GMEM_GUARDED_BY(lock) = false;
+	bool wanted_promotion_ GMEM_GUARDED_BY(lock) = false; /* when that was last asked */
 };
 
 } /* namespace gmem */

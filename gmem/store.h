@@ -14,6 +14,7 @@
 
 #include "gmem/block.h"
 #include "gmem/giant.h"
+#include "gmem/guard.h"
 #include "gmem/holder.h"
 #include "gmem/memory.h"
 #include "gmem/run.h"
@@ -247,15 +248,16 @@ class PageStore {
 	static std::uint64_t run_number(PageIndex index) { return index.value >> kRunOrder; }
 
 	/* The lock of a run, for callers that may fill it: no giant fills it meanwhile. */
-	class FillGuard {
+	class GMEM_GUARD_OBJECT FillGuard {
 	    public:
-		FillGuard(PageStore &store, Run &run, PageIndex index) : run_(run)
+		FillGuard(PageStore &store, Run &run, PageIndex index) GMEM_ACQUIRES(run.lock)
+			: run_(run)
 		{
 			run_.lock.lock();
 			if (store.giants_possible_)
 				store.let_giant_be_filled(run_, index);
 		}
-		~FillGuard() { run_.lock.unlock(); }
+		~FillGuard() GMEM_RELEASES() { run_.lock.unlock(); }
 		FillGuard(const FillGuard &) = delete;
 		FillGuard &operator=(const FillGuard &) = delete;
 
@@ -264,47 +266,56 @@ class PageStore {
 	};
 
 	Result<Run *> obtain(PageIndex index);
-	struct page *page_at(const Run &run, PageIndex index) const;
+	struct page *page_at(const Run &run, PageIndex index) const GMEM_REQUIRES(run.lock);
 	template <class Worth>
-	Result<struct page *> fill(Run &run, PageIndex index, unsigned fit, Worth worth);
-	Result<struct page *> new_page(Run &run, PageIndex index, const Access &access);
-	Result<struct page *> page_for(Run &run, PageIndex index, const Access &access);
-	bool fill_block(Run &run, PageIndex index);
-	void become_block(Run &run, struct page *first);
-	Result<struct page *> fill_page(Run &run, PageIndex index);
+	Result<struct page *> fill(Run &run, PageIndex index, unsigned fit, Worth worth)
+		GMEM_REQUIRES(run.lock);
+	Result<struct page *> new_page(Run &run, PageIndex index, const Access &access)
+		GMEM_REQUIRES(run.lock);
+	Result<struct page *> page_for(Run &run, PageIndex index, const Access &access)
+		GMEM_REQUIRES(run.lock);
+	bool fill_block(Run &run, PageIndex index) GMEM_REQUIRES(run.lock);
+	void become_block(Run &run, struct page *first) GMEM_REQUIRES(run.lock);
+	Result<struct page *> fill_page(Run &run, PageIndex index) GMEM_REQUIRES(run.lock);
 	/* Pages of @run can be the host's one by one then. Or what the platform said. */
-	Status split(Run &run, Platform &platform)
+	Status split(Run &run, Platform &platform) GMEM_REQUIRES(run.lock)
 	{
 		return run.as_one() ? split_block(run, platform) : Status{};
 	}
-	Status split_block(Run &run, Platform &platform);
-	void strike_marked(Run &run, PageIndex start);
-	void strike(Run &run, PageIndex index);
-	bool is_lost(Run &run, PageIndex index, struct page *page);
-	kapi_small why_small(const Run &run, unsigned fit) const;
-	kapi_small look_for_small(Run &run, PageIndex index, unsigned fit);
-	void want_promotion(Run &run);
-	Status prepare(Run &run, PageIndex index, struct page *page, const Access &access,
-		       bool all);
+	Status split_block(Run &run, Platform &platform) GMEM_REQUIRES(run.lock);
+	void strike_marked(Run &run, PageIndex start) GMEM_REQUIRES(run.lock);
+	void strike(Run &run, PageIndex index) GMEM_REQUIRES(run.lock);
+	bool is_lost(Run &run, PageIndex index, struct page *page) GMEM_REQUIRES(run.lock);
+	kapi_small why_small(const Run &run, unsigned fit) const GMEM_REQUIRES(run.lock);
+	kapi_small look_for_small(Run &run, PageIndex index, unsigned fit) GMEM_REQUIRES(run.lock);
+	void want_promotion(Run &run) GMEM_REQUIRES(run.lock);
+	Status prepare(Run &run, PageIndex index, struct page *page, const Access &access, bool all)
+		GMEM_REQUIRES(run.lock);
 	Status prepare_page(Run &run, unsigned slot, struct page *page, const Access &access,
-			    std::int64_t ahead);
-	Status prepare_block(Run &run, const Access &access, std::int64_t ahead);
-	Result<IndexRange> populatable(Run &run, IndexRange range, bool ran);
-	Status refusal(Run &run, PageIndex index, bool ran);
-	Status take_back(Run &run, PageIndex index, struct page *page, Platform &platform);
+			    std::int64_t ahead) GMEM_REQUIRES(run.lock);
+	Status prepare_block(Run &run, const Access &access, std::int64_t ahead)
+		GMEM_REQUIRES(run.lock);
+	Result<IndexRange> populatable(Run &run, IndexRange range, bool ran)
+		GMEM_REQUIRES(run.lock);
+	Status refusal(Run &run, PageIndex index, bool ran) GMEM_REQUIRES(run.lock);
+	Status take_back(Run &run, PageIndex index, struct page *page, Platform &platform)
+		GMEM_REQUIRES(run.lock);
 	void settle_failed(Run &run, PageIndex index, struct page *page, Status status,
-			   Platform &platform, bool staged);
-	bool remove_whole(Run &run, PageIndex start, Platform &platform, unsigned &leaked);
-	PageRef remove_from(Run &run, IndexRange range, Platform &platform);
-	PageRef take_from(Run &run, IndexRange range, Platform &platform, unsigned &leaked);
+			   Platform &platform, bool staged) GMEM_REQUIRES(run.lock);
+	bool remove_whole(Run &run, PageIndex start, Platform &platform, unsigned &leaked)
+		GMEM_REQUIRES(run.lock);
+	PageRef remove_from(Run &run, IndexRange range, Platform &platform) GMEM_REQUIRES(run.lock);
+	PageRef take_from(Run &run, IndexRange range, Platform &platform, unsigned &leaked)
+		GMEM_REQUIRES(run.lock);
 	unsigned free_returned(struct page *first, unsigned count, Platform &platform);
 	unsigned reclaim_batch(Run &run, struct page **pages, unsigned count, bool split,
-			       Platform &platform);
-	Result<int> promotable(Run &run, PageIndex start);
-	void forget(Run &run, unsigned slot);
+			       Platform &platform) GMEM_REQUIRES(run.lock);
+	Result<int> promotable(Run &run, PageIndex start) GMEM_REQUIRES(run.lock);
+	void forget(Run &run, unsigned slot) GMEM_REQUIRES(run.lock);
 	template <Event kEvent> void lose(PageIndex index);
-	void leave_content(Run &run, IndexRange part);
-	void give_back(Run &run, IndexRange part, bool split, Platform &platform);
+	void leave_content(Run &run, IndexRange part) GMEM_REQUIRES(run.lock);
+	void give_back(Run &run, IndexRange part, bool split, Platform &platform)
+		GMEM_REQUIRES(run.lock);
 
 	/* gmem/share.cc */
 	struct Stretch {
@@ -313,7 +324,7 @@ class PageStore {
 	};
 	Stretch stretch_at(PageIndex index, PageIndex end) const;
 	IndexRange find_shared(IndexRange range, bool shared, bool chunk, const Turn *turn) const;
-	PageIndex first_lost(const Run &run, IndexRange part) const;
+	PageIndex first_lost(const Run &run, IndexRange part) const GMEM_REQUIRES(run.lock);
 	Status set_aside(std::uint64_t number);
 	Run &known(std::uint64_t number);
 
@@ -322,7 +333,7 @@ class PageStore {
 	bool fill_giant(Giant &giant, PageIndex index, const Access &access);
 	Result<bool> all_new(PageIndex start);
 	void become_giant(Giant &giant, PageIndex index, struct page *first, const Access &access);
-	void let_giant_be_filled(Run &run, PageIndex index);
+	void let_giant_be_filled(Run &run, PageIndex index) GMEM_REQUIRES(run.lock);
 	void break_giant(PageIndex index);
 	bool is_giant(const Giant &giant, PageIndex index);
 

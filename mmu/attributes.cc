@@ -10,7 +10,6 @@
 
 #include "gmem/conversion.h"
 #include "gmem/file.h"
-#include "mmu/guards.h"
 #include "mmu/memslot.h"
 
 namespace gmem

@@ -7,7 +7,7 @@
 #define GMEM_MMU_ENTRY_H
 
 #include "gmem/file.h"
-#include "mmu/guards.h"
+#include "gmem/guard.h"
 
 namespace gmem
 {

@@ -13,7 +13,6 @@
 #include "gmem/memory.h"
 #include "gmem/trace.h"
 #include "kapi/sev.h"
-#include "mmu/guards.h"
 #include "mmu/launch.h"
 #include "mmu/populate.h"
 

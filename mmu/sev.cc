@@ -11,6 +11,7 @@
 #include <uapi/gmem.h>
 
 #include "arch/x86/snp_platform.h"
+#include "gmem/guard.h"
 #include "gmem/trace.h"
 #include "kapi/sev.h"
 #include "mmu/launch.h"
@@ -35,35 +36,21 @@ constexpr std::uint64_t kPolicyKnown = 0xffff | kPolicySmt | kPolicyMustBeOne | 
 				       kPolicySingleSocket;
 
 /* The lock that lets one command in at a time. */
-class CommandLock {
-    public:
-	explicit CommandLock(struct kvm *kvm) : kvm_(kvm) { kapi_kvm_lock(kvm_); }
-	~CommandLock() { kapi_kvm_unlock(kvm_); }
-	CommandLock(const CommandLock &) = delete;
-	CommandLock &operator=(const CommandLock &) = delete;
+using CommandLock = Guard<struct kvm, kapi_kvm_lock, kapi_kvm_unlock>;
 
-    private:
-	struct kvm *const kvm_;
-};
+void drop_snp_platform(SnpPlatform *platform)
+{
+	platform->drop();
+}
+using SnpPlatformRef = Ref<SnpPlatform, drop_snp_platform>;
 
-/* A use of the VM's platform. */
-class PlatformOf {
-    public:
-	explicit PlatformOf(struct kvm *kvm) : model_(ModelVm::of(kvm, nullptr)) {}
-	~PlatformOf()
-	{
-		if (model_.ok())
-			model_.value()->drop();
-	}
-	PlatformOf(const PlatformOf &) = delete;
-	PlatformOf &operator=(const PlatformOf &) = delete;
+/* A use of the VM's platform; none: the VM has none. */
+SnpPlatformRef platform_of(struct kvm *kvm)
+{
+	const auto model = ModelVm::of(kvm, nullptr);
 
-	/* NULL: the VM has none. */
-	SnpPlatform *get() { return static_cast<SnpPlatform *>(model_.value()); }
-
-    private:
-	Result<ModelVm *> model_;
-};
+	return SnpPlatformRef{ model.ok() ? static_cast<SnpPlatform *>(model.value()) : nullptr };
+}
 
 /* One command: what it is about, and how the firmware answered. */
 struct Command {
@@ -350,7 +337,7 @@ long serve_sev_command(struct kvm *kvm, unsigned long arg)
 	if (kapi_user_read(&cmd, user, sizeof(cmd)) != 0)
 		return -EFAULT;
 
-	PlatformOf platform{ kvm };
+	const SnpPlatformRef platform = platform_of(kvm);
 	const CommandLock lock{ kvm };
 
 	if (!platform.get())
@@ -367,7 +354,7 @@ long serve_sev_command(struct kvm *kvm, unsigned long arg)
 long serve_sev_region(struct kvm *kvm, unsigned long arg, bool add)
 {
 	kapi_enc_region region;
-	PlatformOf platform{ kvm };
+	const SnpPlatformRef platform = platform_of(kvm);
 
 	if (kapi_user_read(&region, reinterpret_cast<void *>(arg), sizeof(region)) != 0)
 		return -EFAULT;

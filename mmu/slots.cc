@@ -6,7 +6,7 @@
  */
 #include "mmu/slots.h"
 
-#include "mmu/guards.h"
+#include "gmem/guard.h"
 #include "mmu/memslot.h"
 
 namespace gmem

@@ -7,6 +7,7 @@
 
 #include "arch/x86/snp_platform.h"
 #include "arch/x86/tdx_platform.h"
+#include "gmem/guard.h"
 #include "kapi/kapi.h"
 
 namespace gmem
@@ -89,13 +90,7 @@ constinit KvmArchPlatform kvm_arch;
 /* VMs on the models; under the lock of the list. */
 constinit ModelVm *models;
 
-class ListGuard {
-    public:
-	ListGuard() { kapi_platforms_lock(); }
-	~ListGuard() { kapi_platforms_unlock(); }
-	ListGuard(const ListGuard &) = delete;
-	ListGuard &operator=(const ListGuard &) = delete;
-};
+using ListGuard = OnlyGuard<kapi_platforms_lock, kapi_platforms_unlock>;
 
 } /* namespace */
 

@@ -3,7 +3,7 @@
  * Whole ways of a guest's memory over KVM's page tables: faults, punches,
  * conversions, populate, poison. Promotion: promotion.cc.
  *
- * Tests: mmu/memslot.cc, mmu/guards.h, gmem/store.cc.
+ * Tests: mmu/memslot.cc, gmem/guard.h, gmem/store.cc.
  */
 #include "kunit/hosted/guest.h"
 
