@@ -99,9 +99,8 @@ Result<struct page *> PageStore::fill_page(Run &run, PageIndex index)
 
 /*
  * Why a mapping from a place of order @fit cannot take in all of @run as it is;
- * KAPI_SMALL_NOT: it can, or nothing is there yet. The one answer to that, but for what
- * the platform has to say where a mapping is made (get()), and for blocks that are not to
- * be had (fill()).
+ * KAPI_SMALL_NOT: it can, or nothing is there yet. Three callers add what they alone know:
+ * fill() that no block is to be had, get() and view() that the platform does not take it.
  */
 [[gnu::always_inline]] inline kapi_small PageStore::why_small(const Run &run, unsigned fit) const
 {

@@ -30,7 +30,7 @@ struct Backing {
 	PageRef page;
 	/* The aligned block of this order around the page may be mapped as one. */
 	unsigned order = 0;
-	kapi_small small = KAPI_SMALL_NOT; /* why that is the page alone */
+	kapi_small small = KAPI_SMALL_NOT; /* why @order is 0 */
 };
 
 /* What can be seen of a run from outside, as it is at the moment. */
@@ -95,8 +95,8 @@ class PageStore {
 	/*
 	 * Gives the pages of @range, in one run, their content in turn by @fill(Gfn,
 	 * Pfn) -> Status, which also makes each the platform's; @access is of the
-	 * first, @ran: a guest may have used what it was shown, which nobody has mapped
-	 * any more. Stops, @done pages later, before a page but the first that
+	 * first, @ran: a vCPU has run, so pages that guests were shown may have content.
+	 * No page of @range is mapped. Stops, @done pages later, before a page but the first that
 	 * populatable() refuses, and where one fails: -EEXIST, it has content; -EINVAL,
 	 * it is shared; -EHWPOISON, -ENOMEM, -EINTR; -EFAULT, a guest may see it and it
 	 * is not sure that @fill finds the content; or what @fill said, the page is
@@ -346,8 +346,8 @@ class PageStore {
 	XArray<Giant> giants_; /* by index >> kGiantOrder; likewise */
 	XArray<Run> runs_; /* by run number; never emptied before the inode goes */
 	/*
-	 * Records for a conversion under way, which may become more than it needs: of those
-	 * that a fault was faster to make. Inode lock held exclusively.
+	 * Records for a conversion under way. Some stay unused: a fault has made that run's
+	 * record first. Inode lock held exclusively.
 	 */
 	Own<Run> aside_;
 };

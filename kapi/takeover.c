@@ -10,10 +10,10 @@
  *
  * Two of the functions find a page for a guest's fault, and for callers that keep the
  * page: vendor modules, any module. They need different answers (gmem/holder.h), so
- * a fault's calls land elsewhere. What tells them is where they come from: all of them
- * from one function of KVM's, by a call, in its main part, and nothing else does. That
- * is looked up at load. The place is what ftrace saw as the return address before any
- * tracer could put its own there, which a landing's own return address is not. Taken for
+ * a fault's calls land elsewhere. The return address tells a fault's call: all of them are
+ * made by the main part of one function of KVM, which makes no others and is looked up at
+ * load. The address is the one that ftrace saw before any tracer could put its own there;
+ * a landing's own return address may be a tracer's. Taken for
  * a caller that keeps it, a fault would still be served right, but end with -EAGAIN beside a
  * conversion. A mark that is set around faults would have to be found by the task,
  * under a lock and by each fault.
@@ -54,7 +54,7 @@ struct hook {
 	} binding;
 };
 
-/* The function that faults pages in, behind those of its parts that may be by themselves. */
+/* The function that faults pages in, after its parts, which may be functions of their own. */
 static const char *const faulters[] = {
 	"kvm_faultin_pfn_private", /* 6.12 */
 	"__kvm_faultin_pfn",
@@ -65,10 +65,10 @@ static const char *const faulters[] = {
 };
 
 /*
- * Which calls are sent to us. One that is certainly not ours is not, however long it
- * sleeps: gmem_detach() waits for those that are inside. What is ours holds the module
- * for longer than any call about it takes: a VM of ours until it is freed, a memslot
- * until SRCU's readers have left.
+ * Which calls are sent to us. A call that cannot concern the module is not sent, as it may
+ * sleep for ever and gmem_detach() waits for calls that are inside. Each object of the
+ * module holds the module for longer than any call about the object takes: a VM until it is
+ * freed, a memslot until SRCU's readers have left.
  */
 
 /* All other ioctls go on as on a KVM without the module. */

@@ -14,53 +14,55 @@
 
 #include "trace.h"
 
-TRACE_DEFINE_ENUM(KAPI_SMALL_NOT);
-TRACE_DEFINE_ENUM(KAPI_SMALL_MEMORY);
-TRACE_DEFINE_ENUM(KAPI_SMALL_PLACE);
-TRACE_DEFINE_ENUM(KAPI_SMALL_MIXED);
-TRACE_DEFINE_ENUM(KAPI_SMALL_PARTIAL);
-TRACE_DEFINE_ENUM(KAPI_SMALL_POISONED);
-TRACE_DEFINE_ENUM(KAPI_SMALL_PLATFORM);
-TRACE_DEFINE_ENUM(KAPI_SMALL_POLICY);
-TRACE_DEFINE_ENUM(KAPI_WHO_GUEST);
-TRACE_DEFINE_ENUM(KAPI_WHO_KERNEL);
-TRACE_DEFINE_ENUM(KAPI_WHO_USER);
-TRACE_DEFINE_ENUM(KAPI_WHO_CONSUMER);
-TRACE_DEFINE_ENUM(KAPI_PHASE_PREPARE);
-TRACE_DEFINE_ENUM(KAPI_PHASE_COMMIT);
-TRACE_DEFINE_ENUM(KAPI_PHASE_FAIL);
-TRACE_DEFINE_ENUM(KAPI_LAUNCH_POPULATE);
-TRACE_DEFINE_ENUM(KAPI_LAUNCH_FINISH);
-TRACE_DEFINE_ENUM(KAPI_LAUNCH_MEASUREMENT);
+/*
+ * Values with names. The names are for TP_printk(); the same lists tell user space the
+ * numbers, as perf and trace-cmd read KAPI_... in the format of an event.
+ */
+#define gmem_smalls						\
+	GMEM_VALUE(SMALL_NOT, "not")				\
+	GMEM_VALUE(SMALL_MEMORY, "memory")			\
+	GMEM_VALUE(SMALL_PLACE, "place")			\
+	GMEM_VALUE(SMALL_MIXED, "mixed")			\
+	GMEM_VALUE(SMALL_PARTIAL, "partial")			\
+	GMEM_VALUE(SMALL_POISONED, "poisoned")			\
+	GMEM_VALUE(SMALL_PLATFORM, "platform")			\
+	GMEM_LAST(SMALL_POLICY, "policy")
 
-#define gmem_show_small(small) __print_symbolic(small,	\
-	{ KAPI_SMALL_NOT, "not" },			\
-	{ KAPI_SMALL_MEMORY, "memory" },		\
-	{ KAPI_SMALL_PLACE, "place" },			\
-	{ KAPI_SMALL_MIXED, "mixed" },			\
-	{ KAPI_SMALL_PARTIAL, "partial" },		\
-	{ KAPI_SMALL_POISONED, "poisoned" },		\
-	{ KAPI_SMALL_PLATFORM, "platform" },		\
-	{ KAPI_SMALL_POLICY, "policy" })
+#define gmem_askers						\
+	GMEM_VALUE(WHO_GUEST, "guest")				\
+	GMEM_VALUE(WHO_KERNEL, "kernel")			\
+	GMEM_VALUE(WHO_USER, "user")				\
+	GMEM_LAST(WHO_CONSUMER, "consumer")
 
-#define gmem_show_who(who) __print_symbolic(who,	\
-	{ KAPI_WHO_GUEST, "guest" },			\
-	{ KAPI_WHO_KERNEL, "kernel" },			\
-	{ KAPI_WHO_USER, "user" },			\
-	{ KAPI_WHO_CONSUMER, "consumer" })
+#define gmem_phases						\
+	GMEM_VALUE(PHASE_PREPARE, "prepare")			\
+	GMEM_VALUE(PHASE_COMMIT, "commit")			\
+	GMEM_LAST(PHASE_FAIL, "fail")
 
-#define gmem_show_phase(phase) __print_symbolic(phase,	\
-	{ KAPI_PHASE_PREPARE, "prepare" },		\
-	{ KAPI_PHASE_COMMIT, "commit" },		\
-	{ KAPI_PHASE_FAIL, "fail" })
+#define gmem_launch_phases					\
+	GMEM_VALUE(LAUNCH_POPULATE, "populate")			\
+	GMEM_VALUE(LAUNCH_FINISH, "finish")			\
+	GMEM_VALUE(LAUNCH_MEASUREMENT, "measurement")		\
+	GMEM_VALUE(LAUNCH_INIT, "init")				\
+	GMEM_LAST(LAUNCH_START, "start")
 
-#define gmem_show_launch(phase) __print_symbolic(phase,	\
-	{ KAPI_LAUNCH_POPULATE, "populate" },		\
-	{ KAPI_LAUNCH_FINISH, "finish" },		\
-	{ KAPI_LAUNCH_MEASUREMENT, "measurement" },	\
-	{ KAPI_LAUNCH_INIT, "init" },			\
-	{ KAPI_LAUNCH_START, "start" })
+#undef GMEM_VALUE
+#undef GMEM_LAST
+#define GMEM_VALUE(value, name) TRACE_DEFINE_ENUM(KAPI_##value);
+#define GMEM_LAST(value, name) TRACE_DEFINE_ENUM(KAPI_##value);
+gmem_smalls
+gmem_askers
+gmem_phases
+gmem_launch_phases
+#undef GMEM_VALUE
+#undef GMEM_LAST
+#define GMEM_VALUE(value, name) { KAPI_##value, name },
+#define GMEM_LAST(value, name) { KAPI_##value, name }
 
+#define gmem_show_small(small) __print_symbolic(small, gmem_smalls)
+#define gmem_show_who(who) __print_symbolic(who, gmem_askers)
+#define gmem_show_phase(phase) __print_symbolic(phase, gmem_phases)
+#define gmem_show_launch(phase) __print_symbolic(phase, gmem_launch_phases)
 #define gmem_show_share(shared) ((shared) ? "shared" : "private")
 
 TRACE_EVENT_FN(gmem_create,

@@ -306,7 +306,7 @@ Result<Backing> memslot_fault(File &file, struct kvm *kvm, struct kvm_memory_slo
 
 	if (backing.status() != error(EAGAIN))
 		return backing;
-	/* The guest's access came too early or too late. */
+	/* The page is not in the state asked for: a conversion is under way, or is over. */
 	{
 		SharedInodeLock lock{ inode.handle() };
 	}

@@ -59,8 +59,8 @@ class MemslotBinding final : public Binding {
 };
 
 /*
- * What can be said of the below before anything is done: the first index, or an error of
- * gmem_bind(), which see. slots_lock held. Sleeps.
+ * The checks of bind_memslot() alone: the first index, or an error of gmem_bind().
+ * slots_lock held. Sleeps.
  */
 Result<PageIndex> check_bind(File &file, struct kvm *kvm, struct kvm_memory_slot *slot,
 			     long long offset);
@@ -81,9 +81,9 @@ inline Share shared_of(const File &file)
 }
 
 /*
- * The page behind @gfn of @slot for a guest's fault of that kind, which KVM tries again
- * where things have changed meanwhile. Of a page that is being converted, it waits for
- * the end and gives a stand-in, which KVM throws away. The caller holds @file's
+ * The page behind @gfn of @slot for a guest's fault on a page of state @share. KVM tries
+ * the fault again if things have changed meanwhile. If the page is being converted, this
+ * waits for the end and gives a stand-in, which KVM throws away. The caller holds @file's
  * reference and kvm->srcu. -EFAULT: the memslot has no file any more; errors of
  * PageStore::get(), but not -EAGAIN. Sleeps.
  */

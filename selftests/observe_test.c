@@ -6,6 +6,7 @@
  * Tests: kapi/tracepoints.h, mmu/map.cc.
  */
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,6 +231,26 @@ static void check_run(const struct gmem_map_run *run, u32 present, u32 shared, u
 	CHECK_EQ(run->node, present ? 0 : -1);
 }
 
+/* perf and trace-cmd do not know the values of the module's enums: formats have numbers. */
+static void test_formats_have_numbers(void)
+{
+	glob_t found;
+
+	tracefs_reset();
+	CHECK(!glob("/sys/kernel/tracing/events/gmem/*/format", 0, NULL, &found), "no formats");
+	CHECK(found.gl_pathc >= 12, "%zu events", found.gl_pathc);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		FILE *file = fopen(found.gl_pathv[i], "r");
+		char line[4096];
+
+		CHECK(file, "no %s", found.gl_pathv[i]);
+		while (fgets(line, sizeof(line), file))
+			CHECK(!strstr(line, "KAPI_"), "%s: %s", found.gl_pathv[i], line);
+		fclose(file);
+	}
+	globfree(&found);
+}
+
 static void test_map(void)
 {
 	struct gmem_map_run runs[RUNS + 2];
@@ -378,6 +399,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(test_linking_is_traced),
 	TAP_TEST(test_promotion_is_traced),
 	TAP_TEST(test_poison_is_traced),
+	TAP_TEST(test_formats_have_numbers),
 	TAP_TEST(test_map),
 	TAP_TEST(test_map_refusals),
 	TAP_TEST(test_gmemctl),

@@ -116,15 +116,15 @@
  *   -EPERM      the caller may not have the VM's memory, as for KVM_LINK_GUEST_MEMFD
  *   -ESTALE     the memory has been linked to another VM
  *   -ENOMEM     nothing has changed
+ *   -EHWPOISON  a page is lost to hardware poison; -EAGAIN if one before it is in use
+ *   -EBUSY      a consumer in the kernel does not want it, or the consumer's own error
  *   -EAGAIN     a page is in use (pinned for DMA or I/O); try again when it is not.
  *               Only to private. A signal ends the wait for that.
- *   -EHWPOISON  a page is lost to hardware poison
- *   -EBUSY      a consumer in the kernel does not want it, or its own error
  *
- * In this order. With the last five @error_offset is the first such page's, or that of
- * the range for -ENOMEM; but for that nothing is written to the argument. Where all is as
- * wanted already it is 0 and none of the five. -EPERM, -ESTALE, -EHWPOISON and -EBUSY
- * are ours; the rest is as published (docs/conversion.md).
+ * In this order. With -ENOMEM @error_offset is the start of the range, with those below
+ * -ENOMEM it is the first such page's; else nothing is written to the argument. A range
+ * that is as wanted already is 0, and none of these four. -EPERM, -ESTALE, -EHWPOISON and
+ * -EBUSY are ours; the rest is as published (docs/conversion.md).
  */
 #ifndef KVM_SET_MEMORY_ATTRIBUTES2
 struct kvm_memory_attributes2 {
