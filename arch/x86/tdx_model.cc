@@ -21,7 +21,7 @@ constexpr Gfn gfn_of(std::uint64_t gpa)
 
 } /* namespace */
 
-TdxModule::Result TdxModule::walk_details(std::uint64_t status, const Sept::Walk &walk)
+TdxModule::Answer TdxModule::walk_details(std::uint64_t status, const Sept::Walk &walk)
 {
 	return { status, walk.level | static_cast<std::uint64_t>(walk.entry->state) << 8 };
 }
@@ -30,7 +30,7 @@ TdxModule::Result TdxModule::walk_details(std::uint64_t status, const Sept::Walk
  * What every memory call begins with: the TD's root and its lock, its key, its
  * state. @build_only: the call belongs to building the TD.
  */
-TdxModule::Result TdxModule::enter(Td &td, Hold tdr, bool build_only)
+TdxModule::Answer TdxModule::enter(Td &td, Hold tdr, bool build_only)
 {
 	std::uint64_t injected;
 
@@ -53,7 +53,7 @@ TdxModule::Result TdxModule::enter(Td &td, Hold tdr, bool build_only)
 	return {};
 }
 
-TdxModule::Result TdxModule::check_gpa(std::uint64_t gpa, unsigned level, Levels levels)
+TdxModule::Answer TdxModule::check_gpa(std::uint64_t gpa, unsigned level, Levels levels)
 {
 	if (level < levels.lowest || level > levels.highest)
 		return fail(kOperandInvalid | kRcx);
@@ -68,10 +68,10 @@ TdxModule::Result TdxModule::check_gpa(std::uint64_t gpa, unsigned level, Levels
  * What calls about an entry of the S-EPT begin with; @walk is at it then. Entries have
  * locks of their own for calls that share the @tree.
  */
-TdxModule::Result TdxModule::find(Td &td, std::uint64_t gpa, unsigned level, Levels levels,
+TdxModule::Answer TdxModule::find(Td &td, std::uint64_t gpa, unsigned level, Levels levels,
 				  Hold tree, Sept::Walk &walk)
 {
-	Result checked = enter(td, Hold::Shared, false);
+	Answer checked = enter(td, Hold::Shared, false);
 
 	if (checked.ok())
 		checked = check_gpa(gpa, level, levels);
@@ -88,7 +88,7 @@ TdxModule::Result TdxModule::find(Td &td, std::uint64_t gpa, unsigned level, Lev
 }
 
 /* A frame that a TD may get. */
-TdxModule::Result TdxModule::check_page(Pfn page)
+TdxModule::Answer TdxModule::check_page(Pfn page)
 {
 	if (!pamt_.covers(page))
 		return fail(kOperandAddrRange | kR8);
@@ -108,10 +108,10 @@ void TdxModule::give(Td &td, Pfn page, PageType type, SeamCall call, std::uint64
 	td.children++;
 }
 
-TdxModule::Result TdxModule::mng_create(Td &td, Pfn tdr)
+TdxModule::Answer TdxModule::mng_create(Td &td, Pfn tdr)
 {
 	MutexGuard guard{ td.mutex };
-	const Result checked = check_page(tdr);
+	const Answer checked = check_page(tdr);
 
 	if (!checked.ok())
 		return checked;
@@ -121,7 +121,7 @@ TdxModule::Result TdxModule::mng_create(Td &td, Pfn tdr)
 	return {};
 }
 
-TdxModule::Result TdxModule::mng_key_config(Td &td)
+TdxModule::Answer TdxModule::mng_key_config(Td &td)
 {
 	MutexGuard guard{ td.mutex };
 
@@ -132,7 +132,7 @@ TdxModule::Result TdxModule::mng_key_config(Td &td)
 }
 
 /* Running out of memory, which the module cannot, is a bad operand. */
-TdxModule::Result TdxModule::mng_init(Td &td)
+TdxModule::Answer TdxModule::mng_init(Td &td)
 {
 	MutexGuard guard{ td.mutex };
 
@@ -152,10 +152,10 @@ TdxModule::Result TdxModule::mng_init(Td &td)
 	return {};
 }
 
-TdxModule::Result TdxModule::vp_create(Td &td, Pfn tdvpr)
+TdxModule::Answer TdxModule::vp_create(Td &td, Pfn tdvpr)
 {
 	MutexGuard guard{ td.mutex };
-	Result checked = enter(td, Hold::Shared, true);
+	Answer checked = enter(td, Hold::Shared, true);
 
 	if (checked.ok())
 		checked = check_page(tdvpr);
@@ -166,10 +166,10 @@ TdxModule::Result TdxModule::vp_create(Td &td, Pfn tdvpr)
 	return {};
 }
 
-TdxModule::Result TdxModule::vp_enter(Td &td, unsigned &epoch_parity)
+TdxModule::Answer TdxModule::vp_enter(Td &td, unsigned &epoch_parity)
 {
 	MutexGuard guard{ td.mutex };
-	const Result checked = enter(td, Hold::Shared, false);
+	const Answer checked = enter(td, Hold::Shared, false);
 
 	if (!checked.ok())
 		return checked;
@@ -187,11 +187,11 @@ void TdxModule::vp_exit(Td &td, unsigned epoch_parity)
 	td.in_guest[epoch_parity]--;
 }
 
-TdxModule::Result TdxModule::sept_add(Td &td, std::uint64_t gpa, unsigned level, Pfn page)
+TdxModule::Answer TdxModule::sept_add(Td &td, std::uint64_t gpa, unsigned level, Pfn page)
 {
 	MutexGuard guard{ td.mutex };
 	Sept::Walk walk;
-	Result checked = find(td, gpa, level, kTables, Hold::Shared, walk);
+	Answer checked = find(td, gpa, level, kTables, Hold::Shared, walk);
 
 	if (!checked.ok())
 		return checked;
@@ -206,10 +206,10 @@ TdxModule::Result TdxModule::sept_add(Td &td, std::uint64_t gpa, unsigned level,
 	return {};
 }
 
-TdxModule::Result TdxModule::locked_page_add(Td &td, std::uint64_t gpa, unsigned level, Pfn page,
+TdxModule::Answer TdxModule::locked_page_add(Td &td, std::uint64_t gpa, unsigned level, Pfn page,
 					     const void *source)
 {
-	Result checked = enter(td, Hold::Exclusive, true);
+	Answer checked = enter(td, Hold::Exclusive, true);
 
 	if (checked.ok())
 		checked = check_gpa(gpa, level, kPages);
@@ -238,21 +238,21 @@ TdxModule::Result TdxModule::locked_page_add(Td &td, std::uint64_t gpa, unsigned
 	return {};
 }
 
-TdxModule::Result TdxModule::page_add(Td &td, std::uint64_t gpa, unsigned level, Pfn page,
+TdxModule::Answer TdxModule::page_add(Td &td, std::uint64_t gpa, unsigned level, Pfn page,
 				      const void *source)
 {
 	MutexGuard guard{ td.mutex };
-	const Result result = locked_page_add(td, gpa, level, page, source);
+	const Answer result = locked_page_add(td, gpa, level, page, source);
 
 	if (!result.ok())
 		pamt_.note_failure(page, SeamCall::PageAdd, result.status);
 	return result;
 }
 
-TdxModule::Result TdxModule::locked_page_aug(Td &td, std::uint64_t gpa, unsigned level, Pfn page)
+TdxModule::Answer TdxModule::locked_page_aug(Td &td, std::uint64_t gpa, unsigned level, Pfn page)
 {
 	Sept::Walk walk;
-	Result checked = find(td, gpa, level, kPages, Hold::Shared, walk);
+	Answer checked = find(td, gpa, level, kPages, Hold::Shared, walk);
 
 	if (!checked.ok())
 		return checked;
@@ -267,20 +267,20 @@ TdxModule::Result TdxModule::locked_page_aug(Td &td, std::uint64_t gpa, unsigned
 	return {};
 }
 
-TdxModule::Result TdxModule::page_aug(Td &td, std::uint64_t gpa, unsigned level, Pfn page)
+TdxModule::Answer TdxModule::page_aug(Td &td, std::uint64_t gpa, unsigned level, Pfn page)
 {
 	MutexGuard guard{ td.mutex };
-	const Result result = locked_page_aug(td, gpa, level, page);
+	const Answer result = locked_page_aug(td, gpa, level, page);
 
 	if (!result.ok())
 		pamt_.note_failure(page, SeamCall::PageAug, result.status);
 	return result;
 }
 
-TdxModule::Result TdxModule::mr_extend(Td &td, std::uint64_t gpa)
+TdxModule::Answer TdxModule::mr_extend(Td &td, std::uint64_t gpa)
 {
 	MutexGuard guard{ td.mutex };
-	const Result checked = enter(td, Hold::Exclusive, true);
+	const Answer checked = enter(td, Hold::Exclusive, true);
 
 	if (!checked.ok())
 		return checked;
@@ -302,10 +302,10 @@ TdxModule::Result TdxModule::mr_extend(Td &td, std::uint64_t gpa)
 	return {};
 }
 
-TdxModule::Result TdxModule::mr_finalize(Td &td)
+TdxModule::Answer TdxModule::mr_finalize(Td &td)
 {
 	MutexGuard guard{ td.mutex };
-	const Result checked = enter(td, Hold::Exclusive, true);
+	const Answer checked = enter(td, Hold::Exclusive, true);
 
 	if (!checked.ok())
 		return checked;
@@ -323,11 +323,11 @@ TdxModule::Result TdxModule::mr_finalize(Td &td)
 	return {};
 }
 
-TdxModule::Result TdxModule::range_block(Td &td, std::uint64_t gpa, unsigned level)
+TdxModule::Answer TdxModule::range_block(Td &td, std::uint64_t gpa, unsigned level)
 {
 	MutexGuard guard{ td.mutex };
 	Sept::Walk walk;
-	const Result checked = find(td, gpa, level, kAll, Hold::Exclusive, walk);
+	const Answer checked = find(td, gpa, level, kAll, Hold::Exclusive, walk);
 
 	if (!checked.ok())
 		return checked;
@@ -354,11 +354,11 @@ TdxModule::Result TdxModule::range_block(Td &td, std::uint64_t gpa, unsigned lev
 	return {};
 }
 
-TdxModule::Result TdxModule::range_unblock(Td &td, std::uint64_t gpa, unsigned level)
+TdxModule::Answer TdxModule::range_unblock(Td &td, std::uint64_t gpa, unsigned level)
 {
 	MutexGuard guard{ td.mutex };
 	Sept::Walk walk;
-	const Result checked = find(td, gpa, level, kAll, Hold::Exclusive, walk);
+	const Answer checked = find(td, gpa, level, kAll, Hold::Exclusive, walk);
 
 	if (!checked.ok())
 		return checked;
@@ -379,10 +379,10 @@ TdxModule::Result TdxModule::range_unblock(Td &td, std::uint64_t gpa, unsigned l
 	return {};
 }
 
-TdxModule::Result TdxModule::track(Td &td)
+TdxModule::Answer TdxModule::track(Td &td)
 {
 	MutexGuard guard{ td.mutex };
-	const Result checked = enter(td, Hold::Shared, false);
+	const Answer checked = enter(td, Hold::Shared, false);
 
 	if (!checked.ok())
 		return checked;
@@ -395,7 +395,7 @@ TdxModule::Result TdxModule::track(Td &td)
 }
 
 /* Whether no TLB can have the page any more. */
-TdxModule::Result TdxModule::removable(Td &td, const SeptEntry &entry)
+TdxModule::Answer TdxModule::removable(Td &td, const SeptEntry &entry)
 {
 	if (td.op_state != Td::OpState::Runnable)
 		return {};
@@ -411,11 +411,11 @@ TdxModule::Result TdxModule::removable(Td &td, const SeptEntry &entry)
 	return fail(kTrackingNotDone);
 }
 
-TdxModule::Result TdxModule::page_remove(Td &td, std::uint64_t gpa, unsigned level)
+TdxModule::Answer TdxModule::page_remove(Td &td, std::uint64_t gpa, unsigned level)
 {
 	MutexGuard guard{ td.mutex };
 	Sept::Walk walk;
-	Result checked = find(td, gpa, level, kPages, Hold::Shared, walk);
+	Answer checked = find(td, gpa, level, kPages, Hold::Shared, walk);
 
 	if (!checked.ok())
 		return checked;
@@ -439,14 +439,14 @@ TdxModule::Result TdxModule::page_remove(Td &td, std::uint64_t gpa, unsigned lev
 	return {};
 }
 
-TdxModule::Result TdxModule::page_wbinvd(Pfn page)
+TdxModule::Answer TdxModule::page_wbinvd(Pfn page)
 {
 	if (pamt_.lookup(page).type != PageType::Nda)
 		return fail(kPageMetadataIncorrect | kRcx);
 	return {};
 }
 
-TdxModule::Result TdxModule::teardown(Td &td)
+TdxModule::Answer TdxModule::teardown(Td &td)
 {
 	MutexGuard guard{ td.mutex };
 
@@ -458,7 +458,7 @@ TdxModule::Result TdxModule::teardown(Td &td)
 	return {};
 }
 
-TdxModule::Result TdxModule::page_reclaim(Td &td, Pfn page)
+TdxModule::Answer TdxModule::page_reclaim(Td &td, Pfn page)
 {
 	MutexGuard guard{ td.mutex };
 	const PamtEntry entry = pamt_.lookup(page);

@@ -99,8 +99,8 @@ class TdxModule {
     public:
 	explicit TdxModule(Pamt &pamt) : pamt_(pamt) {}
 
-	/* A result, and what a failed walk or state found: see walk_details(). */
-	struct Result {
+	/* A status, and what a failed walk or state found: see walk_details(). */
+	struct Answer {
 		std::uint64_t status = tdx::kSuccess;
 		std::uint64_t rdx = 0; /* level, and the entry's state from bit 8 on */
 
@@ -111,26 +111,26 @@ class TdxModule {
 	 * The calls. @gpa in bytes, with the level where @level is no argument. All
 	 * sleep and take the TD's mutex.
 	 */
-	Result mng_create(Td &td, Pfn tdr);
-	Result mng_key_config(Td &td);
-	Result mng_init(Td &td);
-	Result vp_create(Td &td, Pfn tdvpr);
-	Result vp_enter(Td &td, unsigned &epoch_parity);
+	Answer mng_create(Td &td, Pfn tdr);
+	Answer mng_key_config(Td &td);
+	Answer mng_init(Td &td);
+	Answer vp_create(Td &td, Pfn tdvpr);
+	Answer vp_enter(Td &td, unsigned &epoch_parity);
 	void vp_exit(Td &td, unsigned epoch_parity);
-	Result sept_add(Td &td, std::uint64_t gpa, unsigned level, Pfn page);
+	Answer sept_add(Td &td, std::uint64_t gpa, unsigned level, Pfn page);
 	/* @source: 4096 bytes, which are copied to the frame. */
-	Result page_add(Td &td, std::uint64_t gpa, unsigned level, Pfn page, const void *source);
-	Result page_aug(Td &td, std::uint64_t gpa, unsigned level, Pfn page);
-	Result mr_extend(Td &td, std::uint64_t gpa);
-	Result mr_finalize(Td &td);
-	Result range_block(Td &td, std::uint64_t gpa, unsigned level);
-	Result range_unblock(Td &td, std::uint64_t gpa, unsigned level);
-	Result track(Td &td);
-	Result page_remove(Td &td, std::uint64_t gpa, unsigned level);
-	Result page_wbinvd(Pfn page);
+	Answer page_add(Td &td, std::uint64_t gpa, unsigned level, Pfn page, const void *source);
+	Answer page_aug(Td &td, std::uint64_t gpa, unsigned level, Pfn page);
+	Answer mr_extend(Td &td, std::uint64_t gpa);
+	Answer mr_finalize(Td &td);
+	Answer range_block(Td &td, std::uint64_t gpa, unsigned level);
+	Answer range_unblock(Td &td, std::uint64_t gpa, unsigned level);
+	Answer track(Td &td);
+	Answer page_remove(Td &td, std::uint64_t gpa, unsigned level);
+	Answer page_wbinvd(Pfn page);
 	/* The TD's key is given up, its vCPUs are out for good. */
-	Result teardown(Td &td);
-	Result page_reclaim(Td &td, Pfn page);
+	Answer teardown(Td &td);
+	Answer page_reclaim(Td &td, Pfn page);
 
 	/* For tests: calls so far of those that can be told to fail. */
 	unsigned long calls() const { return calls_.load(); }
@@ -144,29 +144,29 @@ class TdxModule {
 	static constexpr Levels kPages{ 0, 0 }, kTables{ 1, Sept::kRootLevel },
 		kAll{ 0, Sept::kRootLevel };
 
-	static Result fail(std::uint64_t status) { return { status, 0 }; }
-	static Result walk_details(std::uint64_t status, const Sept::Walk &walk);
-	Result enter(Td &td, Hold tdr, bool build_only);
-	Result check_gpa(std::uint64_t gpa, unsigned level, Levels levels);
-	Result check_page(Pfn page);
-	Result find(Td &td, std::uint64_t gpa, unsigned level, Levels levels, Hold tree,
+	static Answer fail(std::uint64_t status) { return { status, 0 }; }
+	static Answer walk_details(std::uint64_t status, const Sept::Walk &walk);
+	Answer enter(Td &td, Hold tdr, bool build_only);
+	Answer check_gpa(std::uint64_t gpa, unsigned level, Levels levels);
+	Answer check_page(Pfn page);
+	Answer find(Td &td, std::uint64_t gpa, unsigned level, Levels levels, Hold tree,
 		    Sept::Walk &walk);
 	void give(Td &td, Pfn page, PageType type, SeamCall call, std::uint64_t gpa = 0);
-	Result locked_page_add(Td &td, std::uint64_t gpa, unsigned level, Pfn page,
+	Answer locked_page_add(Td &td, std::uint64_t gpa, unsigned level, Pfn page,
 			       const void *source);
-	Result locked_page_aug(Td &td, std::uint64_t gpa, unsigned level, Pfn page);
-	Result removable(Td &td, const SeptEntry &entry);
+	Answer locked_page_aug(Td &td, std::uint64_t gpa, unsigned level, Pfn page);
+	Answer removable(Td &td, const SeptEntry &entry);
 
 	Pamt &pamt_;
 	std::atomic<unsigned long> calls_{ 0 };
 };
 
-inline bool is_ok(const TdxModule::Result &result)
+inline bool is_ok(const TdxModule::Answer &result)
 {
 	return result.ok();
 }
 
-inline bool is_busy(const TdxModule::Result &result)
+inline bool is_busy(const TdxModule::Answer &result)
 {
 	return tdx::is_busy(result.status);
 }

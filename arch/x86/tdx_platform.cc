@@ -100,13 +100,13 @@ bool TdxPlatform::runnable()
 }
 
 /*
- * Maps by @map_page() -> Result, adding the tables that are missing above. @code is
+ * Maps by @map_page() -> Answer, adding the tables that are missing above. @code is
  * what the module said last.
  */
 template <class Map> Status TdxPlatform::map(Gfn gfn, std::uint64_t &code, Map map_page)
 {
 	for (;;) {
-		const TdxModule::Result result = ask(map_page);
+		const TdxModule::Answer result = ask(map_page);
 
 		code = result.status;
 		if (tdx::status_of(code) != tdx::kEptWalkFailed)
@@ -117,7 +117,7 @@ template <class Map> Status TdxPlatform::map(Gfn gfn, std::uint64_t &code, Map m
 
 		GMEM_TRY(table, own_page());
 
-		const TdxModule::Result added = ask([&] {
+		const TdxModule::Answer added = ask([&] {
 			return the_machine->module.sept_add(td_, gpa_of(gfn.round_down(9 * level)),
 							    level, table);
 		});
@@ -198,7 +198,7 @@ Status TdxPlatform::remove(Pfn pfn, Patience &patience)
 	if (!is_ours(pfn))
 		return broken(pfn, "freed, but was not the TD's");
 
-	const TdxModule::Result result =
+	const TdxModule::Answer result =
 		patience.ask([&] { return module.page_remove(td_, gpa, 0); });
 
 	if (!result.ok()) {
@@ -268,7 +268,7 @@ Status TdxPlatform::populate(Gfn gfn, Pfn pfn, PageContent &content)
 		return added;
 	}
 
-	TdxModule::Result result;
+	TdxModule::Answer result;
 
 	for (std::uint64_t at = 0; content.measure && at < kPageSize; at += kTdxChunkSize) {
 		result = ask([&] { return module.mr_extend(td_, gpa + at); });
@@ -288,7 +288,7 @@ Status TdxPlatform::populate(Gfn gfn, Pfn pfn, PageContent &content)
 
 Status TdxPlatform::finish(std::uint64_t &firmware_error)
 {
-	const TdxModule::Result result = ask([&] { return the_machine->module.mr_finalize(td_); });
+	const TdxModule::Answer result = ask([&] { return the_machine->module.mr_finalize(td_); });
 
 	firmware_error = result.status;
 	return status_of(result);
