@@ -28,7 +28,7 @@ struct msr_data {
 namespace fake
 {
 
-/* All bytes of a clock; and of what user space has where a guest's memory is. */
+/* Each byte of a clock; and each byte that user space has at a guest's addresses. */
 inline constexpr int kClockByte = 0xc1, kUsersByte = 0x05;
 
 struct Accesses {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who pays for pages: kapi/charge.c over one cgroup for all files.
+ * Charging pages to a cgroup: kapi/charge.c over one cgroup for all files.
  */
 #include "kunit/fakes/locks.h"
 #include "kunit/fakes/pages.h"

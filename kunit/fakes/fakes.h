@@ -6,7 +6,7 @@
  *
  * A broken rule of the boundary (a page freed while it is mapped, a lock out of
  * order) is never a value for a test to look at: bug() aborts at once, so that
- * the stack shows who did it.
+ * the stack shows the call that broke the rule.
  */
 #ifndef GMEM_FAKES_H
 #define GMEM_FAKES_H

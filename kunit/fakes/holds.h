@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Kernel holders outside of faults: KVM itself with a shared page in its hands, as for
- * a nested guest, and KVM's vendor modules with a private one, as for a vCPU's state.
+ * Kernel holders outside of faults. KVM itself holds a shared page, as for a nested guest.
+ * KVM's vendor modules hold a private page, as for a vCPU's state.
  */
 #ifndef GMEM_FAKES_HOLDS_H
 #define GMEM_FAKES_HOLDS_H
@@ -29,8 +29,8 @@ class KernelHold {
 };
 
 /*
- * kvm_gmem_get_pfn() by who does not throw a stand-in away: the page, with a reference;
- * NULL and *@error.
+ * kvm_gmem_get_pfn() by a caller that does not throw a stand-in away. Returns the page,
+ * with a reference; or NULL, and *@error is set.
  */
 struct page *kernel_get_page(struct kvm *kvm, std::uint64_t gfn, int *error);
 

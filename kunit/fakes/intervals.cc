@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Interval trees: sets in order of their starts, looked through from the first.
- * Stricter than the kernel's: what is removed must have been added.
+ * Stricter than the kernel's: only an interval that was added may be removed.
  */
 #include <bit>
 #include <set>

@@ -41,7 +41,7 @@ struct kvm_vcpu {
 	std::uint64_t exit_gfn = ~0ull; /* of the last exit for a shared access */
 };
 
-/* kvm_vcpu_map()'s, filled in by who has the page. */
+/* The result of kvm_vcpu_map(): kapi_host_map_fill() fills it in. */
 struct kvm_host_map {
 	struct page *page = nullptr;
 	std::uint64_t gfn = 0;
@@ -83,7 +83,7 @@ class GuestTables {
 
 	std::map<std::uint64_t, Block> blocks_; /* by gfn / 512 */
 	std::set<std::uint64_t> giants_; /* gfn >> 18 of those mapped as one */
-	std::map<std::uint64_t, struct page *> tlb_; /* what is there no more */
+	std::map<std::uint64_t, struct page *> tlb_; /* zapped, but not flushed; by gfn */
 };
 
 } /* namespace fake */
@@ -112,7 +112,7 @@ struct kvm {
 	std::shared_mutex attributes_mutex;
 	std::vector<bool> is_private;
 	bool is_private_beyond = true; /* gfns from kGfns on */
-	/* What attributes can be made private without memory; slots_lock. Start -> end. */
+	/* Gfns that attributes can make private without new memory; slots_lock. Start -> end. */
 	std::map<std::uint64_t, std::uint64_t> reserved;
 
 	/* mmu_lock; the counts are also read without it, as KVM does. */
@@ -127,7 +127,7 @@ namespace fake
 
 /* gfns that a VM of the fakes has. */
 inline constexpr std::uint64_t kGfns = 16384;
-/* What KVM can map ends there. */
+/* The first gfn that KVM cannot map. */
 inline constexpr std::uint64_t kEndGfn = 1ull << 28;
 /* kapi_attributes_convert() looks for a kill between aligned blocks of so many gfns. */
 inline constexpr std::uint64_t kAttributesChunk = 512;
@@ -138,7 +138,7 @@ int slot_add(struct kvm *kvm, std::uint64_t gfn, std::uint64_t npages, int fd,
 	     std::uint64_t offset_pages, struct kvm_memory_slot **slot);
 /* The same with size 0. */
 void slot_delete(struct kvm *kvm, struct kvm_memory_slot *slot);
-/* Its part under slots_lock, whoever asked for it. */
+/* The part of slot_delete() under slots_lock, which the caller holds. */
 void slot_delete_locked(struct kvm *kvm, struct kvm_memory_slot *slot);
 struct kvm_memory_slot *slot_at(struct kvm *kvm, std::uint64_t gfn);
 /* A memslot as KVM makes one before binding; the caller frees it. */
@@ -179,7 +179,7 @@ struct MmuCalls {
 };
 MmuCalls mmu_calls();
 
-/* What KVM's body of the running thread's next page fault is; at most once. */
+/* Sets KVM's body of the running thread's next page fault; for one fault at most. */
 void set_fault_body(std::function<int()> body);
 /* Whether all of [start, end) is private or none of it. */
 bool range_uniform(struct kvm *kvm, std::uint64_t start, std::uint64_t end);
@@ -191,7 +191,7 @@ struct ArchCalls {
 	unsigned long prepares, pages_prepared, reclaims, pages_reclaimed;
 };
 ArchCalls arch_calls();
-/* What may go wrong there without an error, until check_clean(). */
+/* Faults of the platform that it does not tell as errors; until check_clean(). */
 struct ArchFaults {
 	bool only_first = false; /* a prepare owns no more than its first page */
 	bool keeps_one = false; /* a reclaim leaves its last page owned */
@@ -229,7 +229,7 @@ bool map_from_vendor(struct kvm *kvm, std::uint64_t gfn, std::uint64_t pfn);
  */
 struct Generation {
 	bool binds_in_steps; /* prepares and commits a memslot */
-	bool shared_slots; /* knows memslots all of whose accesses are the file's */
+	bool shared_slots; /* knows memslots that serve shared accesses from the file, too */
 };
 Generation &generation();
 
@@ -247,11 +247,11 @@ struct Stock {
 	bool prefault_stopped; /* kapi_prefault_end()'s */
 };
 Stock &stock();
-/* Entries left, by who served them. */
+/* How many calls of @entry have returned: served by gmem, or by the stock body. */
 unsigned long entries(kapi_entry entry, bool served);
 /* How many source pages one call pins at most. */
 void set_pins_per_call(unsigned count);
-/* Pages that populate has come to so far, whatever became of them. */
+/* Pages that populate has come to so far, in vain or not. */
 unsigned long populate_calls();
 bool page_faults_off();
 

@@ -41,7 +41,7 @@ class Lock {
 	void unlock();
 	void lock_shared();
 	void unlock_shared();
-	/* Waits until everyone who has it shared now has let go, as SRCU does. */
+	/* Waits until all tasks that hold it shared now have released it, as SRCU does. */
 	void synchronize();
 
 	/* Whether the running task has it, shared or exclusively. */
@@ -89,14 +89,14 @@ void might_sleep(const char *what);
 void assert_no_locks();
 bool holds(Rank rank);
 /*
- * Some work that takes a while: what is done for one run, or one stretch of pages. The
- * clock of the fakes stands still but for that.
+ * Some work that takes a while, for one run or for one stretch of pages. Only this work
+ * moves the clock of the fakes.
  */
 void work();
-/* So long it takes from now on; by default no time. Begins the following two anew. */
+/* How long work() takes from now on; by default no time. Resets the following two. */
 void set_work_ms(std::uint64_t ms);
 std::uint64_t ms_of_work();
-/* The longest that anybody has held an inode lock at a stretch, and how often one was. */
+/* The longest time that a task has held an inode lock; how often inode locks were taken. */
 std::uint64_t longest_hold();
 unsigned long inode_lockings();
 /* The way back to user space: no lock is held; deferred work runs. */

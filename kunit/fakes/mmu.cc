@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest's page tables, and KVM's rule of who wins when a fault and an
- * invalidation meet: a fault remembers the sequence, gets its page without any
- * lock, and drops it under mmu_lock if an invalidation of its gfn is going on or
- * any has ended since.
+ * The guest's page tables, and KVM's rule for a fault that meets an invalidation:
+ * the fault remembers the sequence and gets its page without any lock. Under
+ * mmu_lock it drops the page if an invalidation of its gfn is going on, or if any
+ * has ended since.
  */
 #include "kunit/fakes/kvm.h"
 

@@ -25,7 +25,7 @@ constexpr unsigned kBlockPages = 512, kBlocks = 48, kFrames = kBlockPages * kBlo
 /* Behind them a reserve of giants, aligned as they must be. */
 constexpr unsigned kGiants = 2, kGiantPages = 1u << 18;
 constexpr std::uint64_t kFirstPfn = 0x400000 - kFrames;
-/* Of the page of zeros. */
+/* The pfn of the page of zeros. */
 constexpr std::uint64_t kZeroPfn = 1;
 
 /* Which frames are the allocator's; protected by mutex. */
@@ -35,7 +35,7 @@ struct Arena {
 	std::array<unsigned, kBlocks> count{};
 	unsigned next_block = 0;
 	bool no_blocks = false;
-	/* Of the reserve: there at all, and not taken. */
+	/* Giants of the reserve, and which of them are not taken. */
 	unsigned giants = 0;
 	std::array<bool, kGiants> giant_free{};
 	unsigned spoiled = 0;
@@ -73,7 +73,7 @@ unsigned node_of(unsigned frame)
 	return frame / kBlockPages % arena.nodes;
 }
 
-/* Nodes that whoever asks may have. */
+/* Nodes that the current task may have memory of. */
 unsigned own_nodes()
 {
 	return in_worker() ? kAllNodes : task_nodes.load();

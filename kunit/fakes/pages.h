@@ -18,15 +18,15 @@ struct page {
 	std::atomic<bool> poisoned{ false };
 	std::atomic<bool> frozen{ false };
 	std::atomic<bool> leaked{ false };
-	/* A cgroup pays for it; nobody can be made to twice. */
+	/* A cgroup pays for it. Charging a page twice is a broken rule. */
 	std::atomic<bool> charged{ false };
 	/* How many guest mappings show it. */
 	std::atomic<int> mapped{ 0 };
 	/* How many user mappings show it; each has a reference. */
 	std::atomic<int> user_mapped{ 0 };
-	/* How many pins it has: somebody in user space reads or writes it by them. */
+	/* How many pins it has, by which user space reads or writes it. */
 	std::atomic<int> pinned{ 0 };
-	/* How often KVM itself has it in its hands, by kvm_vcpu_map(). */
+	/* How many references KVM itself has of it, by kvm_vcpu_map(). */
 	std::atomic<int> kernel_held{ 0 };
 	/* Whether kapi_arch_prepare() has made it a guest's. */
 	std::atomic<bool> owned{ false };
@@ -38,7 +38,7 @@ struct page {
 namespace fake
 {
 
-/* What a page holds that nobody has cleared. */
+/* What a page holds before it is cleared. */
 inline constexpr std::uint64_t kGarbage = 0xbad0bad0bad0bad0;
 
 struct page *page_of_pfn(std::uint64_t pfn);
@@ -48,7 +48,7 @@ void page_unlock(struct page *page);
 /* The frozen page's count, and what else its allocator must find undone. */
 void page_check_idle(struct page *page, const char *what);
 
-/* The bytes of a frame, where somebody has asked for them. */
+/* Clears the bytes of a frame, if kapi_frame() has made them. */
 void clear_frame(std::uint64_t pfn);
 
 /* Pages out of the allocator's hands; poisoned and leaked ones do not count. */
@@ -61,11 +61,11 @@ unsigned marks_in_freed_blocks();
 void set_no_blocks(bool none);
 /* The module's reserve of giants: two at the most. */
 void set_reserve(unsigned giants);
-/* Page @n of a giant of it, whoever has it now. */
+/* Page @n of a giant of the reserve, whether the giant is in use or not. */
 struct page *reserve_page(unsigned giant, unsigned n);
 /* How many of its giants were found to have a marked page. */
 unsigned reserve_spoiled();
-/* How often somebody asked for one. */
+/* How often a giant was asked for. */
 unsigned long reserve_requests();
 
 /*
@@ -73,23 +73,23 @@ unsigned long reserve_requests();
  * Masks are of nodes; all at first.
  */
 void set_nodes(unsigned nodes);
-/* Where the tasks that ask for pages may have them, but for workers, who may anywhere. */
+/* Nodes that tasks may have pages of. Workers may have pages of any node. */
 void set_task_nodes(unsigned mask);
-/* Where the policies of files, and the cpusets of who made them, let pages lie. */
+/* Nodes that the policies of files, and the cpusets of their makers, allow. */
 void set_file_nodes(unsigned policy, unsigned cpuset);
 
 /* How many pages the cgroup of all files can pay for; and how many it does. */
 void set_cgroup_limit(long pages);
 long cgroup_pages();
-/* It was asked to pay for a block so often. */
+/* How often the cgroup was asked to pay for a block. */
 unsigned long block_charges();
-/* For the fakes: whether it could; it does; it does no more, if it did. */
+/* For the fakes: whether it could pay; it pays for @page; it no longer does, if it did. */
 bool can_pay(long pages);
 void charge(struct page *page);
 void uncharge(struct page *page);
 /* For check_pages(). */
 void check_charges();
-/* Called with each page that goes back to the allocator; NULL: nobody is. */
+/* Called with each page that goes back to the allocator; NULL: nothing is called. */
 void set_free_check(void (*check)(std::uint64_t pfn));
 /* Calls fn(pfn) for each page out of the allocator's hands. */
 void for_each_used(void (*fn)(std::uint64_t pfn));

@@ -359,7 +359,7 @@ int kapi_region_set_with(struct kvm *kvm, const struct kapi_region *region, void
 
 		if (ret)
 			return ret;
-		/* The checks are over, nobody has seen it. */
+		/* The checks are over, and the memslot is not in use yet. */
 		slot = std::move(vms[kvm].slots.extract(region->slot).mapped().slot);
 		vms[kvm].pending = core;
 	}

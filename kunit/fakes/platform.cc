@@ -83,7 +83,7 @@ void *kapi_frame(kapi_u64 pfn)
 
 void fake::clear_frame(std::uint64_t pfn)
 {
-	/* Those behind have none. */
+	/* Frames from kFrames on have no bytes. */
 	fake::Frame *const frame = pfn < fake::kFrames ? fake::frames[pfn].load() : nullptr;
 
 	if (frame)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Shared memory: user mappings of a file's pages (kapi/mmap.c and what of
- * kapi/cache.c minds them), KVM's attributes (kapi/attributes.c), and a VM's slots
- * and mappings as conversion sees them.
+ * Shared memory: user mappings of a file's pages (kapi/mmap.c and the part of
+ * kapi/cache.c that is about them), KVM's attributes (kapi/attributes.c), and a VM's
+ * slots and mappings as conversion sees them.
  */
 #include "kunit/fakes/share.h"
 
@@ -70,7 +70,7 @@ void moment_passes(bool by_drain)
 		kapi_page_put(page);
 }
 
-/* Takes [start, end) out of what is reserved; how many of its gfns were. */
+/* Takes [start, end) out of the reserved gfns. Returns how many of it were reserved. */
 std::uint64_t take_reserved(struct kvm *kvm, std::uint64_t start, std::uint64_t end)
 {
 	std::map<std::uint64_t, std::uint64_t> &reserved = kvm->reserved;
@@ -96,12 +96,12 @@ std::uint64_t take_reserved(struct kvm *kvm, std::uint64_t start, std::uint64_t 
 
 void check_nothing_reserved(struct kvm *kvm)
 {
-	/* Beside other threads it is somebody's who is at work. */
+	/* While other threads run, the reservation may be one of theirs. */
 	if (!threads && !kvm->reserved.empty())
 		bug("what was reserved for attributes is neither used nor given back");
 }
 
-/* A page that is private is nobody's in user space, nor of KVM's as a shared one. */
+/* User space has no private page mapped or pinned; KVM holds none as a shared one. */
 void check_private_page(struct page *page)
 {
 	if (page->user_mapped)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * User space and shared memory: touching and pinning pages of a mapping, requests
- * for attributes and conversions; and the rules of what is private.
+ * for attributes and conversions; and the rules for private pages.
  */
 #ifndef GMEM_FAKES_SHARE_H
 #define GMEM_FAKES_SHARE_H
@@ -41,10 +41,10 @@ void user_unpin(struct page *page);
 void hold_until_sleep(struct page *page, unsigned n);
 /* Or in one of its batches, until they are drained. */
 void hold_until_drained(struct page *page);
-/* Called in each kapi_sleep(); NULL: nobody is. */
+/* Called in each kapi_sleep(); NULL: nothing is called. */
 void set_on_sleep(std::function<void()> fn);
 
-/* Called as pages are about to be looked at for poison, from an index on; NULL: nobody is. */
+/* Called before pages from an index on are looked at for poison; NULL: nothing is called. */
 void set_before_look(std::function<void(std::uint64_t index)> fn);
 
 /* KVM_SET_MEMORY_ATTRIBUTES2 on @file, in pages; *at is the error's page, 0 if none is. */

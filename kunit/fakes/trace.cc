@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kapi/trace.c: an event that nobody listens to must not be told.
+ * kapi/trace.c: an event without a listener must not be told.
  */
 #include "kunit/fakes/trace.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Background work: waits in a list until a test lets it run, which takes the time on a
- * clock of their own that it was to wait for. And the totals of the statistics.
+ * Background work: each work waits in a list until a test lets it run. The clock of this
+ * file goes on by the work's delay then. And the totals of the statistics.
  */
 #include "kunit/fakes/work.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Blocks (gmem/block.h): a run or a giant gets one that is complete, or none, and
- * nobody notices the attempt. And promotion (gmem/promotion.cc), which unmaps for
- * nothing less.
+ * Blocks (gmem/block.h): a run or a giant gets a complete block, or none, and a vain
+ * attempt unmaps no guest. And promotion (gmem/promotion.cc), which unmaps only for a
+ * complete block.
  *
  * Tests: gmem/block.cc, gmem/giant.cc, gmem/promotion.cc, gmem/pace.h.
  */
@@ -191,11 +191,11 @@ void a_mark_while_a_giant_is_filled()
 	EXPECT_EQ(order_of_fault(g, 5000), 9u);
 	EXPECT_EQ(fake::fault(g.vm, 700), -EHWPOISON);
 	EXPECT_EQ(order_of_fault(g, 701), 0u);
-	/* Nor has the host cleared it. */
+	/* Nor has the host cleared the page. */
 	EXPECT_EQ(g.file.cached(700)->content.load(), 77u);
 }
 
-/* Of the nodes that who faults may have memory of. */
+/* Only from nodes that the faulting task may have memory of. */
 void giants_come_from_allowed_nodes()
 {
 	fake::set_nodes(2);
@@ -238,7 +238,7 @@ void a_run_on_two_nodes_is_left_alone()
 	fake::set_no_blocks(false);
 	EXPECT(fake::run_work());
 	EXPECT_EQ(promotions(g), 0);
-	/* Nobody was unmapped, and nobody comes again. */
+	/* The guest was not unmapped, and there is no second try. */
 	EXPECT_EQ(g.order(5), 0);
 	EXPECT(!fake::run_work());
 }
@@ -287,7 +287,7 @@ void a_page_that_cannot_be_read_undoes_all()
 	EXPECT_EQ(promotions(g), 0);
 	EXPECT_EQ(fake::cgroup_pages(), 512);
 	EXPECT(intact(g, 0));
-	/* It would be so again. */
+	/* Another try would fail again, so there is none. */
 	EXPECT(!fake::run_work());
 }
 
@@ -330,7 +330,7 @@ void a_run_that_is_no_longer_prepared_waits()
 	EXPECT_EQ(promotions(g), 1);
 }
 
-/* Somebody may still use the page, and would go on with the old one. */
+/* The page may still have a user, which would go on with the old page. */
 void a_page_that_could_not_be_unmapped_stays()
 {
 	struct page *page;
@@ -345,7 +345,7 @@ void a_page_that_could_not_be_unmapped_stays()
 		EXPECT_EQ(promotions(g), 0);
 		EXPECT(!fake::run_work());
 	}
-	/* The file's, which nobody ever frees. */
+	/* The file's reference, which is never dropped. */
 	kapi_page_put(page);
 }
 
@@ -361,7 +361,7 @@ void at_its_limit_a_cgroup_is_left_alone()
 
 	for (unsigned i = 1; i <= 20; i++) {
 		EXPECT(fake::run_work());
-		/* Asked once, and later each time; nobody is unmapped for it. */
+		/* One request a try, and ever longer delays. No guest is unmapped. */
 		EXPECT_EQ(fake::block_charges(), asked + i);
 		EXPECT(fake::last_delay() >= std::min(2 * delay, 30000u));
 		delay = fake::last_delay();
@@ -413,7 +413,7 @@ void runs_are_promoted_a_gigabyte_a_second()
 	EXPECT(fake::now() - began <= 1000000000ull / 32 + 100000000);
 }
 
-/* Who waits for the work to end does not wait for a file to be done. */
+/* The end of a work can be waited for: it does a batch, not a whole file. */
 void promotion_goes_by_batches()
 {
 	Guest g{ 10240 };

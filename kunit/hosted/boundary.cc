@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The boundary against events in any order: a file that is dying, a module that is
- * going, a host without the TDP MMU. Who answers is decided by what the slot, the file
- * or the VM is, not by what can be had at the moment.
+ * being unloaded, a host without the TDP MMU. Whether gmem or the stock body answers is
+ * decided by the slot, the file or the VM, not by what can be had at the moment.
  *
  * Tests: mmu/entry.cc, mmu/vms.cc, mmu/faults.cc.
  */
@@ -73,7 +73,7 @@ void a_slot_pins_the_module_whatever_becomes_of_its_file()
 	EXPECT_EQ(fake::module_refs(), 1);
 	EXPECT_EQ(fake::request_region(only.g.vm, { 0, 0, 0, 0, 0 }), 0);
 	EXPECT_EQ(fake::module_refs(), 0);
-	/* So does one of a VM with private memory. */
+	/* So does a memslot of a VM with private memory. */
 	{
 		const ShareGuest g{ 512 };
 
@@ -134,7 +134,7 @@ void a_vm_of_ours_pins_the_module()
 	EXPECT_EQ(fake::stock().free_vm, before + 1);
 	EXPECT_EQ(fake::module_refs(), 0);
 
-	/* One that is not made after all does not. */
+	/* A VM that is not made after all has no reference of the module. */
 	struct kvm *const failed = world_vm(fake::kDefaultVm);
 
 	fake::stock().answer = -EINVAL;
@@ -250,7 +250,7 @@ void pages_for_kvm_itself()
 	EXPECT_EQ(fake::stock().vcpu_map, before + 3);
 }
 
-/* Its address is not a gfn of the VM's; a healthy page may be there all the same. */
+/* The fault's address is not a gfn of the VM's; a healthy page may be there all the same. */
 void a_nested_guests_fault_is_told_by_what_it_missed()
 {
 	Only only;
@@ -267,7 +267,7 @@ void a_nested_guests_fault_is_told_by_what_it_missed()
 	});
 	EXPECT_EQ(gmem_kvm_page_fault(&vcpu, 6 << 12, KAPI_PFERR_WRITE, nullptr, 0), -EHWPOISON);
 	EXPECT_EQ(vcpu.exit_gfn, 5u);
-	/* What KVM says of other memory stays as it is. */
+	/* KVM's answer about other memory stays as it is. */
 	vcpu.exit_gfn = ~0ull;
 	fake::set_fault_body([] { return -EFAULT; });
 	EXPECT_EQ(gmem_kvm_page_fault(&vcpu, 6 << 12, KAPI_PFERR_WRITE, nullptr, 0), -EFAULT);
@@ -318,7 +318,7 @@ void prefaulting_stops_for_a_request()
 	EXPECT_EQ(fake::stock().pre_fault, before);
 	kapi_slot_request_end(&request);
 	EXPECT_EQ(gmem_kvm_pre_fault(&vcpu, nullptr), 0);
-	/* It was under way: what KVM takes for a signal was none. */
+	/* Stopped for a request while under way: KVM says -EINTR, but there was no signal. */
 	fake::stock().prefault_stopped = true;
 	EXPECT_EQ(gmem_kvm_pre_fault(&vcpu, nullptr), 0);
 	fake::stock().answer = -EINTR;

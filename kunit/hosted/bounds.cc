@@ -38,7 +38,7 @@ struct BareVm {
 	struct kvm *vm;
 };
 
-/* What @call says where the task is killed at the nth time of asking. */
+/* The answer of @call when the task is killed at the nth look for that. */
 template <class Call> long killed_at(unsigned long n, Call call)
 {
 	fake::set_killed_after(n);
@@ -88,7 +88,7 @@ void a_killed_conversion_leaves_whole_chunks()
 			const std::uint64_t at = converted_up_to(file, to_private);
 			const IndexRange done = pages(kStart, at).round_out(kRunOrder);
 
-			/* Nothing but the records of what is converted. */
+			/* New objects are the records of converted runs alone. */
 			EXPECT_EQ(fake::core_objects() - before,
 				  at > kStart ? static_cast<long>(done.size() / kRunPages) : 0);
 			EXPECT(ret == -EINTR || (ret == 0 && at == kEnd));
@@ -133,11 +133,11 @@ void a_failed_conversion_keeps_nothing()
 
 		fired = fake::fail_fired();
 		fake::fail_nth(0);
-		/* The argument is what is read first. */
+		/* The first step that can fail is reading the argument. */
 		EXPECT_EQ(ret, !fired ? 0 : n == 1 ? -EFAULT : -ENOMEM);
 		EXPECT_EQ(fake::core_objects() - before, fired ? 0 : 6);
 	}
-	/* Nor one that is killed: whatever is not there yet. */
+	/* Nor does a killed one keep what it had set aside. */
 	EXPECT_EQ(killed_at(8, [&] { return file.convert(5000, 9000, true); }), -EINTR);
 	EXPECT_EQ(fake::core_objects() - before, 6);
 	EXPECT(file.shared(5000, 9000));

@@ -2,7 +2,7 @@
 /*
  * Every pair of operations at the same time, by real threads: for TSan, and for
  * the fakes' rules. A word that the guest writes tells its gfn, so that a page of
- * somebody else shows.
+ * another gfn shows.
  *
  * GMEM_STRESS_MS is how long each pair runs.
  */
@@ -31,9 +31,9 @@ constexpr std::uint64_t kPages = 1024;
 constexpr std::uint64_t kOtherBase = 4096, kOtherPages = 600;
 /* A file that converts is there all the time. */
 constexpr std::uint64_t kSharedBase = 8192, kSharedPages = 1024;
-/* One that moves from VM to VM is at these gfns of whose it is. */
+/* A file that moves from VM to VM is at these gfns of its VM. */
 constexpr std::uint64_t kMovingBase = 12288, kMovingPages = 1024;
-/* One that may be a gigabyte in one block. */
+/* A file that may be a gigabyte in one block. */
 constexpr std::uint64_t kGiant = 1ull << kGiantOrder;
 
 /* What all threads have at hand. */
@@ -142,7 +142,7 @@ struct World {
 	struct kvm_memory_slot *giant_slot = nullptr;
 	ShareFile shared;
 	struct kvm_memory_slot *shared_slot = nullptr;
-	/* Who unbinds is alone; asking for pages others may do meanwhile. */
+	/* Exclusive to bind and unbind; shared to ask for pages. */
 	std::shared_mutex consumer_mutex;
 	struct gmem_consumer *consumer = nullptr;
 	std::atomic<unsigned> begins{ 0 }, ends{ 0 };
@@ -305,7 +305,7 @@ void consume(World &w, Random &random)
 	w.rebind_consumer(start, start + 1 + random.below(kSharedPages - start));
 }
 
-/* A page that somebody has asked for stays as it is until it is given back. */
+/* A page that was asked for stays as it is until it is given back. */
 void lend(World &w, Random &random)
 {
 	const std::shared_lock guard{ w.consumer_mutex };
@@ -345,7 +345,7 @@ void map_for_kvm(World &w, Random &random)
 		w.failed = __LINE__;
 }
 
-/* Nor is who gets a private page outside of a fault given another one. */
+/* A private page that KVM gets outside of a fault is the right one, too. */
 void get_for_kvm(World &w, Random &random)
 {
 	const std::uint64_t gfn = kSharedBase + random.below(kSharedPages);
@@ -369,7 +369,7 @@ void move(World &w, Random &)
 	w.move();
 }
 
-/* Guests of both VMs; only whose memory it is has it. */
+/* Guests of both VMs; only the owner's has the memory. */
 void use_moving(World &w, Random &random)
 {
 	struct kvm *const vm = random.below(2) ? w.vm : w.heir;
@@ -399,7 +399,7 @@ void use_giant(World &w, Random &random)
 	fallocate(w.giant_fd, random.below(8) == 0, random);
 }
 
-/* A run of pages from here and there, made one block beside whoever uses it. */
+/* A run of pages from here and there is made one block while others use it. */
 void promote(World &w, Random &random)
 {
 	const std::uint64_t base = random.below(2) ? 512 : kSharedBase + 512;
@@ -412,7 +412,7 @@ void promote(World &w, Random &random)
 	fake::run_work();
 }
 
-/* The hardware marks a page, and nobody is told. */
+/* The hardware marks a page, and memory failure does not tell of it. */
 void mark(World &w, Random &random)
 {
 	if (w.marks.fetch_sub(1) > 0) {

@@ -63,7 +63,7 @@ void bad_arguments()
 	EXPECT(g.file.is_private(0, 1024));
 }
 
-/* What a device backend has, which is not to read what its guest keeps private. */
+/* A device backend has a descriptor, by which it must not get at private memory. */
 void a_descriptor_is_not_enough()
 {
 	const ShareGuest g{ 16, kMmap };
@@ -272,7 +272,7 @@ void several_memslots_at_offsets()
 	EXPECT(g.attributes(1024, 1536, false));
 	fake::slot_delete(g.vm, low);
 	fake::slot_delete(g.vm, high);
-	/* Nobody shows it now. */
+	/* No memslot shows the file now. */
 	EXPECT_EQ(file.convert(0, 2048, true), 0);
 	EXPECT(g.attributes(1024, 1536, false));
 }
@@ -399,7 +399,7 @@ void hardware_owns_private_pages_only()
 	EXPECT_EQ(g.file.punch(0, 512), 0);
 }
 
-/* Populating is of private pages, which nobody has used. */
+/* Populate takes only private pages that have not been used. */
 void populate_of_a_converting_file()
 {
 	const ShareGuest g{ 512, kMmap };

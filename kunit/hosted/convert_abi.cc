@@ -78,7 +78,7 @@ void arguments_come_before_rights_and_views()
 	world_vm_put(heir);
 }
 
-/* ---- what is written back --------------------------------------------------------------- */
+/* ---- the fields that are written back --------------------------------------------------- */
 
 void success_is_told_by_nothing_but_the_result()
 {
@@ -120,7 +120,7 @@ void an_error_about_a_page_says_which()
 	EXPECT(g.file.is_private(3, 1000));
 }
 
-/* Not at the run that there was none for. */
+/* The error names the start of the range, not the run that there was no memory for. */
 void missing_memory_is_of_the_whole_range()
 {
 	unsigned missing = 0;
@@ -145,7 +145,7 @@ void missing_memory_is_of_the_whole_range()
 	EXPECT(missing >= 8);
 }
 
-/* ---- what is as wanted -------------------------------------------------------------------- */
+/* ---- pages that are as wanted already ----------------------------------------------------- */
 
 void nothing_is_asked_of_what_is_as_wanted()
 {
@@ -169,7 +169,7 @@ void nothing_is_asked_of_what_is_as_wanted()
 
 /* ---- signals --------------------------------------------------------------------------------- */
 
-/* It says EINTR to nobody but a task that is killed. */
+/* Only a task that is killed gets EINTR. */
 void signals_are_no_error()
 {
 	const ShareGuest g{ 2048 };
@@ -214,7 +214,7 @@ void the_capability_has_a_number_of_its_own()
 	EXPECT_EQ(gmem_kvm_check_extension(vm, 0x676d0003), static_cast<int>(kPrivate));
 	EXPECT_EQ(gmem_kvm_check_extension(plain, 0x676d0003), 0);
 	EXPECT_EQ(gmem_kvm_check_extension(nullptr, 0x676d0003), static_cast<int>(kPrivate));
-	/* As it was, while nobody else has that number. */
+	/* The old number still answers, while the kernel has no capability of that number. */
 	EXPECT_EQ(old_answer(vm), 1);
 	EXPECT_EQ(old_answer(plain), 0);
 	EXPECT_EQ(old_answer(nullptr), 1);

@@ -116,7 +116,7 @@ void refusals()
 		struct page *const pinned = g.file.pin(508 + index);
 		std::uint64_t at = 0;
 
-		/* Those that are private already cannot be pinned. */
+		/* Pages that are private already cannot be pinned. */
 		if (!pinned) {
 			EXPECT(g.file.is_private(508 + index, 509 + index));
 			continue;
@@ -151,7 +151,7 @@ void bad_arguments_change_nothing()
 	EXPECT_EQ(g.file.user_read(1), 2001u);
 }
 
-/* It is too late to fail then: the page is nobody's, the conversion stands. */
+/* It is too late to fail then: the page is lost, the conversion stands. */
 void what_the_hardware_keeps_is_lost()
 {
 	const ShareGuest g{ 512, kMmap, fake::kSnpVm };
@@ -169,7 +169,7 @@ void what_the_hardware_keeps_is_lost()
 	EXPECT_EQ(g.read(6), 78u);
 	EXPECT_EQ(g.file.convert(0, 512, true, &at), -EHWPOISON);
 	EXPECT_EQ(at, 5u);
-	/* Never used again, even by who comes after it. */
+	/* The page is never used again, not even after a punch. */
 	EXPECT_EQ(g.file.punch(0, 512), 0);
 	EXPECT_EQ(g.file.store().stats().get(KAPI_STAT_LEAKED), 1);
 	EXPECT_EQ(kept->refs.load(), 1);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Conversion and everything that can meet it, in every order of their steps, up to
- * a number of preemptions. The fakes watch over who may see a page; here is what
- * must be true when all is done.
+ * a number of preemptions. The fakes check at each step that only the right side sees
+ * a page. The cases here check what must be true when all is done.
  *
  * Tests: gmem/conversion.cc, gmem/holder.cc, mmu/faults.cc.
  */
@@ -81,7 +81,7 @@ void explore(const char *name, unsigned bound, fake::sched::Scenario scenario)
 	EXPECT(schedules > 10);
 }
 
-/* The guest's memory has what was written, whoever has it. */
+/* The page at @index has what was written, private or shared. */
 void check_content(std::uint64_t index)
 {
 	EXPECT_EQ(g->read(index), kOld + index);
@@ -246,7 +246,7 @@ void user_touch_and_punch()
 		{ [] { start(false); },
 		  { [] { touch(5); }, [] { EXPECT_EQ(g->file.punch(5, 6), 0); } },
 		  [] {
-			  /* What is mapped is what is in the file. */
+			  /* The mapped page is the file's. */
 			  EXPECT(!g->file.cached(5) || g->read(5) == g->file.user_read(5));
 			  finish();
 		  } });

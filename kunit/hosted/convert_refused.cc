@@ -125,7 +125,7 @@ void a_pin_is_in_the_way()
 		EXPECT(g.attributes(0, 1024, false));
 		/* Mappings come back by themselves. */
 		EXPECT_EQ(g.file.user_read(index), index + 1);
-		/* What is not pinned can go. */
+		/* Pages that are not pinned can be converted. */
 		if (index)
 			EXPECT_EQ(g.file.convert(0, index, true), 0);
 		EXPECT_EQ(g.file.convert(index, 1024, true, &at), -EAGAIN);
@@ -166,7 +166,7 @@ void references_of_private_pages_do_not_matter()
 
 	kapi_page_get(page);
 	EXPECT_EQ(g.file.convert(0, 512, true), 0);
-	/* Nor does who makes it shared mind: it is the host's then anyway. */
+	/* Nor does the reference matter to making the page shared: the host may have it then. */
 	EXPECT_EQ(g.file.convert(0, 512, false), 0);
 	EXPECT_EQ(g.file.user_read(5), 77u);
 	kapi_page_put(page);
@@ -232,7 +232,7 @@ void poison_is_in_the_way()
 	EXPECT_EQ(g.file.convert(601, 1024, true), 0);
 	EXPECT_EQ(g.file.convert(600, 601, true, &at), -EHWPOISON);
 	EXPECT_EQ(at, 600u);
-	/* Of a private page likewise; not of one that is as wanted. */
+	/* Poison of a private page does the same, unless the page is as wanted already. */
 	EXPECT_EQ(g.read(5), 77u);
 	EXPECT(fake::memory_failure(g.file.inode().handle(), 5));
 	fake::return_to_user();
@@ -240,13 +240,13 @@ void poison_is_in_the_way()
 	EXPECT_EQ(g.file.convert(0, 600, false, &at), -EHWPOISON);
 	EXPECT_EQ(at, 5u);
 	EXPECT(g.file.is_private(0, 600));
-	/* Once it is gone there is nothing to lose. */
+	/* Once the page is gone there is nothing to lose. */
 	EXPECT_EQ(g.file.punch(5, 6), 0);
 	EXPECT_EQ(g.file.convert(0, 600, false), 0);
 	EXPECT_EQ(g.file.user_read(5), 0u);
 }
 
-/* Of a pin, a consumer and poison in one range. */
+/* A pin, a consumer and poison are in one range. */
 void the_first_of_several_causes_is_named()
 {
 	const ShareGuest g{ 16 };
@@ -272,11 +272,11 @@ void the_first_of_several_causes_is_named()
 		Consumer before{ file, 100, 200 }, after{ file, 400, 500 };
 
 		before.refusal = after.refusal = error(EBUSY);
-		/* As long as a page is lost nobody is asked. */
+		/* As long as a page is lost, no consumer is asked. */
 		EXPECT_EQ(file.convert(0, 1024, true, &at), -EHWPOISON);
 		EXPECT_EQ(at, 300u);
 		EXPECT_EQ(before.prepares + after.prepares, 0u);
-		/* And nobody is waited for who was not asked. */
+		/* All consumers are asked before the pin is waited for. */
 		EXPECT_EQ(file.convert(301, 1024, true, &at), -EBUSY);
 		EXPECT_EQ(at, 400u);
 	}
@@ -302,7 +302,7 @@ void a_consumer_may_refuse()
 	EXPECT(second.last_private);
 	EXPECT_EQ(first.begins + second.begins, 0u);
 	EXPECT(file.shared(0, 1024));
-	/* The first who does not want it has the word, with an error of its own. */
+	/* The first consumer that refuses decides, with an error of its own. */
 	first.refusal = error(EACCES);
 	EXPECT_EQ(file.convert(150, 1024, true, &at), -EACCES);
 	EXPECT_EQ(at, 150u);
@@ -323,7 +323,7 @@ void a_consumer_may_refuse()
 	EXPECT_EQ(first.begins, first.ends);
 }
 
-/* What a consumer could not unmap is lost: here a page of a range made shared. */
+/* A page that a consumer could not unmap is lost. The conversion stands. */
 void a_failed_unmap_loses_the_page()
 {
 	for (const bool to_private : { false, true }) {
@@ -349,7 +349,7 @@ void a_failed_unmap_loses_the_page()
 			/* The rest of the conversion stands. */
 			EXPECT(to_private ? file.is_private(0, 1024) : file.shared(0, 1024));
 			EXPECT_EQ(g.read(4096 + 5), 105u);
-			/* Its user learns of it at the next touch, and at the next conversion. */
+			/* The loss shows at the next touch, and at the next conversion. */
 			EXPECT_EQ(file.touch(600), to_private ? -EFAULT : -EHWPOISON);
 			std::uint64_t at = 0;
 
@@ -393,7 +393,7 @@ void a_failed_unmap_of_a_memslots_page()
 	EXPECT_EQ(g.access(5), 0);
 }
 
-/* It is not an error of its own: who waits for a page is told that it is in use. */
+/* A signal is no error of its own: the caller is told that the page is in use. */
 void a_signal_ends_the_waiting()
 {
 	const ShareGuest g{ 2048 };

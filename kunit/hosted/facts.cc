@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is known of pages (docs/pages.md): the table of events, gone through in every
- * state that there is; a run as a block; and marks of the hardware, poison and callbacks
- * that come when nobody looks.
+ * The facts of pages (docs/pages.md): the table of events, gone through in every state
+ * that there is; a run as a block; and marks of the hardware, poison and callbacks that
+ * come unseen.
  *
  * Tests: gmem/facts.h, gmem/run.h, gmem/store.cc.
  */
@@ -238,7 +238,7 @@ void a_run_and_its_block()
 	EXPECT(run.block() == block && !run.as_one());
 }
 
-/* What was handed out huge, when @kEvent has happened to one of its pages. */
+/* A run that was handed out huge, after @kEvent has happened to one of its pages. */
 template <Event kEvent> void expect_then(bool huge, bool joined, bool shared = false)
 {
 	Guest g{ 512 };
@@ -286,7 +286,7 @@ void when_a_run_wants_promotion()
 	EXPECT(!run.promotable() && !run.wants_promotion());
 	run.happens<event::kReady>(0, kRunPages);
 	EXPECT(run.promotable() && run.wants_promotion());
-	/* It is said once, and again when it has changed meanwhile. */
+	/* A run says so once, and again when it has changed meanwhile. */
 	EXPECT(!run.wants_promotion());
 	run.happens<event::kMadeShared>(7);
 	EXPECT(!run.promotable() && !run.wants_promotion());
@@ -305,7 +305,7 @@ void when_a_run_wants_promotion()
 	run.happens<event::kStruck>(7);
 	EXPECT(!run.promotable() && !run.wants_promotion());
 
-	/* Not where it could not be mapped huge, however ready it is. */
+	/* A run that could not be mapped huge does not want promotion, however ready it is. */
 	Run unseen{ false };
 
 	for (unsigned i = 0; i < kRunPages; i++)
@@ -314,7 +314,7 @@ void when_a_run_wants_promotion()
 	EXPECT(unseen.promotable() && !unseen.wants_promotion());
 }
 
-/* ---- marks that nobody tells of ------------------------------------------------------- */
+/* ---- marks that memory failure does not tell of --------------------------------------- */
 
 /* The neighbours are mapped without it. */
 void a_mark_beside_the_page_faulted_on()
@@ -354,7 +354,7 @@ void a_mark_in_a_run_that_goes()
 	EXPECT_EQ(fake::marks_in_freed_blocks(), 0u);
 }
 
-/* All that are there when somebody looks, not the first alone; they may have gone later. */
+/* A look finds all marks, not the first alone. What it noted holds when marks have gone. */
 void two_marks_in_a_run()
 {
 	Guest g{ 512 };
@@ -379,7 +379,7 @@ void two_marks_in_a_run()
 	EXPECT_EQ(g.order(5), 9);
 }
 
-/* It was noted when somebody asked for the page, and holds when it has gone. */
+/* The mark was noted when the page was asked for. This holds when the mark has gone. */
 void a_mark_that_a_fault_has_seen()
 {
 	Guest g{ 512 };
@@ -420,7 +420,7 @@ void a_mark_in_a_giant_that_goes_again()
 	EXPECT_EQ(g.order(1000), 18);
 	g.file.cached(5000)->poisoned = true;
 	g.vm->tables.zap(0, 1ull << kGiantOrder);
-	/* Only who looks at its own run sees it. */
+	/* Only a fault in the mark's own run sees the mark. */
 	EXPECT_EQ(fake::fault(g.vm, 5001), 0);
 	EXPECT_EQ(g.order(5001), 0);
 	g.file.cached(5000)->poisoned = false;
@@ -430,7 +430,7 @@ void a_mark_in_a_giant_that_goes_again()
 	EXPECT_EQ(g.file.store().stats().get(KAPI_STAT_GIANTS), 0);
 }
 
-/* Who has seen it in another run ends the giant for good. */
+/* A fault in another run that sees the mark ends the giant for good. */
 void a_mark_in_another_run_of_a_giant()
 {
 	fake::set_reserve(1);
@@ -501,7 +501,7 @@ void populate_that_could_not_be_undone()
 
 	struct page *const page = g.file.cached(6);
 
-	/* The host has not written to it, and nobody gets it. */
+	/* The host has not written to it, and no caller gets it. */
 	EXPECT_EQ(page->content.load(), 99u);
 	EXPECT(snp.entry(kapi_page_pfn(page)).assigned);
 	EXPECT_EQ(fake::fault(g.vm, 6), -EHWPOISON);
@@ -558,7 +558,7 @@ void promotion_of_preallocated_memory()
 	EXPECT_EQ(g.order(5), 9);
 }
 
-/* What it has seen holds when the mark has gone again. */
+/* Promotion has noted the mark. This holds when the mark has gone again. */
 void a_mark_that_promotion_has_seen()
 {
 	Guest g{ 512 };

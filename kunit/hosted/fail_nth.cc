@@ -181,7 +181,7 @@ void fault_of_a_small_page()
 	EXPECT(n >= 4u);
 }
 
-/* What a giant lacks makes it runs; the place's own run, an error for a while. */
+/* If a step for the giant fails, the fault gets a run; if one for that run fails, an error. */
 void fault_of_a_giant()
 {
 	for (unsigned n = 1; n <= 8; n++) {
@@ -277,7 +277,7 @@ void populate()
 		const long done = ret < 0 ? 0 : ret;
 
 		EXPECT_EQ(filler.done, done);
-		/* What is done has its content, what is not is new. */
+		/* Populated pages have their content, the others are new. */
 		for (long i = 0; i < 6; i++) {
 			EXPECT_EQ(fake::fault(g.vm, 600 + i), 0);
 			EXPECT_EQ(g.read(600 + i), i < done ? filler.base + i : 0);

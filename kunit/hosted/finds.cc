@@ -28,7 +28,7 @@ void no_promotion_of_two_kinds()
 	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 0);
 }
 
-/* Who asks for a page of the other kind gets none, and makes none. */
+/* A request for a page of the other kind gets no page, and makes none. */
 void a_refused_request_takes_no_giant()
 {
 	fake::set_reserve(1);

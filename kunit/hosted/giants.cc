@@ -101,7 +101,7 @@ void the_first_hole_ends_it()
 	EXPECT(fake::guest_write(g.vm, 9000, 9));
 	EXPECT_EQ(g.punch(77, 78), 0);
 	EXPECT_EQ(g.giants(), 0);
-	/* What is not of the hole's run stays mapped. */
+	/* Pages outside of the hole's run stay mapped. */
 	EXPECT_EQ(g.order(9000), 9);
 	EXPECT_EQ(g.read(9000), 9u);
 	EXPECT_EQ(g.punch(0, 512), 0);
@@ -150,7 +150,7 @@ void a_hole_while_it_is_filled()
 	EXPECT_EQ(g.fault(1000), 9u);
 }
 
-/* One made before a run has got its pages is a hole of before. */
+/* A hole made before its run has got pages counts as made before the giant. */
 void a_hole_where_it_is_not_filled_yet()
 {
 	GiantGuest g;
@@ -166,7 +166,7 @@ void a_hole_where_it_is_not_filled_yet()
 	EXPECT_EQ(g.read(1000), 0u);
 }
 
-/* Who wants a page of it meanwhile waits, and gets one of the block. */
+/* A fallocate of a page of the giant waits meanwhile, and gets the block's page. */
 void a_fallocate_while_it_is_filled()
 {
 	GiantGuest g;
@@ -187,8 +187,8 @@ void a_fallocate_while_it_is_filled()
 }
 
 /*
- * Its beginning goes, by whichever steps, while somebody is about to map all of it: what
- * is looked at is the block that it was.
+ * The giant's first run is punched, in any order of the steps, while a fault is about to
+ * map all of the giant. The fault looks at the block as it was before.
  */
 void its_beginning_goes_while_it_is_mapped()
 {

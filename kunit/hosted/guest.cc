@@ -192,7 +192,7 @@ void populate_says_what_it_did()
 	EXPECT_EQ(past.populate(g.vm, 402, 5), -EINVAL);
 }
 
-/* What a huge mapping shows beside the page faulted on, nobody has asked for yet. */
+/* A huge mapping shows neighbours of the page faulted on. They count as not asked for yet. */
 void populate_of_a_mapped_neighbour()
 {
 	Guest g{ 512 };
@@ -211,7 +211,7 @@ void populate_of_a_mapped_neighbour()
 	EXPECT_EQ(g.read(8), 0u);
 }
 
-/* What a pre-fault brought has content once a guest runs, who need not fault on it. */
+/* A pre-faulted page has content once the guest runs: the guest need not fault on it. */
 void populate_of_a_prefaulted_page()
 {
 	Guest g{ 1024 };
@@ -225,14 +225,14 @@ void populate_of_a_prefaulted_page()
 	EXPECT_EQ(failing.populate(g.vm, 8, 1), -EIO);
 	EXPECT_EQ(fake::fault(g.vm, 5), 0);
 	EXPECT_EQ(g.read(5), 1000u);
-	/* As new, and nobody has asked for it since. */
+	/* The page is as new, and was not asked for since. */
 	EXPECT_EQ(late.populate(g.vm, 8, 1), 1);
 	EXPECT_EQ(late.populate(g.vm, 7, 1), -EEXIST);
 	/* Not for nothing: it was not unmapped. */
 	EXPECT_EQ(g.order(600), 9);
 	EXPECT_EQ(late.populate(g.vm, 600, 1), -EEXIST);
 	EXPECT_EQ(g.order(600), 9);
-	/* Nobody has asked for the next one, whether its run went or the page by itself. */
+	/* The next one was not asked for, whether its run was punched or the page by itself. */
 	EXPECT_EQ(g.punch(512, 1024), 0);
 	EXPECT_EQ(g.allocate(512, 1024), 0);
 	EXPECT_EQ(late.populate(g.vm, 600, 1), 1);
@@ -242,7 +242,7 @@ void populate_of_a_prefaulted_page()
 	EXPECT_EQ(late.populate(g.vm, 601, 1), 1);
 }
 
-/* It may have left something, even where its file has gone. */
+/* A second VM that has run may have written to a page, even when its file has gone. */
 void another_vm_has_run()
 {
 	Guest g{ 1024 };
@@ -423,7 +423,7 @@ void an_unknown_memslot_is_an_error()
 	kapi_u64 pfn;
 	auto stray = fake::slot_make(g.vm, 4096, 100);
 
-	/* A slot that says it is bound where the file knows of nobody. */
+	/* A slot that says it is bound, of which the file does not know. */
 	fake::slot_delete(g.vm, g.slot);
 	g.slot = nullptr;
 	kapi_slot_set_file(stray.get(), fake::file_at(g.file.fd), 0);
@@ -437,7 +437,7 @@ void an_unknown_memslot_is_an_error()
 			       .status() == error(EFAULT));
 	}
 	kapi_slot_set_file(stray.get(), fake::file_at(g.file.fd), 0);
-	/* Undoing what is not there changes nothing. */
+	/* Unbinding a slot that is not bound changes nothing. */
 	kapi_kvm_slots_lock(g.vm);
 	gmem_unbind(stray.get());
 	kapi_kvm_slots_unlock(g.vm);
@@ -457,7 +457,7 @@ void statistics_add_up()
 	fake::set_private(g.vm, 600, 601, false);
 	EXPECT_EQ(fake::fault(g.vm, 700), 0);
 	EXPECT_EQ(stats.get(KAPI_STAT_FALLBACK_SHARED), 1);
-	/* What the first page of a run came small for is the reason of the others, too. */
+	/* The reason why the first page of a run is small counts for the run's others, too. */
 	EXPECT_EQ(fake::fault(g.vm, 701), 0);
 	EXPECT_EQ(stats.get(KAPI_STAT_FALLBACK_SHARED), 2);
 	EXPECT_EQ(stats.get(KAPI_STAT_FALLBACK_PARTIAL), 0);

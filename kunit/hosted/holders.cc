@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who holds a page (gmem/holder.h): what each may be given, beside a conversion, a link,
- * and what another one has done before.
+ * Holders of pages (gmem/holder.h): which pages each may be given, beside a conversion, a
+ * link, and after what another holder has done.
  *
  * Tests: gmem/holder.cc, mmu/faults.cc.
  */
@@ -116,7 +116,7 @@ void a_page_in_kvms_hands_stays_shared()
 		     finish });
 }
 
-/* What KVM has is its own until it lets go, whatever becomes of the file. */
+/* A page that KVM holds stays as it is until KVM lets go, punched or its file closed. */
 void kvm_itself_beside_a_hole_and_the_end()
 {
 	for (const bool hole : { true, false }) {
@@ -145,7 +145,7 @@ void kvm_itself_beside_a_hole_and_the_end()
 	}
 }
 
-/* Of a private page the kernel gets the page, or is told that it is none. */
+/* Asked for a private page, the kernel gets it, or is told that the page is not private. */
 void outside_of_a_fault_there_is_no_stand_in()
 {
 	int error;
@@ -156,7 +156,7 @@ void outside_of_a_fault_there_is_no_stand_in()
 
 		EXPECT(fake::kernel_get_page(one.vm, 5, &error) == nullptr);
 		EXPECT_EQ(error, -EAGAIN);
-		/* Nobody's fault is to be tried again for it. */
+		/* No fault has to be tried again for it. */
 		EXPECT_EQ(one.vm->invalidate_seq.load(), seq);
 		EXPECT_EQ(one.file.convert(5, 6, true), 0);
 		struct page *const page = fake::kernel_get_page(one.vm, 5, &error);
@@ -248,7 +248,7 @@ struct Heir {
 
 std::unique_ptr<Heir> heir;
 
-/* What the first VM's KVM had before stays shared as long as it has it, and no longer. */
+/* A page that KVM held for the first VM stays shared while KVM holds it, and no longer. */
 void what_kvm_holds_at_a_link()
 {
 	const ShareGuest one{ 512 };
@@ -261,14 +261,14 @@ void what_kvm_holds_at_a_link()
 		next.take(one.file.fd);
 		EXPECT_EQ(fake::KernelHold(one.vm, 6).error(), -EINVAL);
 		EXPECT_EQ(fake::convert(next.file(), 5, 6, true), -EAGAIN);
-		/* It writes where user space's mappings do, which stay, too. */
+		/* KVM writes to the page that user space's mappings show. They stay, too. */
 		held.page()->content = kNew;
 		EXPECT_EQ(one.file.user_read(5), kNew);
 	}
 	EXPECT_EQ(fake::convert(next.file(), 5, 6, true), 0);
 }
 
-/* Who looked at the memslot before the link gets no page that came after it. */
+/* KVM looked at the memslot before the link: it gets no page that came after the link. */
 void kvm_itself_beside_a_link()
 {
 	explore(3,
@@ -368,7 +368,7 @@ struct Shown {
 	struct kvm_memory_slot *slot = nullptr;
 };
 
-/* What is private elsewhere in the guest is not asked. */
+/* The attributes of other gfns than the file's do not count. */
 void a_consumer_asks_where_the_page_is()
 {
 	{

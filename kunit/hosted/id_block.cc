@@ -108,7 +108,7 @@ void algorithms()
 	EXPECT_EQ(block.check(), 0);
 }
 
-/* A bit of each number, and of what pads it, of the curve and of what is signed. */
+/* One bit is wrong: of each number, of its padding, of the curve, of the signed fields. */
 void what_is_signed_and_by_whom()
 {
 	const Block block = Block::make();

@@ -31,7 +31,7 @@ class Kernel {
 	const fake::Generation before_;
 };
 
-/* A memslot that nobody sees yet, between the two steps, and KVM's reference of the file. */
+/* A memslot between the two steps, not in use yet, and KVM's reference of the file. */
 class Prepared {
     public:
 	Prepared(struct kvm *kvm, std::uint64_t gfn, std::uint64_t npages, int fd,
@@ -81,7 +81,7 @@ void nothing_is_bound_before_the_commit()
 		EXPECT(File::of(fake::file_at(file.fd))->bindings().load(PageIndex{ 512 }) !=
 		       nullptr);
 		gmem_unbind(prepared.slot());
-		/* Of KVM's reference the unbinding knows nothing. */
+		/* The unbinding does not know of KVM's reference. */
 		kapi_slot_set_file(prepared.slot(), fake::file_at(file.fd), 512);
 	}
 	EXPECT_EQ(handle.refs.load(), references);

@@ -305,7 +305,7 @@ void page_types_that_there_are_not_leave_the_page()
 		EXPECT_EQ(l.populate(5, &source, 2, GMEM_PAGE_VMSA), -EIO);
 		EXPECT_EQ(l.populate(5, &source, 2, GMEM_PAGE_SECRETS), -EIO);
 	});
-	/* It would have been populated. */
+	/* A call without such a fault populates. */
 	EXPECT_EQ(l.populate(6, &source), 1);
 }
 

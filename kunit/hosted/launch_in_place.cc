@@ -93,7 +93,7 @@ bool same(const gmem_launch_measurement &a, const gmem_launch_measurement &b)
 	return std::memcmp(a.digest, b.digest, sizeof(a.digest)) == 0;
 }
 
-/* It measures to what it does from a source. */
+/* The launch measures to the same as a launch from a source. */
 void what_user_space_wrote_is_launched()
 {
 	for (const kapi_platform platform : { KAPI_PLATFORM_SNP_MODEL, KAPI_PLATFORM_TDX_MODEL }) {
@@ -125,7 +125,7 @@ void what_user_space_wrote_is_launched()
 	}
 }
 
-/* Which is the allocator's leavings: pages are zeroed when prepared, not before. */
+/* Such a frame has the allocator's leavings: pages are zeroed when prepared, not before. */
 void a_frame_that_nobody_wrote_is_zeros()
 {
 	for (const bool come_zeroed : { false, true }) {
@@ -138,7 +138,7 @@ void a_frame_that_nobody_wrote_is_zeros()
 			std::memset(l.frame(3), 0xaa, kPageSize);
 		EXPECT_EQ(l.populate(3), 1);
 		EXPECT(l.holds(3, test::kPage0));
-		/* What a pre-fault brought is the platform's, and then the host's again. */
+		/* A pre-faulted page is the platform's, and then the host's again. */
 		EXPECT_EQ(l.guest.access(5), 0);
 		std::memset(l.frame(5), 0xbb, kPageSize);
 		EXPECT_EQ(l.populate(5), -EEXIST);
@@ -150,7 +150,7 @@ void a_frame_that_nobody_wrote_is_zeros()
 	}
 }
 
-/* Nor does what it wrote reach the guest in any other way, or come back. */
+/* User space's content does not reach the guest in any other way, nor come back. */
 void it_is_only_for_the_launch()
 {
 	for (const bool come_zeroed : { false, true }) {
@@ -163,7 +163,7 @@ void it_is_only_for_the_launch()
 		EXPECT_EQ(l.guest.file.convert(606, 608, false), 0);
 		EXPECT_EQ(l.guest.file.user_read(606), 0u);
 		EXPECT_EQ(l.guest.file.convert(606, 608, true), 0);
-		/* The one that nobody has touched since still has it. */
+		/* The page that was not touched since still has the content. */
 		EXPECT_EQ(l.populate(606, nullptr, 2), 2);
 		EXPECT(l.holds(606, test::kPage0));
 		EXPECT(l.holds(607, test::kPageI));
@@ -215,7 +215,7 @@ void a_refused_page_keeps_what_was_in_it()
 	EXPECT(l.holds(6, test::kPage0));
 }
 
-/* A page that is lost is nobody's, staged or not. */
+/* A lost page is not to be had, staged or not. */
 void a_lost_page_is_not_launched()
 {
 	const InPlace l{ KAPI_PLATFORM_SNP_MODEL, kInitShared };

@@ -32,7 +32,7 @@ class Heir {
 	Heir(const Heir &) = delete;
 	Heir &operator=(const Heir &) = delete;
 
-	/* Takes what is behind @from and shows it from gfn 0 on. */
+	/* Takes the memory of the descriptor @from and shows it from gfn 0 on. */
 	void take(int from, std::uint64_t npages = kPages)
 	{
 		fd = fake::link(vm, from);
@@ -117,7 +117,7 @@ void the_first_view_is_closed()
 	EXPECT_EQ(gmem_consumer_bind(handle, 0, 1, &kQuietOps, nullptr, 0, &consumer), -ESTALE);
 	gmem_file_put(handle);
 	EXPECT_EQ(heir.read(3), 33u);
-	/* It does not take the memory with it. */
+	/* The old memslot and file do not take the memory with them. */
 	fake::slot_delete(g.vm, g.slot);
 	g.slot = nullptr;
 	g.file.close();
@@ -186,7 +186,7 @@ void bad_input_is_refused()
 	/* A descriptor alone is no right to the memory. */
 	fake::deny_memory_of(g.vm);
 	EXPECT_EQ(fake::link(heir.vm, g.file.fd), -EPERM);
-	/* It is about whose memory it is, not about who gets it. */
+	/* The right is that to the present owner's memory, not to the new owner's. */
 	fake::deny_memory_of(heir.vm);
 	/* Nothing of it has touched the memory. */
 	EXPECT(write(g, 3, 33));

@@ -19,7 +19,7 @@ class Case : public testing::Test {
 	void TestBody() override
 	{
 		case_.run();
-		/* What a failed case leaves behind is no news. */
+		/* A failed case may leave things behind: that is no second failure. */
 		if (!HasFailure())
 			world_check_clean();
 	}

@@ -18,7 +18,7 @@ using namespace gmem_test;
 namespace
 {
 
-/* Listens while it is there; nobody does at the end of a case. */
+/* Listens from its construction to its end; a case leaves no listener. */
 class Listener {
     public:
 	Listener() { fake::listen(true); }
@@ -305,7 +305,7 @@ void promotion_is_told()
 	EXPECT_EQ(told->promotion.ret, 0);
 	EXPECT_EQ(fake::fault(g.vm, 8), 0);
 	EXPECT_EQ(told->fault.small, KAPI_SMALL_NOT);
-	/* What is taken out of it then is not for want of memory. */
+	/* After a hole in the block, pages are small for the hole, not for want of memory. */
 	EXPECT_EQ(g.punch(8, 9), 0);
 	EXPECT_EQ(fake::fault(g.vm, 9), 0);
 	EXPECT_EQ(told->fault.small, KAPI_SMALL_PARTIAL);

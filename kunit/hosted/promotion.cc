@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Promotion: which runs of small pages are moved into a block, when, and that they keep
- * what is in them. Where the block comes from, who pays, and how fast it goes: blocks.cc.
+ * their content. Where the block comes from, its charge, and the pace: blocks.cc.
  *
  * Tests: gmem/promotion.cc.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Shared memory: files that user space maps, guests' shared accesses, default VMs
- * whose memory is such a file. What converts is in convert*.cc.
+ * whose memory is such a file. Conversion is in convert*.cc.
  *
  * Tests: mmu/slots.cc, mmu/faults.cc, gmem/share.cc.
  */
@@ -127,7 +127,7 @@ void a_pinned_page_outlives_its_punch()
 	REQUIRE(pinned);
 	pinned->content = 77;
 	EXPECT_EQ(g.file.punch(0, 512), 0);
-	/* Whoever has it pinned writes to nobody's page. */
+	/* The owner of the pin writes to a page that is no file's. */
 	EXPECT_EQ(pinned->content.load(), 77u);
 	EXPECT_EQ(g.file.user_read(5), 0u);
 	fake::user_unpin(pinned);
@@ -321,7 +321,7 @@ void other_requests_are_kvms_own()
 	EXPECT_EQ(region2(d.vm, 0, 0, 512, d.file.fd, 0, kGmemFlag | kDirtyFlag), 0);
 	EXPECT_EQ(fake::request_region(d.vm, { 0, kGmemFlag, 0, 512 * kPageSize, 0 }), 0);
 	EXPECT_EQ(fake::stock_vm_ioctls(), before + 3);
-	/* Nobody's: KVM's prepare is its own. */
+	/* No request of gmem's is under way: KVM's prepare runs as it is. */
 	d.vm->slots_lock.lock();
 	EXPECT_EQ(gmem_kvm_prepare_slot(d.vm, nullptr, nullptr, 0), 0);
 	fake::stock().answer = -ENOMEM;
@@ -373,7 +373,7 @@ void flags_by_the_type_of_the_vm()
 
 		EXPECT(mmap.handle && mmap.is_private(0, 512));
 		EXPECT(init.handle && init.shared(0, 512));
-		/* Nobody can map it: it serves private faults alone. */
+		/* User space cannot map it: it serves private faults alone. */
 		EXPECT(only.handle && only.is_private(0, 512));
 		world_vm_put(vm);
 	}

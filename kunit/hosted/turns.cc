@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who has much to do with a file does not keep others from it: how long the inode lock
- * is held at a stretch, what others can do in between, and what of a conversion stays
- * true meanwhile. How many flushes a conversion takes; that nothing is done where
- * nothing changes.
+ * A long call on a file does not keep other tasks from the file: how long the inode lock
+ * is held at a stretch, what other tasks can do in between, and what stays true during a
+ * conversion. How many flushes a conversion takes; that nothing is done where nothing
+ * changes.
  *
  * Tests: gmem/turn.h, gmem/conversion.cc.
  */
@@ -129,7 +129,7 @@ void alternating_pages_take_one_flush()
 		EXPECT_EQ(fake::mmu_calls().unmaps - before.unmaps, 512u);
 		EXPECT_EQ(fake::mmu_calls().flushes - before.flushes, 1u);
 		EXPECT_EQ(fake::mmu_calls().begins - before.begins, 1u);
-		/* What was as wanted stays mapped, and all its content. */
+		/* Pages that were as wanted stay mapped, and all keep their content. */
 		for (std::uint64_t i = 0; i < 1024; i++)
 			EXPECT_EQ(g.order(i), (i % 2 == 0) == to_private ? 0 : -1);
 		for (std::uint64_t i = 0; i < 1024; i++)
@@ -166,7 +166,7 @@ void nothing_is_done_where_nothing_changes()
 		for (const std::uint64_t gfn : { 5, 600, 4100 })
 			EXPECT(g.order(gfn) >= 0);
 	}
-	/* What cannot be private is an error still, whatever is there. */
+	/* Gfns that KVM cannot map are an error still. */
 	EXPECT_EQ(fake::set_attributes(g.vm, fake::kEndGfn, fake::kEndGfn + 1, true), -EINVAL);
 	fake::slot_delete(g.vm, slot);
 }
@@ -323,7 +323,7 @@ const gmem_consumer_ops kCounting = {
 	.release = [](void *) {},
 };
 
-/* One that binds meanwhile has not been asked: it comes when the conversion is over. */
+/* A consumer that binds meanwhile was not asked: its bind waits for the conversion's end. */
 void consumers_come_before_a_conversion_or_after()
 {
 	const ShareGuest g{ 1024 };
@@ -362,7 +362,7 @@ void consumers_come_before_a_conversion_or_after()
 	gmem_consumer_unbind(had);
 }
 
-/* What is private already may be had beside what becomes it. */
+/* Pages that are private already can be had while others become private. */
 void private_pages_do_not_wait_for_a_conversion()
 {
 	const ShareGuest g{ 512 };

@@ -196,7 +196,7 @@ void tdx_adds_in_one_pass()
 			EXPECT(tdx.calls[i] ==
 			       (i % 17 ? TdxVendor::Call::Extend : TdxVendor::Call::Add));
 		EXPECT_EQ(add_pages(g, tdx, 601, 1), -EEXIST);
-		/* What nobody has added does not get in before the end. */
+		/* Before the launch ends, a fault brings no page that was not added. */
 		EXPECT_EQ(fake::fault(g.vm, 700), -EAGAIN);
 		tdx.finalized = true;
 		tdx.calls.clear();
@@ -237,7 +237,7 @@ void tdx_keeps_what_was_added()
 	}
 }
 
-/* Nor where the page before it goes, for a pre-fault had mapped that one. */
+/* The page before it goes, as a pre-fault had mapped that one. The added page stays. */
 void tdx_keeps_what_was_added_beside_a_prefault()
 {
 	TdxVendor tdx;
@@ -256,7 +256,7 @@ void tdx_keeps_what_was_added_beside_a_prefault()
 	}
 }
 
-/* Nobody can have mapped what is new; what a pre-fault brought goes first, and alone. */
+/* A new page is mapped nowhere. A pre-faulted page is unmapped first, and it alone. */
 void tdx_adds_new_pages_without_an_invalidation()
 {
 	TdxVendor tdx;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The entries around KVM's own functions (mmu/entry.cc): what they change on the
- * way in and out, and who is counted as having served.
+ * way in and out, and whether a call counts as served by gmem or by KVM.
  *
  * Tests: mmu/vms.cc, mmu/faults.cc.
  */
@@ -65,7 +65,7 @@ void other_vms_are_kvms()
 	EXPECT_EQ(gmem_kvm_init_vm(vm, fake::kSnpVm), 0);
 	fake::stock().answer = -EINVAL;
 	EXPECT_EQ(gmem_kvm_init_vm(vm, fake::kSnpVm), -EINVAL);
-	/* What fails for another reason is not tried as a default VM. */
+	/* A type that fails for another reason is not tried as a default VM. */
 	fake::stock().answer = -ENOMEM;
 	EXPECT_EQ(gmem_kvm_init_vm(vm, fake::kSwProtectedVm), -ENOMEM);
 	EXPECT(!vm->made_sw_protected);
@@ -144,7 +144,7 @@ void private_faults_are_marked()
 
 	EXPECT_EQ(gmem_kvm_page_fault(&vcpu, 5 << 12, kWrite | kPresent, nullptr, 0), 0);
 	EXPECT_EQ(fake::stock().last_error.load(), kWrite | kPresent | kPrivate);
-	/* What was MMIO before it was private is so no more. */
+	/* A gfn that was MMIO before it was private is none any more. */
 	gmem_kvm_page_fault(&vcpu, 5 << 12, kWrite | kReserved | kPresent, nullptr, 0);
 	EXPECT_EQ(fake::stock().last_error.load(), kWrite | kPrivate);
 	EXPECT_EQ(served.ours(), 2u);

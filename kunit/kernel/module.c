@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the core asks of the module itself and of the hooks, where there is no KVM: it
- * serves guest_memfd, and nothing else that would need the stub of a VM to be one.
+ * What the core asks of the module itself and of the hooks, where there is no KVM. The
+ * module serves guest_memfd here, and nothing else: the rest would need a real VM.
  */
 #include <linux/errno.h>
 

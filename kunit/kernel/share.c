@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What of the boundary conversion and mappable files need of KVM, where there is
- * none: files cannot be mapped, attributes are those of the stub of a VM.
+ * The part of the boundary that conversion and mappable files need of KVM, where there
+ * is no KVM: files cannot be mapped, attributes are those of the stub of a VM.
  */
 #include <linux/bitmap.h>
 #include <linux/errno.h>

@@ -236,7 +236,7 @@ void Machine::drop_vm(const Op &op)
 {
 	struct kvm *&vm = vms_[op.a % kVms];
 
-	/* Its slots are out of reach, if they still are. */
+	/* Memslots of the VM are out of reach from now on. */
 	for (RealSlot &slot : slots_) {
 		if (slot.used && slot.expected.vm == vm)
 			slot.used = false;

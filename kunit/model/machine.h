@@ -37,7 +37,7 @@ class Machine {
 		int fd = -1;
 		struct inode *inode = nullptr;
 	};
-	/* A reference that somebody has beside the cache. */
+	/* A reference of a page beside the cache's. */
 	struct Held {
 		struct page *page;
 		bool pinned; /* user space, else the kernel */
@@ -57,7 +57,7 @@ class Machine {
 	void bind(const Op &op);
 	/* KVM's answer to a request for a memslot. */
 	int add_slot(RealSlot &slot, const Slot &as, int fd);
-	/* What it is without failures. */
+	/* What add_slot() answers without an injected failure. */
 	int bind_error(const Slot &slot) const;
 	void unbind(const Op &op);
 	void fault(const Op &op);
@@ -76,14 +76,14 @@ class Machine {
 
 	/* The states of pages (machine_states.cc). */
 	void happens(Page &page, Event event);
-	/* Whether it was populated, or used: it is not populated again. */
+	/* Whether the page was populated, or used: it is not populated again. */
 	bool has_content(const File &file, const Page &page) const;
 	void strike(Page &page);
 	void poison(const Op &op);
 	void mark(const Op &op);
 	std::vector<struct page *> never_freed(int n, Span pages) const;
 	void check_never_freed(const std::vector<struct page *> &pages);
-	/* After a failure was injected: takes over what is there, if it may be. */
+	/* After an injected failure: takes over the real state, if that is an allowed one. */
 	void adopt(int file);
 	void check_file(int file, bool fully);
 	void check_pages(int n, Span pages);
@@ -116,7 +116,7 @@ class Machine {
 	/* Memory that moves to another VM (machine_link.cc). */
 	struct Stale {
 		int fd;
-		int file; /* whose memory it shows to user space; -1: it is closed */
+		int file; /* the file whose memory it shows to user space; -1: that is closed */
 		std::uint64_t size;
 	};
 	void link(const Op &op);
@@ -138,8 +138,9 @@ class Machine {
 	};
 	Obstacle obstacle(int n, Span pages, bool to_private) const;
 	void converted(int n, Span pages, bool to_private);
-	/* Nobody has any of the pages mapped; no guest has. */
+	/* Neither user space nor a guest has any of the pages mapped. */
 	void check_unmapped(int n, Span pages);
+	/* No guest has any of the pages mapped. */
 	void check_guests(int n, Span pages);
 	void check_kinds(const File &file, int n);
 
@@ -151,7 +152,7 @@ class Machine {
 		bool shared = false; /* may be beside others */
 		bool refuses = false; /* conversions */
 		struct gmem_consumer *handle = nullptr;
-		/* What it was told; pages since the operation began. */
+		/* What the consumer was told; pages since the operation began. */
 		bool busy = false, wrong = false;
 		Span begun;
 		unsigned releases = 0;
@@ -164,9 +165,9 @@ class Machine {
 	void consumer(const Op &op);
 	void lend(const Op &op);
 	bool used_as_one(int n, Span block) const;
-	/* What is wrong with binding it. */
+	/* The error that binding @c must end in; 0: none. */
 	int consumer_error(const Consumer &c) const;
-	/* Those that have bound some of @pages unmap it in this operation. */
+	/* Consumers that have bound some of @pages unmap those in this operation. */
 	void expect_unmapped(int n, Span pages);
 	/* ... and have heard that a conversion of it was for nothing. */
 	void expect_failed(int n, Span pages);
@@ -206,14 +207,14 @@ class Machine {
 	Span span_in(const File &file, const Op &op) const;
 	RealSlot *slot_at(struct kvm *vm, std::uint64_t gfn);
 
-	/* Somebody asks for a page, a guest, user space or a consumer. */
+	/* A request for a page, by a guest, user space or a consumer. */
 	struct Use {
 		int file;
 		std::uint64_t index;
-		bool fits; /* whose mapping can take in the whole run */
-		bool one_kind; /* ... all of which is private to it, or shared */
+		bool fits; /* the requester's mapping can take in the whole run */
+		bool one_kind; /* all of the run is private, or all of it shared */
 		std::uint64_t gfn = 0; /* where, if it is a memslot's */
-		bool guest = false; /* whose private page it is to be */
+		bool guest = false; /* a guest asks for a private page */
 	};
 	/*
 	 * After it has come, in a block of @order: it is ready, and what else of the run.
@@ -222,7 +223,7 @@ class Machine {
 	bool expect_ready(const Use &use, unsigned order);
 	/*
 	 * What a fault or a populate of @page has brought into the file. A page from elsewhere
-	 * ends the block that its run was at once: it may have gone when somebody looks.
+	 * ends the block that its run was at once: the page may be gone at the next look.
 	 */
 	void expect_fill(File &file, std::uint64_t page, bool whole_run_wanted);
 	bool lies_in_place(const File &file, std::uint64_t index) const;

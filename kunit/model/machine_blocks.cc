@@ -12,7 +12,7 @@
 namespace model
 {
 
-/* Whether a run could be made one block, and is none: but for who has it in use. */
+/* Whether a run is no block and could be made one, if none of its pages is in use. */
 bool Machine::promotable(int n, std::size_t run) const
 {
 	const File &file = files_[n];
@@ -79,7 +79,7 @@ void Machine::work()
 	}
 }
 
-/* It is one, and nobody has what it was before. */
+/* The run is one block, and no mapping of its old pages is left. */
 void Machine::check_block(int n, std::size_t run)
 {
 	const auto &pages = real_[n].inode->cache.at(run).pages;
@@ -90,7 +90,7 @@ void Machine::check_block(int n, std::size_t run)
 	check_unmapped(n, { run * kRun, (run + 1) * kRun });
 }
 
-/* Somebody has asked for a page of it, with @reserve left before. */
+/* A page of @file was asked for. Before, @reserve giants were left. */
 void Machine::expect_giant(File &file, bool used_as_one, unsigned reserve)
 {
 	const bool taken = kapi_pages_reserved() < reserve;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Consumers of include/gmem/consumer.h beside KVM's memslots (machine.h): who may
- * bind what, and that each is told of what concerns it and of nothing else.
+ * Consumers of include/gmem/consumer.h beside KVM's memslots (machine.h): which ranges
+ * each may bind, and that each is told of changes to its range and of nothing else.
  */
 #include "kunit/model/machine.h"
 
@@ -100,7 +100,7 @@ void Machine::consumer(const Op &op)
 	c.file = n;
 	c.pages = span_in(files_[n], op);
 	c.shared = op.c % 4 != 0;
-	/* One of them, so that who is asked first does not matter. */
+	/* Only one of them refuses, so that the order of asking does not matter. */
 	c.refuses = op.b % kConsumers == 0 && op.c & 16;
 	if (op.c % 32 == 31)
 		c.pages.end = files_[n].size() + 1;
@@ -122,8 +122,8 @@ void Machine::consumer(const Op &op)
 }
 
 /*
- * Whether @block of a file would be used as one, by whom a memslot shows it to, if anybody;
- * the memslots of a VM out of reach count as well.
+ * Whether the VM would use @block of a file as one, if a memslot shows the block; true
+ * without such a memslot. The memslots of a VM out of reach count as well.
  */
 bool Machine::used_as_one(int n, Span block) const
 {
@@ -169,7 +169,7 @@ void Machine::lend(const Op &op)
 
 	File &file = files_[c.file];
 	const Span run = file.run_of(index);
-	/* It gets it as a guest would have it; what it has bound limits what it is told. */
+	/* A page comes as for a guest. The bound range limits the order that is told. */
 	const bool fits = file.has_run(index);
 	const bool whole = fits && (file.mappable || used_as_one(c.file, run));
 

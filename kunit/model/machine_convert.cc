@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The operations of shared memory (machine.h): user space's mappings, and conversion by the file's ioctl and the VM's.
+ * The operations of shared memory (machine.h): user space's mappings, and conversion by
+ * the file's ioctl and the VM's.
  */
 #include "kunit/model/machine.h"
 
@@ -78,7 +79,7 @@ Machine::Obstacle Machine::obstacle(int n, Span pages, bool to_private) const
 		used++;
 	if (lost < pages.end)
 		return used < lost ? Obstacle{ -EAGAIN, used } : Obstacle{ -EHWPOISON, lost };
-	/* Whom nothing is lost of is asked before anybody is waited for. */
+	/* If no page is lost, consumers are asked before pages in use are waited for. */
 	for (const Consumer &c : consumers_) {
 		if (!c.used || c.file != n || !c.refuses)
 			continue;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who has references of pages beside the cache (machine.h): user space by pins, the
- * kernel for a while, and the kernel where it asks for a guest's page outside of faults.
+ * References of pages beside the cache's (machine.h): pins of user space, references that
+ * the kernel has for a while, and those of KVM where it asks for a guest's page outside of
+ * faults.
  */
 #include "kunit/model/machine.h"
 
@@ -101,7 +102,7 @@ void Machine::vcpu_map(const Op &op)
 	expect(map.page ? ret == 0 : ret == -EINVAL, "error of KVM's mapping");
 }
 
-/* gmem_get_pfn() of whoever is no fault, as KVM's code for SNP. */
+/* gmem_get_pfn() by a caller that is no fault, as KVM's code for SNP. */
 void Machine::get_pfn(const Op &op)
 {
 	const auto [vm, gfn] = place_of(op);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * VMs on the models of confidential platforms (machine.h): which page they take
- * for which gfn, what a launch measures to, and who owns each frame.
+ * for which gfn, what a launch measures to, and the owner of each frame.
  */
 #include "kunit/model/machine.h"
 
@@ -154,7 +154,7 @@ std::optional<std::uint64_t> Machine::launched_at(kapi_platform kind, struct pag
 	return std::nullopt;
 }
 
-/* Each frame is whose the reference says, and where. */
+/* Each frame has the owner that the reference says, and is at its gfn. */
 void Machine::check_launched(const File &file, int n)
 {
 	const kapi_platform kind = platform_of(file.vm);
@@ -175,7 +175,7 @@ void Machine::check_launched(const File &file, int n)
 	}
 }
 
-/* For a while, which nobody notices. */
+/* The platform is busy for a while. No call fails for it. */
 void Machine::busy(const Op &op)
 {
 	if (gmem::SnpMachine *const machine = gmem::SnpPlatform::machine())

@@ -55,7 +55,7 @@ void Machine::link(const Op &op)
 	file.vm = to;
 	if (op.c & 1)
 		return;
-	/* What comes next: it is shown to the new VM, which may find pages to populate. */
+	/* The next steps: the new VM gets a memslot of the memory, and populates a page. */
 	const std::uint8_t at = op.c / 2 % kSlots;
 	constexpr std::uint16_t kAll = 7 << 8;
 	std::uint16_t page = op.x % std::min(file.size(), kStruck);
@@ -80,7 +80,7 @@ void Machine::forget(int n)
 	}
 }
 
-/* The descriptor of before: all it still does is show to user space what is shared. */
+/* The descriptor of before the link: it still shows shared pages to user space, no more. */
 void Machine::stale(const Op &op)
 {
 	if (stale_.empty())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Faults and writes of the guest (machine.h), and what whoever asks for a page comes by.
+ * Faults and writes of the guest (machine.h), and what each request for a page changes.
  */
 #include "kunit/model/machine.h"
 
@@ -133,7 +133,7 @@ void Machine::fault_at(struct kvm *vm, std::uint64_t gfn, bool ahead)
 
 	expect(fake::guest_read(vm, gfn, &content), "nothing is mapped after a fault");
 	expect(content == page.content, "the guest reads what it did not write");
-	vm->ran = ran; /* who looks here is not the guest */
+	vm->ran = ran; /* guest_read() sets it, but the guest has not run here */
 }
 
 /* Whether it shows a file's gigabyte as one, all of it private. */

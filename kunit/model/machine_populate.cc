@@ -92,7 +92,7 @@ void Machine::populate(const Op &op, bool keeps)
 
 	if (fake::fail_fired())
 		adopt(n);
-	/* What was prepared for a neighbour's sake is the host's again at first. */
+	/* A page that was prepared for a neighbour's sake is the host's again at first. */
 	const auto take_back = [&](std::uint64_t index) {
 		if (!file.pages[index].prepared())
 			return;
@@ -172,7 +172,7 @@ void Machine::launch(const Op &op)
 	const RealSlot *const slot = vm ? slot_at(vm, gfn) : nullptr;
 
 	fake::fail_nth(0);
-	/* What a guest wrote by a mapping that a neighbour asked for is content, too. */
+	/* A guest's write by a mapping that a neighbour asked for is content, too. */
 	write(op);
 	if (!slot || slot->expected.file < 0 || !kapi_kvm_range_private(vm, gfn, gfn + 1))
 		return;

@@ -27,7 +27,7 @@ bool Machine::has_content(const File &file, const Page &page) const
 	return page.is.claimed() || (page.is.shown() && (file.ran || file.vm->ran));
 }
 
-/* Who was about to hand it out has seen the mark; or was told of it. */
+/* The core has seen the page's mark as it was asked for the page, or was told of it. */
 void Machine::strike(Page &page)
 {
 	if (page.marked)
@@ -59,7 +59,7 @@ void Machine::poison(const Op &op)
 	check_unmapped(n, { index, index + 1 });
 }
 
-/* The hardware marks a page, and nobody is told; or unpoison takes a mark away. */
+/* The hardware marks a page, and the core is not told; or unpoison takes a mark away. */
 void Machine::mark(const Op &op)
 {
 	const int n = some_file(op.a);
@@ -84,7 +84,7 @@ void Machine::mark(const Op &op)
 	file.runs[index / kRun].wants = false;
 }
 
-/* What must not be freed with @pages, and is not. */
+/* Pages among @pages that are not freed with the others, as they must not be. */
 std::vector<struct page *> Machine::never_freed(int n, Span pages) const
 {
 	std::vector<struct page *> those;

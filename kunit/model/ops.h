@@ -29,7 +29,7 @@ enum class Kind : std::uint8_t {
 	MakeVm,
 	DropVm,
 	Poison,
-	Hold, /* somebody in the kernel takes a reference of a page */
+	Hold, /* the kernel takes a reference of a page */
 	Drop,
 	Work, /* a worker comes by */
 	Scarce, /* no free blocks from now on, or again */
@@ -38,11 +38,11 @@ enum class Kind : std::uint8_t {
 	Pin, /* the same, and has it pinned for I/O */
 	Convert, /* a part of a file */
 	ConvertGfns, /* a part of a VM */
-	Consumer, /* somebody in the kernel binds a part of a file, or lets it go */
+	Consumer, /* a consumer in the kernel binds a part of a file, or unbinds it */
 	Lend, /* ... and asks for a page of it */
 	Link, /* a file's memory becomes another VM's */
 	Stale, /* the view that it came from is used, or closed */
-	Mark, /* the hardware marks a page, and nobody is told */
+	Mark, /* the hardware marks a page, and the core is not told */
 	VcpuMap, /* KVM maps a guest's page for itself */
 	GetPfn, /* ... or gets it otherwise, outside of faults */
 	Keep, /* a populate's callback fails half way, and the platform has the page */

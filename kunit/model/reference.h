@@ -23,15 +23,15 @@ inline constexpr std::uint64_t kStruck = 2048;
 
 struct Page {
 	PageState is; /* changed by Machine::happens() */
-	bool marked = false; /* by the hardware, whether or not anybody was told */
-	bool told = false; /* somebody was, and keeps a reference */
+	bool marked = false; /* by the hardware, whether memory failure was told or not */
+	bool told = false; /* memory failure was, and keeps a reference */
 	std::uint64_t content = 0; /* when prepared */
 	std::uint64_t gfn = 0; /* likewise: where, which a model remembers of a private page */
 
 	bool present() const { return is.present(); }
 	bool prepared() const { return is.prepared(); }
 	bool shared() const { return is.shared(); }
-	/* Nobody gets it. */
+	/* No request gets it. */
 	bool bad() const { return marked || is.unsafe(); }
 	/* A mapping of the whole run may take it in. */
 	bool sound() const { return !marked && !is.lost(); }
@@ -42,7 +42,7 @@ struct Run {
 	bool block = false; /* its pages are one */
 	bool unknown = false; /* whether they are */
 	bool as_one = false; /* the platform took it by one call */
-	bool wants = false; /* it has come to want promotion, and nobody has tried */
+	bool wants = false; /* it has come to want promotion, which has not been tried */
 	bool tried = false; /* in vain: it need not be tried again */
 };
 
@@ -93,7 +93,7 @@ enum class Giant {
 struct File {
 	bool open = false;
 	struct kvm *vm = nullptr;
-	bool mappable = false; /* user space can map what is shared of it */
+	bool mappable = false; /* user space can map it, and touch its shared pages */
 	bool converts = false; /* ... and its VM knows private memory */
 	bool keeps = false; /* pages keep their content when converted */
 	bool ran = false; /* a guest has that no longer has the memory */

@@ -270,7 +270,7 @@ void exactly_those_that_overlap_are_told()
 	EXPECT(left.quiet() && right.quiet());
 	EXPECT_EQ(wide.unmaps, 1u);
 	EXPECT(wide.last_unmap == pages(1100, 1110));
-	/* In whole runs, cut to what is bound. */
+	/* In whole runs, cut to the bound range. */
 	EXPECT(wide.last_begin == pages(1024, 1536));
 	EXPECT_EQ(narrow.unmaps, 1u);
 	EXPECT(narrow.last_unmap == pages(1100, 1101) && narrow.last_begin == pages(1100, 1101));
@@ -315,7 +315,7 @@ void conversion_is_asked_for_and_told()
 	EXPECT_EQ(gmem_consumer_is_shared(b.handle, 199), 0);
 	EXPECT_EQ(gmem_consumer_is_shared(b.handle, 200), 1);
 
-	/* What is so already is nobody's business. */
+	/* Consumers are not asked about pages that are private already. */
 	EXPECT(convert(file, pages(90, 200), true).ok());
 	EXPECT_EQ(b.prepares, 1u);
 }
@@ -401,7 +401,7 @@ void pages_come_with_their_order()
 	EXPECT_EQ(gmem_consumer_is_shared(part.handle, 0), -EINVAL);
 	EXPECT_EQ(gmem_consumer_is_shared(part.handle, 512), -EINVAL);
 
-	/* Somebody has it: it stays shared. */
+	/* The page has a user: it stays shared. */
 	EXPECT_EQ(convert(file, pages(3, 4), true).code(), -EAGAIN);
 	EXPECT_EQ(c.fails, 1u);
 	gmem_consumer_put_page(page);
@@ -453,7 +453,7 @@ void what_was_not_unmapped_is_lost()
 	EXPECT_EQ(gmem_consumer_get_page(c.handle, 8, false, &page, &order), 0);
 	gmem_consumer_put_page(page);
 
-	/* Nobody frees it, but who knows that it is safe again. */
+	/* The file never frees the page. The case does: it knows that the page is safe again. */
 	file.close();
 	EXPECT_EQ(world_page_refs(lost), 1);
 	gmem_consumer_put_page(lost);
@@ -515,7 +515,7 @@ void nobody_loses_what_another_has_bound()
 	gmem_consumer_put_page(lost);
 }
 
-/* Random binds and unbinds, and who is told of random changes. */
+/* Random binds, unbinds and changes; the right consumers are told of each change. */
 void random_against_a_list()
 {
 	constexpr unsigned kPages = 64, kConsumers = 10;

@@ -58,7 +58,7 @@ void get_pfn_answers()
 	EXPECT(world_page(pfn) == file.cached(700));
 	EXPECT_EQ(world_page_refs(world_page(pfn)), 2);
 	kapi_page_put(world_page(pfn));
-	/* No one need ask for the order. */
+	/* The caller need not ask for the order. */
 	EXPECT_EQ(gmem_get_pfn(file.vm, slot, 1023, &pfn, nullptr), 0);
 	EXPECT(world_page(pfn) == file.cached(1023));
 	kapi_page_put(world_page(pfn));

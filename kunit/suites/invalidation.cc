@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gmem/invalidation.h and Inode::punch(): who is told, of what, in which order.
+ * gmem/invalidation.h and Inode::punch(): which bindings are told of which range, and in
+ * which order.
  *
  * Tests: gmem/invalidation.cc, gmem/inode.cc.
  */

@@ -199,7 +199,7 @@ void cache_takes_in_order()
 	EXPECT_EQ(world_page_refs(taken[0]), 1);
 	kapi_pages_put_array(taken, 2);
 
-	/* Not what is locked; it comes with a reference. */
+	/* A locked page is not taken; it is returned as @busy, with a reference. */
 	struct page *const locked = kapi_cache_peek(inode, 700);
 
 	EXPECT(world_page_trylock(locked));
@@ -212,7 +212,7 @@ void cache_takes_in_order()
 	kapi_page_put(busy);
 	kapi_pages_put_array(taken, 1);
 
-	/* Not what is past the end. */
+	/* Pages past the end are not taken. */
 	busy = nullptr;
 	EXPECT_EQ(kapi_cache_take(inode, &index, 1000, taken, 8, &busy), 1u);
 	EXPECT_EQ(index, 1000u);
@@ -267,7 +267,7 @@ void cache_replaces_a_run_or_nothing()
 	for (unsigned i = 0; i < kRunPages; i++)
 		world_page_write(kapi_page_nth(old, i), i + 1);
 
-	/* A page that somebody has, then one that is marked. */
+	/* A page with another reference, then one that is marked. */
 	kapi_page_get(kapi_page_nth(old, 511));
 	EXPECT_EQ(kapi_cache_replace_run(inode, 0, block, kRunOrder), -EBUSY);
 	kapi_page_put(kapi_page_nth(old, 511));

@@ -138,7 +138,7 @@ void memslots_do_not_turn_into_holes()
 	EXPECT_EQ(h.hole(2, 5 * kPage, kPage), -EINVAL);
 	EXPECT_EQ(fake::ones_pieces(), 0u);
 
-	/* Nor holes into anything else. */
+	/* Nor do holes turn into other memslots. */
 	EXPECT_EQ(h.hole(3, kGiB, kPage), 0);
 	EXPECT_EQ(fake::plain_region(h.vm, { 3, 0, kGiB, kPage, 0 }), -EINVAL);
 	EXPECT_EQ(fake::plain_region(h.vm, { 3, fake::kReadonlyFlag, kGiB, kPage, 0 }), -EINVAL);
@@ -172,7 +172,7 @@ void holes_stay_holes()
 	EXPECT(is_there(kGiB));
 	EXPECT_EQ(h.hole(3, 3 * kGiB, kPage), 0);
 	EXPECT(is_there(3 * kGiB));
-	/* Its bytes can be those of an ordinary memslot besides, which is none. */
+	/* An ordinary memslot may have the same bytes. It is no hole. */
 	EXPECT_EQ(fake::plain_region(h.vm, { 5, fake::kReadonlyFlag, 4 * kGiB, kPage, ones }), 0);
 	EXPECT(!kapi_slot_is_hole(fake::region_slot(h.vm, 5)));
 	EXPECT_EQ(h.hole(5, 4 * kGiB, kPage), -EINVAL);
@@ -251,7 +251,7 @@ void what_is_mapped_ahead()
 	REQUIRE(ahead.size() == 15);
 	EXPECT_EQ(ahead.front(), kGiB - 16 * kPage);
 	EXPECT_EQ(ahead.back(), kGiB - kPage);
-	/* What KVM does not map huge, as what was moved out of line. */
+	/* A hole that KVM does not map huge, as one that was moved out of line. */
 	REQUIRE(h.hole(1, 4 * kGiB + kPage, 41 * kBlock) == 0);
 	h.read(4 * kGiB + kBlock);
 	EXPECT_EQ(h.ahead().size(), 15u);
@@ -287,7 +287,7 @@ void nothing_is_mapped_ahead_elsewhere()
 	h.read(kGiB, -EFAULT);
 	EXPECT(h.ahead().empty());
 
-	/* What is private is not the hole's, and nothing behind it is looked at. */
+	/* Private pages are not the hole's. Nothing behind the first of them is looked at. */
 	HoleVm p{ fake::kSwProtectedVm };
 
 	REQUIRE(p.hole(1, 0, 16 * kBlock) == 0);

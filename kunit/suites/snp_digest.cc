@@ -156,7 +156,7 @@ void s6_vmsa_masks_tsc()
 	PageBytes other = kPageFF;
 
 	EXPECT(Launch().page(SnpPageType::Vmsa, kVmsaGpa, kPageFF).gives(kDigest));
-	/* What is masked does not matter, and what is beside it does. */
+	/* The masked bytes do not matter; the bytes beside them do. */
 	for (unsigned i = 0x2f0; i < 0x300; i++)
 		other[i] = 0x5a;
 	EXPECT(Launch().page(SnpPageType::Vmsa, kVmsaGpa, other).gives(kDigest));

@@ -98,7 +98,7 @@ void gpa_comes_from_the_rmp()
 	EXPECT(starts_with(m.guest.digest.value(), "b2ccdd077642"));
 }
 
-/* Everything is wrong at first; what is complained of is put right, in order. */
+/* Everything is wrong at first. After each status its cause is put right, in order. */
 void update_checks_in_order()
 {
 	Machine m;

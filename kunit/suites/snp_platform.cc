@@ -106,7 +106,7 @@ void a_whole_run_is_given_back_at_once()
 	EXPECT_EQ(world_reports(), 0);
 }
 
-/* Before anybody else can have the frame. */
+/* The bytes are cleared before the frame can be allocated again. */
 void nothing_of_the_guests_is_left()
 {
 	const SnpFile f;
@@ -207,7 +207,7 @@ void only_the_entry_that_fails_is_leaked()
 		struct page *const lost = f.file.cached(100);
 		const long leaked = f.file.store().stats().get(KAPI_STAT_LEAKED);
 
-		/* What is left of a run goes page by page, a whole one by one call. */
+		/* A part of a run goes page by page, a whole run by one call. */
 		if (whole)
 			REQUIRE(f.platform().split(first).ok());
 		else
@@ -226,7 +226,7 @@ void only_the_entry_that_fails_is_leaked()
 	}
 }
 
-/* Who is busy for ever is waited for once, not for each page. */
+/* A platform that is busy for ever is waited for once, not for each page. */
 void busy_for_ever_at_the_end()
 {
 	const SnpFile f;
@@ -332,7 +332,7 @@ void refused_content_leaves_the_page_the_hosts()
 	EXPECT_EQ(world_reports(), 0);
 }
 
-/* The host may not touch what is immutable: the page is lost, and the VM dead. */
+/* The host may not touch an immutable page: the page is lost, and the VM dead. */
 void content_that_cannot_be_undone_kills_the_vm()
 {
 	const SnpFile f;

@@ -103,7 +103,7 @@ void small_where_a_block_does_not_fit()
 	/* A run that has begun small goes on small. */
 	EXPECT_EQ(get(file, 101).order, 0u);
 	EXPECT_EQ(file.cached_pages(0, 512), 2u);
-	/* One that is a block is none for who shows a part of it. */
+	/* A run that is a block is not mapped as one where only a part of it is shown. */
 	EXPECT_EQ(get(file, 600).order, kRunOrder);
 	EXPECT_EQ(get(file, 700, 0).order, 0u);
 }
@@ -249,7 +249,7 @@ void failed_prepare_can_be_repeated()
 	EXPECT_EQ(platform.prepared_pages, 513u);
 }
 
-/* What a neighbour's mapping may show stays as it is until the content is at hand. */
+/* A page that a neighbour's mapping may show stays as it is until the content is at hand. */
 void not_taken_back_for_content_that_may_be_missing()
 {
 	NotedPlatform platform{ kRunOrder, true };
@@ -275,14 +275,14 @@ void content_comes_once()
 	EXPECT_EQ(world_page_read(file.cached(3)), 42u);
 	EXPECT_EQ(get(file, 3).code, 0);
 	EXPECT_EQ(world_page_read(file.cached(3)), 42u);
-	/* Nor where a guest has been; what was prepared with its page is free still. */
+	/* Nor to a page that was asked for. A neighbour prepared with it can still have content. */
 	EXPECT_EQ(get(file, 600).code, 0);
 	EXPECT_EQ(populate(file, 600, 0, 43), -EEXIST);
 	EXPECT_EQ(populate(file, 601, 0, 43), 0);
 	EXPECT_EQ(populate(file, 601, 0, 44), -EEXIST);
 	EXPECT_EQ(world_page_read(file.cached(600)), 0u);
 	EXPECT_EQ(world_page_read(file.cached(601)), 43u);
-	/* Prepared, half-filled: nobody else would clear it. */
+	/* Prepared and half-filled: no later step would clear it. */
 	EXPECT_EQ(populate(file, 602, -EFAULT, 43), -EFAULT);
 	EXPECT_EQ(world_page_read(file.cached(602)), 0u);
 }

@@ -104,7 +104,7 @@ void the_hole_filled_from_elsewhere_is_no_block()
 	REQUIRE(file);
 
 	EXPECT_EQ(order_of(file, 0), kRunOrder);
-	/* Who keeps the page makes sure that it is not the one to come back. */
+	/* The case keeps the old page, so that the allocator cannot give it again. */
 	struct page *const kept = file.cached(7);
 
 	kapi_page_get(kept);
@@ -222,7 +222,7 @@ void what_cannot_be_reclaimed_is_never_used_again()
 	platform.fail_reclaim = false;
 	EXPECT_EQ(file.cached_pages(0, 512), 0u);
 	EXPECT(file.cached(600) == nullptr);
-	/* Neither is the allocator's: both have a reference that nobody drops. */
+	/* No page goes back to the allocator: each keeps a reference. */
 	EXPECT_EQ(world_page_refs(whole), 1);
 	EXPECT_EQ(world_page_refs(kapi_page_nth(whole, 511)), 1);
 	EXPECT_EQ(world_page_refs(single), 1);

@@ -51,7 +51,7 @@ class Machine {
 	}
 
 	bool good() const { return good_; }
-	/* A frame that nobody has had yet. */
+	/* A frame that was not used yet. */
 	Pfn next() { return first_ + next_++; }
 	/* The GPA of the table entry of @level above kGpa. */
 	static std::uint64_t round(unsigned level)
@@ -157,7 +157,7 @@ void lifecycle_comes_first()
 	EXPECT(module.page_reclaim(td, kBlock).ok());
 }
 
-/* Everything is wrong at first; what is complained of is put right, in order. */
+/* Everything is wrong at first. After each status its cause is put right, in order. */
 void page_add_checks_in_order()
 {
 	Machine m;

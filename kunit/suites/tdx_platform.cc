@@ -109,7 +109,7 @@ void pages_come_and_go()
 	EXPECT_EQ(world_reports(), 0);
 }
 
-/* Before anybody else can have the frame. */
+/* The bytes are cleared before the frame can be allocated again. */
 void nothing_of_the_guests_is_left()
 {
 	const TdxFile f;
@@ -207,7 +207,7 @@ void what_cannot_be_removed_is_leaked()
 	kapi_page_put(lost);
 }
 
-/* Somebody else has one page's entry: its neighbours go all the same. */
+/* The S-EPT entry of one page stays locked. The page's neighbours go all the same. */
 void only_the_page_that_fails_is_leaked()
 {
 	const TdxFile f;

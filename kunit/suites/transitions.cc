@@ -26,7 +26,7 @@ using namespace gmem_test;
 
 constexpr std::uint64_t kGfn = 1024;
 constexpr unsigned char kSecret = 0x77;
-/* Where the guest writes it; what is populated has another byte there. */
+/* Where the guest writes the secret; populated content has another byte there. */
 constexpr unsigned kSecretAt = 9;
 
 unsigned char &secret_of(std::uint64_t pfn)
@@ -80,7 +80,7 @@ void note_other(std::uint64_t pfn)
 	others.insert(pfn);
 }
 
-/* What is still out when all of it has gone is the platform's, and leaked. */
+/* A page that is still out after the life is the platform's, and leaked. */
 template <class Kind> void collect(std::uint64_t pfn)
 {
 	struct page *const page = fake::page_of_pfn(pfn);
@@ -390,7 +390,7 @@ void tdx_memory()
 	no_memory<Tdx>();
 }
 
-/* A line on what is wrong, and one for each of the page's last transitions. */
+/* The report has a line on the broken rule, and one for each of the page's last transitions. */
 template <class Kind> void broken_rule()
 {
 	const Keeper<Kind> keeper;
