@@ -2,7 +2,8 @@
 /*
  * Where a guest's memory shows: the cgroup's memory.stat, /proc/meminfo, smaps of a
  * mapping. The same is expected of the stock backend's files, where they can be mapped
- * (docs/troubleshooting.md, "Memory that one looks for"). Who pays is memcg_test.c's.
+ * (docs/troubleshooting.md, "Memory that one looks for"). Which cgroup pays is tested by
+ * memcg_test.c.
  *
  * Tests: kapi/charge.c, kapi/cache.c.
  */
@@ -20,7 +21,7 @@
 
 #define FILE_SIZE	(64 * SZ_1M)
 #define PART		(16 * SZ_1M)
-/* Counters are kept per CPU, and folded into what is read later. */
+/* Counters are kept per CPU: so much of a change may not show in the total yet. */
 #define SLACK		(2 * SZ_1M)
 
 /* The number behind @name at the beginning of a line of @text; 0: there is none. */

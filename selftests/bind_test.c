@@ -164,7 +164,7 @@ static void test_default_vm(void)
 	int fd;
 
 	fd = vm_create_gmem(vm, FILE_SIZE, 0);
-	/* It is of no use to the VM, which has no private memory. */
+	/* The file is of no use to the VM, which has no private memory. */
 	if (kernel_has_shared_slots()) {
 		CHECK(fd >= 0, "creating gives %d", fd);
 		MUST(bind(vm, fd, 0, FILE_SIZE));
@@ -175,7 +175,7 @@ static void test_default_vm(void)
 	CHECK_EQ(bind(vm, fd, 0, FILE_SIZE), -EINVAL);
 }
 
-/* A failed bind leaves the file as if nobody had asked. */
+/* A failed bind leaves the file as it was. */
 static void test_refusals_leave_nothing(void)
 {
 	struct vm *vm = vm_create_private(1);
@@ -390,7 +390,7 @@ static void test_delete_before_and_after_close(void)
 	}
 }
 
-/* What a file offers: thousands of bindings, each found again. */
+/* A file with a thousand bindings: each is found again. */
 static void test_many_slots(void)
 {
 	enum { NR = 1000 };

@@ -26,11 +26,13 @@
 #define SMALL		(64 * SZ_1M)
 #define AMPLE		(256 * SZ_1M)
 
-/* Slab that is not charged to anybody: what others do meanwhile. */
+/* How much slab other tasks may take meanwhile; it is not charged to the cgroup. */
 #define NOISE		(16 * SZ_1M)
 /*
- * From SIGKILL to the end of the process, in seconds, or on a slow machine beside one
- * that only has memory to give back; and when it comes, after the beginning.
+ * MAX_DYING is the longest time from SIGKILL to the end of the process, in seconds. On a
+ * slow machine it may be MAX_BESIDE times as long as that of a process that only has memory
+ * to give back. SIGKILL comes KILL_AFTER seconds after the start, or WHEN_FULL: when the
+ * cgroup is full.
  */
 #define MAX_DYING	1.0
 #define MAX_BESIDE	8
@@ -81,7 +83,7 @@ static u64 end_of_gpas(void)
 	return 1UL << (a & 0xff);
 }
 
-/* Whether it is time to kill who began @start, and is in @group. */
+/* Whether it is time to kill the process that began at @start and is in @group. */
 static bool is_time(double start, double seconds, const char *group, u64 limit)
 {
 	if (seconds == WHEN_FULL)
@@ -89,7 +91,10 @@ static bool is_time(double start, double seconds, const char *group, u64 limit)
 	return now() - start > seconds;
 }
 
-/* Has @call made by nobody in a cgroup of @limit; kills it @seconds later, or WHEN_FULL. */
+/*
+ * Has user "nobody" make @call in a cgroup of @limit. Kills that process @seconds later, or
+ * WHEN_FULL.
+ */
 static struct outcome drive(int (*call)(void), u64 limit, double seconds)
 {
 	struct report *report = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE,
@@ -183,7 +188,7 @@ static void check_bounds(int (*call)(void), int first, int second)
 	CHECK(small.slab < (long)(SMALL + NOISE), "slab grew by %ld MiB, the limit is %ld MiB",
 	      small.slab >> 20, SMALL >> 20);
 	CHECK(!small.killed, "no end after %.0f s", small.seconds);
-	/* The cgroup may kill where guest memory, not the kernel's, is what is too much. */
+	/* The OOM killer may come where guest memory, not the kernel's, fills the cgroup. */
 	if (!small.died)
 		CHECK(small.report.answer == first || small.report.answer == second,
 		      "the answer is %d", small.report.answer);
@@ -385,7 +390,7 @@ static void test_populate(void)
 
 TEST(pci_hole, 0, 0)
 
-/* What models run on stays theirs. */
+/* Memory of VMs on a model stays theirs: no link. */
 static void test_link_file(void)
 {
 	const int answer = strcmp(gmem_platform(), "none") ? -EOPNOTSUPP : 0;

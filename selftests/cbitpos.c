@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Print the position of the C-bit that QEMU's sev-snp-guest must be told here: what this
- * processor says of it, or whatever it says where it has no such leaf, for QEMU compares
- * just that.
+ * Print the position of the C-bit that QEMU's sev-snp-guest must be told here: what CPUID
+ * says of it. A processor without such a leaf answers something else. QEMU compares with
+ * just that answer.
  */
 #include <cpuid.h>
 #include <stdio.h>

@@ -257,7 +257,7 @@ static void test_many_bindings(void)
 		consumer_unbind();
 		before = free_kib();
 		MUST(consumer_bind(fd, 0, 1, many, shared));
-		/* Of which 32 are the test module's own. */
+		/* 32 of the bytes are the test module's own. */
 		tap_diag("%s: %ld bytes a binding", shared ? "shared" : "exclusive",
 			 (free_kib() - before) * 1024 / (long)many - 32);
 		many_ns = punch_ns(fd, many / 2);
@@ -303,7 +303,7 @@ static void test_unload(void)
 	CHECK_EQ(unload_consumer(), -EAGAIN);
 	vm_free(vm);
 	close(fd);
-	/* It has been told that the file is gone, and may go with the binding. */
+	/* The module has been told that the file is gone, and may go with the binding. */
 	AWAIT((ret = unload_consumer()) != -EAGAIN, "the consumer's module does not go");
 	MUST(ret);
 	CHECK(access(CONSUMER_PATH, F_OK), "it is still there");

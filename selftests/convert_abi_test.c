@@ -84,7 +84,7 @@ static void test_capability(void)
 	CHECK_EQ(vm_check(private, GMEM_CAP_MEMORY_ATTRIBUTES_OLD), old);
 	CHECK_EQ(vm_check(plain, GMEM_CAP_MEMORY_ATTRIBUTES_OLD), 0);
 	CHECK_EQ(kvm_check(GMEM_CAP_MEMORY_ATTRIBUTES_OLD), old);
-	/* Nor is any other number of those that the series has had ours. */
+	/* No other number that the series has had answers for it. */
 	for (unsigned long cap = 245; cap < 252; cap++) {
 		if (cap != GMEM_CAP_MEMORY_ATTRIBUTES_OLD)
 			CHECK_EQ(vm_check(private, cap), 0);
@@ -108,11 +108,11 @@ static void test_order_of_errors(void)
 	int fd = vm_gmem(private, SZ_2M);
 
 	bad.flags = 1;
-	/* Of a file that does not convert, whatever the argument is. */
+	/* A file that does not convert, whatever the argument is. */
 	CHECK_EQ(convert(fd, NULL), -ENOTTY);
 	CHECK_EQ(convert(fd, &bad), -ENOTTY);
 	CHECK_EQ(convert(fd, &good), -ENOTTY);
-	/* Of one of a VM without private memory, once the argument has been read. */
+	/* A file of a VM without private memory, once the argument has been read. */
 	fd = gmem_mappable(plain, SZ_2M, SHARED_AT_FIRST);
 	CHECK_EQ(convert(fd, NULL), -EFAULT);
 	CHECK_EQ(convert(fd, &good), -EINVAL);
@@ -132,7 +132,7 @@ static void check_invalid(int fd, struct kvm_memory_attributes2 args)
 
 	CHECK_EQ(convert(fd, &args), -EINVAL);
 	CHECK(!memcmp(&args, &before, sizeof(args)), "nothing is written back");
-	/* So it does not matter whether it could be. */
+	/* So it does not matter that the argument cannot be written. */
 	CHECK_EQ(convert(fd, read_only(args)), -EINVAL);
 }
 
@@ -164,7 +164,7 @@ static void test_invalid(void)
 	CHECK(mem_holds(p, TEST_GPA, FILE_SIZE, 1), "all is shared");
 }
 
-/* ---- what is written back ------------------------------------------------------------- */
+/* ---- the fields that are written back ------------------------------------------------- */
 
 static void test_success_writes_nothing(void)
 {
@@ -217,7 +217,7 @@ static void test_page_in_use(void)
 	CHECK(mem_is_hidden(p), "private now");
 }
 
-/* ---- what is as wanted ---------------------------------------------------------------- */
+/* ---- pages that are as wanted already ------------------------------------------------- */
 
 static void test_nothing_to_do(void)
 {
@@ -260,7 +260,7 @@ static void *interrupt_often(void *thread)
 	return NULL;
 }
 
-/* Who is not killed is not told of them. */
+/* A task that is not killed is not told of signals. */
 static void test_signals(void)
 {
 	const struct sigaction action = { .sa_handler = on_signal };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What stands in the way of a conversion: pages that somebody has pinned, poison,
- * signals. It is all or nothing: the answer says what it was and where, and whatever
- * was there before works as before. And what does not stand in the way: references
- * that the kernel's own batches hold.
+ * What stands in the way of a conversion: pinned pages, poison, signals. A conversion is
+ * all or nothing: its error says what stood in the way and at which page, and all works
+ * as before. And what does not stand in the way: references that the kernel's own batches
+ * hold.
  *
  * Tests: gmem/conversion.cc.
  */
@@ -101,7 +101,7 @@ static void check_pin(enum pin_kind kind, u64 page, u64 count)
 	check_refused(&s, page + count - 1, FILE_PAGES - page - count, PRIVATE, EAGAIN,
 		      page + count - 1);
 	CHECK_EQ(vm_set_attributes(s.vm, TEST_GPA, FILE_SIZE, PRIVATE), -EAGAIN);
-	/* It is shared, so nobody minds its being shared. */
+	/* The pinned page is shared already, so it can be made shared. */
 	gmem_make_shared(s.fd, 0, FILE_SIZE - PAGE_SIZE);
 	/* Its neighbours are free. */
 	if (page)
@@ -168,7 +168,7 @@ static void test_pin_without_a_mapping(void)
 	CHECK_OK(munmap(s.p, FILE_SIZE));
 	check_refused(&s, 0, FILE_PAGES, PRIVATE, EAGAIN, 5);
 	MUST(guest_check(s.vcpu, TEST_GPA, FILE_SIZE, 3));
-	/* Who has it keeps it; the file gets another. */
+	/* The pin keeps the page; the file gets another. */
 	MUST(gmem_punch(s.fd, 5 * PAGE_SIZE, PAGE_SIZE));
 	gmem_make_private(s.fd, 0, FILE_SIZE);
 	MUST(guest_check_zero(s.vcpu, TEST_GPA + 5 * PAGE_SIZE, PAGE_SIZE));
@@ -205,7 +205,7 @@ static void test_pin_in_one_of_two_files(void)
 	CHECK(mem_is_hidden(p[0]) && mem_is_hidden(p[1]), "both are private");
 }
 
-/* ---- what is no reason -------------------------------------------------------------- */
+/* ---- references that are not in the way --------------------------------------------- */
 
 /* Use @p in all ways that leave references in batches of the kernel's. */
 static void use_pages(char *p, u64 len, int pipefd[2], struct rng *rng)
@@ -264,7 +264,7 @@ static void *use_and_convert(void *arg)
 	return NULL;
 }
 
-/* Two users on two processors, each of whom uses pages of one run. */
+/* Two users on two processors. Both use pages of the same run. */
 static void test_no_false_alarm(void)
 {
 	struct scene s = filled_scene(4);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Conversion in place where a model of hardware stands between guest and host: what
- * is converted has no content left, what is not has all of it. On no model it is
- * kept (convert_test.c has more of that).
+ * Conversion in place where a model of hardware stands between guest and host:
+ * converted pages have no content left, other pages have all of it. Without a model
+ * converted pages keep their content (convert_test.c has more of that).
  *
  * Tests: gmem/conversion.cc, arch/x86/snp_platform.cc, arch/x86/tdx_platform.cc.
  */

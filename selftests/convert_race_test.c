@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Conversions at once with everything else: vCPUs, user space's touches, other
- * conversions, mapping, forking, punching, poisoning, closing. Pages that nobody else
- * punches keep their content and convert without fail; all others show what was written
- * to them since they were punched, or nothing, or a signal.
+ * conversions, mapping, forking, punching, poisoning, closing. Pages with an owner are
+ * converted by their owner's thread alone: they keep their content and convert without
+ * fail. All others show what was written to them since they were punched, or zeros, or a
+ * signal.
  *   convert_race_test [SECONDS]
  *
  * Tests: gmem/conversion.cc, mmu/faults.cc.
@@ -108,7 +109,7 @@ static void check_own(struct vcpu *vcpu, u64 page, bool private, u64 word)
 
 /*
  * Of each four pages one is a vCPU's own, in every run: only its thread converts it.
- * The other three are of whoever wants them.
+ * The other three are for disturb_neighbours().
  */
 static void *keep_own_pages(void *arg)
 {
@@ -136,7 +137,7 @@ static void *keep_own_pages(void *arg)
 						   WORD(page, n[i])), 0);
 			break;
 		default:
-			/* Nobody pins anything: this cannot fail. */
+			/* Nothing is pinned: this cannot fail. */
 			ret = convert(&rng, page, 1, private[i] ? 0 : PRIVATE);
 			CHECK(!ret, "converting page %lu: %s", page, strerror(-ret));
 			private[i] = !private[i];
@@ -223,7 +224,7 @@ static void test_owned_pages(void)
 	CHECK(race.accesses > 20 && race.conversions > 20, "hardly anything happened");
 }
 
-/* ---- pages of nobody's --------------------------------------------------------------- */
+/* ---- pages without an owner ---------------------------------------------------------- */
 
 /* What page @page may hold after @floor writes to it were over for good. */
 static void check_word(u64 page, u64 word, u32 floor, const char *who)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is private is nobody's: a guest writes a secret into pages while they are
- * private, and clears it before they are shared again, over and over. Everything by
- * which user space can look at memory looks all the time, and must never see it.
+ * Private memory is hidden from user space: a guest writes a secret into pages while
+ * they are private, and clears it before they are shared again, over and over.
+ * Everything by which user space can look at memory looks all the time, and must never
+ * see the secret.
  *   convert_secret_test [SECONDS]
  *
  * Tests: gmem/share.cc, kapi/access.c.
@@ -26,7 +27,7 @@
 #define FIRST		(SZ_2M / PAGE_SIZE - PAGES / 2)
 #define FILE_SIZE	(2 * SZ_2M)
 #define WORDS		(PAGE_SIZE / 8)
-/* No byte of one is one of the other. */
+/* The two words have no byte in common. */
 #define SECRET		0x5ec2e75ec2e75ec2UL
 #define PUBLIC		0x0b11c0b11c0b11c0UL
 #define OWNERS		2
@@ -55,7 +56,7 @@ static bool over(void)
 
 /* ---- owners ------------------------------------------------------------------------ */
 
-/* Whoever has pinned a page lets it go after a while. */
+/* A pin of a page is gone after a while. The conversion is repeated until then. */
 static bool convert(int owner, u64 page, u64 count, u64 attributes)
 {
 	int ret;

@@ -86,7 +86,7 @@ static void test_binding_brings_the_state(void)
 	set_states(private, 10, 600, true);
 	check_states(p, private, FILE_PAGES);
 
-	/* What the gfns were before does not matter. */
+	/* The former state of the gfns does not matter. */
 	vm_make_private(vm, TEST_GPA + SZ_2M, 2 * SZ_2M);
 	gmem_add_slot(vm, TEST_SLOT, TEST_GPA, FILE_SIZE, fd, 0);
 	check_states(p, private, FILE_PAGES);

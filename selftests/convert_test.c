@@ -150,7 +150,7 @@ static void test_other_files(void)
 			  .size = FILE_SIZE, .attributes = PRIVATE }), ENOTTY);
 }
 
-/* ---- what is seen -------------------------------------------------------------- */
+/* ---- what each side sees ------------------------------------------------------- */
 
 static void test_first_state(void)
 {

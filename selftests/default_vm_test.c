@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * VMs without private memory whose memory is a guest_memfd that user space maps: the
- * slot, whose userspace_addr is only what KVM itself reads and writes, and the faults
- * that the file serves.
+ * slot, and the faults that the file serves. Only KVM's own reads and writes go by the
+ * slot's userspace_addr.
  *
  * Tests: mmu/slots.cc, kapi/slots.c.
  */

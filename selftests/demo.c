@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * For `make demo`: one VM whose guest runs from and writes to private memory, while
- * parts of it are converted and punched, and the module's counters as the proof of who
- * served it. Fails if any content is not what it must be.
+ * parts of it are converted and punched. The module's counters tell whether gmem served
+ * it. Fails if any content is not what it must be.
  *
  *	demo [GMEM.KO]
  *
  * With the module's file the steps are done on the stock backend first, and then on
- * gmem's: a table has both side by side. Without, they are done on what is loaded.
+ * gmem's: a table has both side by side. Without it, they are done on the backend that
+ * is loaded.
  */
 #include <stdio.h>
 #include <string.h>

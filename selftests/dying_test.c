@@ -6,9 +6,9 @@
  *
  *	dying_test [TRIES]	of each case
  *
- * What is mapped wrongly stays until the file's release has slots_lock. That is held
- * here by KVM_GET_DIRTY_LOG, whose bitmap is a page that a userfaultfd gives when the
- * guest has looked.
+ * A wrong mapping would stay until the file's release has slots_lock. Here
+ * KVM_GET_DIRTY_LOG holds slots_lock until the guest has looked: its bitmap is a page
+ * that a userfaultfd gives only then.
  *
  * Tests: mmu/faults.cc, mmu/memslot.cc.
  */

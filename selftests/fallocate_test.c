@@ -114,7 +114,7 @@ static void test_idempotent(void)
 	MUST(guest_fill(vcpu, TEST_GPA, SZ_2M, 1));
 	for (i = 0; i < 3; i++)
 		MUST(gmem_alloc(fd, 0, FILE_SIZE));
-	/* What is there stays. */
+	/* Pages that are there keep their content. */
 	MUST(guest_check(vcpu, TEST_GPA, SZ_2M, 1));
 	for (i = 0; i < 3; i++)
 		MUST(gmem_punch(fd, 0, FILE_SIZE));

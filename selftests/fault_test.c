@@ -37,7 +37,7 @@ static void test_private_memory(void)
 	MUST(guest_check(vcpu, TEST_GPA, size, 1));
 }
 
-/* What is private never reaches the slot's user mapping, nor the reverse. */
+/* A private access never reaches the slot's user mapping, nor a shared access the file. */
 static void test_private_and_shared_are_apart(void)
 {
 	struct vm *vm = vm_create_private(1);
@@ -221,7 +221,7 @@ static void test_shared_without_a_slot_is_mmio(void)
 }
 
 /*
- * What was MMIO when it was shared becomes private memory. 6.12 remembers the
+ * A gfn that was MMIO when it was shared becomes private memory. 6.12 remembers the
  * MMIO in its page tables and takes every later access for a shared one, so
  * that the exit never ends.
  */
@@ -282,7 +282,7 @@ static void test_pre_fault(void)
 	MUST(guest_fill(vcpu, TEST_GPA, SZ_2M, 1));
 	CHECK_EQ(kvm_stat(vcpu->fd, "pf_fixed"), faults);
 
-	/* What is there already stays. */
+	/* Pages that are there already keep their content. */
 	gpa = TEST_GPA;
 	size = FILE_SIZE;
 	MUST(vcpu_pre_fault(vcpu, &gpa, &size));

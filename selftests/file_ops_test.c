@@ -160,7 +160,7 @@ static void test_descriptor_flags(void)
 	CHECK_EQ(fcntl(fd, F_GETFD), 0);
 }
 
-/* It has a name to look at, but no path to open it again by. */
+/* The file has a name to look at, but no path to open it again by. */
 static void test_no_reopening(void)
 {
 	int fd = new_file();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The kernel as a holder of pages outside of any fault (gmem/holder.h): a module asks
- * KVM for them, keeps them for a while, and never gets a stand-in; while guests' faults
- * beside conversions are tried again and nobody notices.
+ * KVM for pages, keeps them for a while, and never gets a stand-in. Guests' faults beside
+ * conversions are tried again meanwhile, and no error comes out of them.
  *
  * Tests: gmem/holder.cc.
  */
@@ -126,7 +126,7 @@ static void test_a_page_in_its_hands_stays_shared(void)
 static void *convert_there_and_back(void *arg)
 {
 	while (!__atomic_load_n(&h.over, __ATOMIC_RELAXED)) {
-		/* Whoever has the page for a moment may have it for too long in a VM. */
+		/* May fail: in a VM the page's holder may keep it for too long. */
 		if (gmem_convert(h.fd, PAGE * PAGE_SIZE, PAGE_SIZE,
 				 KVM_MEMORY_ATTRIBUTE_PRIVATE, NULL) == 0)
 			h.conversions++;
@@ -189,7 +189,7 @@ static void test_beside_conversions_and_faults(void)
 	beside_conversions_and_faults();
 }
 
-/* Who puts a return address of its own where a call is to come back to. */
+/* Traced below. A tracer or probe of returns replaces the return address of a call. */
 static const char *const names[] = { "kvm_gmem_get_pfn", "__gfn_to_pfn_memslot" };
 static size_t nr_names; /* later kernels ask the first for shared pages, too */
 
@@ -235,7 +235,7 @@ static const struct tap_test tests[] = {
 
 int main(void)
 {
-	/* What the kernel keeps of the first tracer and probes is no leak of a test's. */
+	/* The kernel keeps memory of the first tracer and probes: that is no leak of a test's. */
 	if (can_trace()) {
 		nr_names = kernel_can_trace(names[1]) ? 2 : 1;
 		tracefs_trace("function_graph", names, nr_names);

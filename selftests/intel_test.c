@@ -3,8 +3,8 @@
  * A host with VMX and EPT: that it has what kvm_intel can use, that a guest without
  * protected mode and paging runs from a file (unrestricted guest), and that the
  * hardware's log of dirtied pages (PML) and a file do not get into each other's way. KVM
- * logs no memslot of a file; what it logs here is an ordinary one whose user memory is a
- * mapping of the file.
+ * logs no memslot of a file. The memslot that it logs here is an ordinary one, whose user
+ * memory is a mapping of the file.
  *
  * Tests: mmu/memslot.cc.
  */
@@ -25,7 +25,7 @@
 #define LOG_SLOT	(TEST_SLOT + 1)
 #define LOG_GPA		(TEST_GPA + SZ_1G)
 
-/* What a processor's log holds until it must be emptied. */
+/* Entries that a processor's log has room for until it must be emptied. */
 #define PML_ENTRIES	512
 
 /* The parameter @name of @module, a line; empty where there is none. */
@@ -52,7 +52,7 @@ static bool is_on(const char *module, const char *name)
 	return !strcmp(value, "Y");
 }
 
-/* ---- what is on ---------------------------------------------------------------------- */
+/* ---- features that are on ------------------------------------------------------------ */
 
 static void test_what_is_on(void)
 {
@@ -121,7 +121,7 @@ static void test_real_mode(void)
 	gmem_make_private(fd, 0, SZ_2M);
 	enter_real_mode(vcpu);
 	MUST(vcpu_run(vcpu));
-	/* Emulation could not have read what is private. */
+	/* Emulation could not have read private memory. */
 	CHECK_EQ(kvm_stat(vcpu->fd, "insn_emulation"), emulated);
 	gmem_make_shared(fd, 0, SZ_2M);
 	CHECK_EQ(p[0x2000] | p[0x2001] << 8, 0x1235);
@@ -289,7 +289,7 @@ static void test_beside_a_huge_mapping(void)
 	CHECK_EQ(kvm_stat(vm->fd, "pages_2m"), huge);
 }
 
-/* What was written is logged, though it has been private since. */
+/* Written pages are logged, though they have become private since. */
 static void test_conversion(void)
 {
 	const u64 first = 60, count = 500;

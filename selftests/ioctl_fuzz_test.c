@@ -299,7 +299,7 @@ static void test_random_calls(void)
 	random_calls(nr_calls, false);
 }
 
-/* Ranges of any size, by somebody who is not root. */
+/* Ranges of any size, by a user who is not root. */
 static void test_wide_ranges_by_nobody(void)
 {
 	become_nobody();

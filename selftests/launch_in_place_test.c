@@ -14,7 +14,7 @@
 #include "guest.h"
 
 #define FILE_SIZE	(2 * SZ_2M)
-/* Of which the launch has, from the middle of a run to that of the next. */
+/* The part of the file that is launched: the end of a run and the beginning of the next. */
 #define START		(SZ_2M - 8 * PAGE_SIZE)
 #define LEN		(16 * PAGE_SIZE)
 
@@ -48,7 +48,7 @@ static struct gmem_launch_measurement finish(int fd)
 	return measured;
 }
 
-/* What the guest's first content measures to, from memory of the VMM's. */
+/* The measurement of the guest's first content, from memory of the VMM's. */
 static struct gmem_launch_measurement from_source(void)
 {
 	struct vm *vm = vm_create_private(0);
@@ -115,7 +115,7 @@ static void test_untouched(void)
 	MUST(guest_check_zero(&vm->vcpus[0], TEST_GPA, FILE_SIZE));
 }
 
-/* What has been shared again since is not the guest's any more. */
+/* Content from before a page was shared again is not launched. */
 static void test_there_and_back(void)
 {
 	struct vm *vm;

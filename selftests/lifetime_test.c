@@ -115,8 +115,8 @@ static bool time_is_up(const struct timespec *start)
 }
 
 /*
- * Write and read all over the memory. A fault is as good as an access; so is
- * MMIO, for what is shared while there is no slot.
+ * Write and read all over the memory. A fault is as good as an access. So is
+ * MMIO, which a shared access is while there is no slot.
  */
 static void *touch_until_stopped(void *arg)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who may have a VM's memory: a descriptor, which device backends are handed, is not
- * enough to link it to another VM or to convert it. The right to trace the VMM is, and
- * CAP_SYS_PTRACE once the VMM is gone.
+ * The right to a VM's memory. A descriptor, which device backends are handed, is not
+ * enough to link the memory to another VM or to convert it. The right to trace the VMM
+ * is enough. Once the VMM is gone, it takes CAP_SYS_PTRACE.
  *
  * Tests: mmu/link.cc.
  */
@@ -28,7 +28,7 @@ enum { STAYS = 's', GONE = 'g' };
 struct vmm {
 	uid_t uid;
 	bool dumpable;
-	bool dead; /* before anybody asks for its memory */
+	bool dead; /* before its memory is asked for */
 	bool names_its_tracer;
 };
 
@@ -76,7 +76,7 @@ static void run_taker(uid_t uid, int expected, int peer)
 		CHECK_EQ(gmem_convert(fd, 0, FILE_SIZE, 0, NULL), expected);
 		CHECK(mem_is_hidden(p) && mem_is_hidden(p + SZ_2M), "it can be read");
 	} else {
-		/* A page there and back: what is converted stays as it is. */
+		/* A page there and back: converted pages keep their content. */
 		MUST(gmem_convert(fd, SZ_1M, PAGE_SIZE, 0, NULL));
 		CHECK(mem_holds(p + SZ_1M, TEST_GPA + SZ_1M, PAGE_SIZE, 1), "other content");
 		MUST(gmem_convert(fd, SZ_1M, PAGE_SIZE, KVM_MEMORY_ATTRIBUTE_PRIVATE, NULL));
@@ -196,7 +196,7 @@ static void set_ptrace_scope(const char *scope)
 	close(fd);
 }
 
-/* Whoever could not be attached to by ptrace() for another reason. */
+/* The user is the same, but Yama does not let the taker attach to the VMM by ptrace(). */
 static void test_an_lsm_objects(void)
 {
 	set_ptrace_scope("1");

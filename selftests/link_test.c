@@ -33,7 +33,7 @@ static void show(struct vm *vm, int fd, void *hva)
 	MUST(vm_set_region2(vm, TEST_SLOT, KVM_MEM_GUEST_MEMFD, TEST_GPA, FILE_SIZE, hva, fd, 0));
 }
 
-/* Moves what is behind @fd to @vm, all of it private, and shows it there. */
+/* Moves the memory of @fd, all of it private, to @vm and shows it there. */
 static int move(struct vm *vm, int fd)
 {
 	int to = vm_link(vm, fd, 0);
@@ -203,7 +203,7 @@ static void test_states(void)
 	CHECK(mem_is_hidden(p + SZ_1M) && mem_is_hidden(q + SZ_1M), "private by now");
 	CHECK(mem_holds(p + SZ_2M, TEST_GPA + SZ_2M, SZ_1M, 2), "and nothing else");
 	MUST(guest_check(&b->vcpus[0], TEST_GPA + SZ_1M, SZ_1M, 2));
-	/* What the first VM does to its attributes is its own affair. */
+	/* The first VM's attributes have no effect on the memory any more. */
 	vm_make_shared(a, TEST_GPA, FILE_SIZE);
 	CHECK(mem_is_hidden(p), "private still");
 	for (u64 page = 0; page < FILE_SIZE / PAGE_SIZE; page++)

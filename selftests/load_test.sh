@@ -46,8 +46,8 @@ ok unload await rmmod gmem
 sleep 1
 ok vm_of_before_survives_the_unload alive "$first"
 ok vm_of_before_ends stop_stress "$first"
-# Somebody else sits on a function that every kernel has: nothing is taken over, the log
-# says which.
+# Another module (gmem_test.ko) has a function that every kernel has: nothing is taken over,
+# and the log names the function.
 occupied()
 {
 	insmod "$here/gmem_test.ko" occupy="$1"

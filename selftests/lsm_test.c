@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Security modules and guest_memfd: they are asked before one is made, by the name that
- * the stock backend's have, and see what is done with it later.
+ * Security modules and guest_memfds. Security modules are asked before a file is made, by
+ * the name that the stock backend's files have. Later they see what is done with the file.
  *
  * Tests: kapi/files.c.
  */
@@ -47,7 +47,7 @@ static void test_making_one_is_denied(void)
 	close(fd);
 }
 
-/* Only what has that name. */
+/* Only files with that name are denied. */
 static void test_another_class(void)
 {
 	struct vm *vm = vm_create_private(0);
@@ -75,7 +75,7 @@ static void test_what_is_done_with_one(void)
 	CHECK_OK(fstat(fd, &st));
 }
 
-/* A view of the same inode is not another one: who may have it is asked for otherwise. */
+/* A link makes a view of the same inode. The right to it is checked in another way. */
 static void test_linking_makes_no_inode(void)
 {
 	struct vm *a = vm_create_private(0), *b = vm_create_private(0);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who pays: guest memory is charged to the cgroup of whoever made the file, whoever
- * touches it first, and a limit that is reached there is an error for whoever asks
- * for more, with nothing lost. What cannot be had never keeps anybody waiting.
+ * Charges: guest memory is charged to the cgroup of the file's maker, whichever process
+ * touches it first. When that cgroup is at its limit, a request for more memory is an
+ * error, and nothing is lost. A request that cannot be served never waits for ever.
  *
  * Tests: kapi/charge.c.
  */
@@ -35,7 +35,7 @@ static int file_of_owner(struct vm *vm, u64 limit)
 	return fd;
 }
 
-/* What is freed is uncharged by way of per-CPU batches: some of it later. */
+/* Freed pages are uncharged by way of per-CPU batches: some of them later. */
 static void check_owner_paid_back(int fd)
 {
 	const u64 batches = 2 * SZ_1M;
@@ -57,7 +57,7 @@ static void test_the_owner_pays(void)
 	vm_make_private(vm, TEST_GPA, FILE_SIZE);
 	MUST(gmem_alloc(fd, 0, size));
 	MUST(guest_fill(&vm->vcpus[0], TEST_GPA + size, size, 1));
-	/* Not what has come: a CPU takes charges ahead, 64 pages at a time. */
+	/* These are no exact counts: a CPU takes charges ahead, 64 pages at a time. */
 	owner = memcg_bytes("owner");
 	other = memcg_bytes("other") - other;
 	CHECK(owner >= 2 * size, "the owner pays for %lu bytes", owner);
@@ -180,7 +180,7 @@ static u64 bytes_of(int fd)
 	return st.st_blocks * 512;
 }
 
-/* Nobody can be killed for it. */
+/* The OOM killer finds no process in "owner". */
 static void test_a_full_owner_without_processes(void)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(ways); i++) {
@@ -228,7 +228,7 @@ static void touch_what_the_hog_had(int fd, char *p)
 		CHECK_EQ(mem_write(p + at, 1), 0);
 }
 
-/* One is killed, whose memory is enough. With it gone, the rest is as without any. */
+/* The one process is killed, and its memory is enough. After that all is as without it. */
 static void test_a_full_owner_with_a_process_to_kill(void)
 {
 	struct vm *vm = vm_create(KVM_X86_DEFAULT_VM, 0);

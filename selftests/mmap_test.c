@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * User space's mapping of a guest_memfd: which files can be mapped and how, what is
- * seen through it and what is a signal, and the mapping's own life. Pages do not
- * change between shared and private here (convert_test.c) but for hiding them; VMs
- * whose memory is nothing else are in default_vm_test.c.
+ * User space's mapping of a guest_memfd: which files can be mapped and how, what a
+ * mapping shows and which touch is a signal, and the mapping's own life. Pages do not
+ * change between shared and private here (convert_test.c) but for hiding them. VMs
+ * that have no other memory are in default_vm_test.c.
  *
  * Tests: kapi/mmap.c.
  */
@@ -220,7 +220,7 @@ static void test_odd_length(void)
 	check_hidden(p + size);
 }
 
-/* The kernel's own ways into a process work on what is shared. */
+/* The kernel's own ways into a process work on shared pages. */
 static void test_other_ways_to_look(void)
 {
 	int fd = new_file(SHARED_AT_FIRST);
@@ -380,7 +380,7 @@ static void test_fork_and_punch(void)
 
 enum step { UNMAP, CLOSE_FILE, DESTROY_VM, NR_STEPS };
 
-/* What is mapped can be used as long as it is mapped. */
+/* A mapping can be used as long as it lasts. */
 static void play(const enum step *order)
 {
 	struct vm *vm = vm_create_private(1);

@@ -17,7 +17,7 @@
 #include "poison.h"
 
 #define OTHER_SLOT	2
-/* What no guest is to see. Any word of it has bits of this. */
+/* Memory of such bytes must be seen by no guest. Any word of it has bits of this. */
 #define SECRET_BYTE	0xa5
 #define SECRET_WORD	0xa5a5a5a5a5a5a5a5UL
 
@@ -25,7 +25,7 @@
 #define FIRST		3
 #define PAGES		(SZ_2M / PAGE_SIZE)
 
-/* The vCPU is the inner guest, to whom INNER_GPA is TEST_GPA. */
+/* The vCPU is the inner guest: its INNER_GPA is the outer guest's TEST_GPA. */
 static struct vcpu *enter(struct nested *nested, struct vm *vm, u64 page_size)
 {
 	nested_init(nested, &vm->vcpus[0]);
@@ -224,8 +224,8 @@ static void test_a_converting_files_neighbours_by_2m(void)
 }
 
 /*
- * Private gfns with one shared among them, whose memory is @shared_word: an inner guest's
- * accesses are shared ones, the private gfns are not for it.
+ * Private gfns with one shared gfn among them, which holds @shared_word. An inner guest's
+ * accesses are shared ones: it cannot reach the private gfns.
  */
 static void check_private_neighbours(struct vm *vm, u64 page_size, u64 shared_word)
 {
@@ -274,7 +274,7 @@ static void test_converted_neighbours(void)
 	check_private_neighbours(vm, PAGE_SIZE, 0);
 }
 
-/* Its physical addresses are the outer guest's, private ones, too. */
+/* The inner guest's physical addresses are the outer guest's, private ones, too. */
 static void test_private_memory_without_nested_paging(void)
 {
 	struct vm *vm = vm_create_private(1);
@@ -309,8 +309,8 @@ static void check_no_vmcb(struct nested *nested, u64 gpa)
 }
 
 /*
- * @user is what the memslot has as userspace_addr. KVM that makes such memslots itself
- * looks for a VMCB there: only in what is mapped there of the file it finds the file's.
+ * @user is the memslot's userspace_addr. KVM that makes such memslots itself looks for a
+ * VMCB there. It finds the file's VMCB only if the file is mapped there.
  */
 static void vmcb_in_a_file(void *user)
 {
@@ -373,7 +373,7 @@ static void test_vmcb_in_a_file_and_other_user_memory(void)
 		CHECK_EQ(*(u64 *)(user + at), SECRET_WORD);
 }
 
-/* What user space has at a private gfn is a fine VMCB, which is not to be used. */
+/* User space has a valid VMCB at a private gfn. KVM must not use it. */
 static void test_vmcb_in_private_memory(void)
 {
 	struct vm *vm = vm_create_private(1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory policy of a mapped guest_memfd: mbind() on a mapping is the file's, and new
- * pages come from where it says, whoever touches them first. Needs two nodes
+ * Memory policy of a mapped guest_memfd: mbind() on a mapping sets the file's policy. New
+ * pages come from the policy's nodes, whichever task touches them first. Needs two nodes
  * (scripts/vm --append numa=fake=2).
  *
  * Tests: gmem/block.cc, kapi/pages.c.
@@ -125,7 +125,7 @@ static void test_other_touches(void)
 	}
 }
 
-/* A policy of private pages, which nobody can touch from here until they are shared. */
+/* A policy of private pages, which user space cannot touch until they are shared. */
 static void test_private_pages(void)
 {
 	struct vm *vm;

@@ -359,7 +359,7 @@ static void test_gmemctl(void)
 	close(fd);
 }
 
-/* Whoever follows events disturbs no tracing of others, and leaves nothing. */
+/* gmemctl follows events in a tracing instance of its own, and removes the instance. */
 static void test_gmemctl_follows_events(void)
 {
 	static char text[1 << 16];
@@ -368,7 +368,7 @@ static void test_gmemctl_follows_events(void)
 	int fds[64], nr = 0;
 
 	CHECK(output, "popen: %m");
-	/* Until it listens nobody is told. */
+	/* Events before gmemctl listens are lost. */
 	AWAIT(!access("/sys/kernel/tracing/events/gmem", F_OK), "no tracepoints");
 	for (fcntl(fileno(output), F_SETFL, O_NONBLOCK);;) {
 		if (nr < 64)
@@ -408,7 +408,7 @@ static const struct tap_test tests[] = {
 
 int main(void)
 {
-	/* What the kernel keeps of a first listener, its buffers, is none of a test's. */
+	/* The kernel keeps the buffers of a first listener: that is no leak of a test's. */
 	tracefs_events("gmem", true);
 	tracefs_events("gmem", false);
 	return tap_main(tests, ARRAY_SIZE(tests));

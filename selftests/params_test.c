@@ -141,7 +141,7 @@ static void check_type_is_as_before(const void *arg)
 	check_vm_type(false);
 }
 
-/* Whose the files are; @arg is the backend. */
+/* Files are made by the backend @arg. */
 static void check_backend(const void *arg)
 {
 	struct vm *vm = vm_create(KVM_X86_DEFAULT_VM, 0);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a guest's read of nothing costs, and what holes cost everybody else. In
- * one boot: "stock" is KVM without the module, where the VMM answers each read;
- * "gmem" is a hole. Prints raw samples as bench does: ROW BACKEND VALUE UNIT.
+ * What a guest's read of nothing costs, and what holes cost calls that are not about
+ * holes. In one boot: "stock" is KVM without the module, where the VMM answers each
+ * read; "gmem" is a hole. Prints raw samples as bench does: ROW BACKEND VALUE UNIT.
  *
  *   pci_hole_bench GMEM.KO [ROUNDS]
  */
@@ -105,7 +105,7 @@ static void bench_reads(bool hole)
 	vm_free(vm);
 }
 
-/* What is none of a hole's business. */
+/* Calls that are not about holes. */
 static void bench_others(void)
 {
 	struct vm *vm = vm_create(KVM_X86_DEFAULT_VM, 1);

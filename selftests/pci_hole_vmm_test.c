@@ -62,7 +62,7 @@ static void check_nothing(struct vcpu *vcpu, u64 gpa)
 	      "a read of nothing: %s", vcpu_exit_text(vcpu));
 }
 
-/* What it says is so, where there are no holes, too. */
+/* The capability tells the truth, where there are no holes, too. */
 static void test_capability(void)
 {
 	const unsigned long types[] = { KVM_X86_DEFAULT_VM, KVM_X86_SW_PROTECTED_VM };
@@ -135,7 +135,7 @@ static void test_changes(void)
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
 		CHECK_EQ(vm_set_region(vm, HOLE_SLOT, flags[i], gpa, size, NULL), -EINVAL);
 		CHECK_EQ(vm_set_region(vm, HOLE_SLOT, flags[i], gpa, size, hva), -EINVAL);
-		/* Nor the other way. */
+		/* Nor does such a memslot turn into a hole. */
 		MUST(vm_set_region(vm, 5, flags[i], 2 * gpa, size, hva));
 		CHECK_EQ(hole_set(vm, 5, 2 * gpa, size), -EINVAL);
 		CHECK_EQ(hole_set(vm, 5, 3 * gpa, size), -EINVAL);
@@ -167,7 +167,7 @@ static void test_a_hole_is_no_read_only_memslot(void)
 		check_ones(vcpu, gpa);
 		check_nothing(vcpu, 2 * gpa);
 	}
-	/* It is one still: nothing else can be moved like this. */
+	/* The memslot is a hole still: no other can be moved like this. */
 	MUST(hole_set(vm, HOLE_SLOT, 2 * gpa, size));
 	check_ones(vcpu, 2 * gpa);
 	/* An ordinary memslot of the same bytes is no hole, and can be written no more. */
@@ -231,7 +231,7 @@ static void test_sizes(void)
 	MUST(hole_set(vm, 5, large, large));
 	check_ones(vcpu, large);
 	check_ones(vcpu, large + large / 2 + 12345);
-	/* What is there already does for all that are not larger. */
+	/* The bytes of the largest hole serve all holes that are not larger. */
 	CHECK(find_mapping(&start, &end), "no mapping");
 	MUST(hole_set(vm, 6, HOLE_GPA + SZ_1G, SZ_1G));
 	check_ones(vcpu, HOLE_GPA + SZ_1G);
@@ -302,7 +302,7 @@ static int unload(void)
 	return syscall(SYS_delete_module, "gmem", O_NONBLOCK) ? errno : 0;
 }
 
-/* Wait for what is freed a little later; descriptors' last references are. */
+/* The last reference of a descriptor goes a little later than its close. */
 static void wait_unmapped(void)
 {
 	AWAIT(!mapped(), "the bytes stay when the VM goes");

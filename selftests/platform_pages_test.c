@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What becomes of frames when a platform has them: nobody sees what another left
- * there, a page is for one gfn, and one that the platform keeps is lost. Without a
- * model only the first.
+ * What becomes of frames when a platform has them: a user of a frame does not see what
+ * the last one left there, a page is for one gfn, and a page that the platform keeps is
+ * lost. Without a model only the first.
  *
  * Tests: arch/x86/snp_platform.cc, arch/x86/tdx_platform.cc.
  */
@@ -160,8 +160,8 @@ static void fail_reclaims(int tester, u32 calls)
 }
 
 /*
- * A page that the platform keeps: counted, told, and in nobody's hands again, the
- * host's or a guest's.
+ * A page that the platform keeps: it is counted and reported, and neither the host nor a
+ * guest gets it again.
  */
 static void test_kept_page_is_leaked(void)
 {

@@ -327,7 +327,7 @@ static void test_guest_runs(void)
 
 	MUST(guest_load_bytes(vcpu, TEST_GPA + PAGE_SIZE, in, sizeof(in), 8));
 	CHECK(!memcmp(in, page_bytes, sizeof(in)), "the guest reads what was populated");
-	/* What nobody populated shows nothing of whoever had the page before. */
+	/* Pages that were not populated show nothing of their frames' former users. */
 	MUST(guest_check_zero(vcpu, TEST_GPA, PAGE_SIZE));
 	MUST(guest_check_zero(vcpu, TEST_GPA + 2 * PAGE_SIZE, size - 2 * PAGE_SIZE));
 
@@ -350,7 +350,7 @@ static void test_guest_runs(void)
 	spotless_end(&before);
 }
 
-/* What was there before a page was populated is in no digest. */
+/* A page's content from before it was populated is in no digest. */
 static void test_prefault_before_the_launch(void)
 {
 	unsigned char digest[2][DIGEST_SIZE];
@@ -377,8 +377,8 @@ static void test_prefault_before_the_launch(void)
 }
 
 /*
- * A guest writes to pages by way of the huge mapping of their neighbour, which to
- * populate are still to be had. What is refused leaves them as they are.
+ * A guest writes to pages by way of their neighbour's huge mapping. For populate such
+ * pages are still to be had. A refused populate leaves them as they are.
  */
 static void test_refusal_leaves_content(void)
 {

@@ -101,7 +101,7 @@ static unsigned int find_frames(u64 flags, u64 *pfns)
 	return found;
 }
 
-/* Somebody who uses slabs, page tables and free pages all the time. */
+/* A thread that uses slabs, page tables and free pages all the time. */
 static atomic_bool stop;
 
 static void *churn(void *arg)
@@ -137,7 +137,7 @@ static void check_kernel_frames(u64 flags)
 		if (flags_of(pfns[i]) & flags)
 			CHECK_EQ(ret, -EBUSY);
 	}
-	/* Again and again: whoever waits for the lock of one waits for ever. */
+	/* Again and again: a handler that waits for the lock of such a frame waits for ever. */
 	for (unsigned int i = 0; i < 200; i++)
 		CHECK_EQ(fail_frame(pfns[i % found]), -EHWPOISON);
 	atomic_store(&stop, true);

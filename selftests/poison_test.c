@@ -125,7 +125,7 @@ static void test_close(void)
 	vm_free(vm);
 }
 
-/* A mark on a page that nobody has told of: memory failure did not find the page ours. */
+/* A mark that gmem is not told of: memory failure does not find that the page is gmem's. */
 static void mark_untold(int fd, u64 index)
 {
 	struct gmem_test_fail fail = { .symbol = "kapi_poison_expose", .calls = 1 };

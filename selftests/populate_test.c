@@ -87,7 +87,7 @@ static void test_once_per_page(void)
 	vm_add_private(vm, SZ_2M);
 	CHECK_EQ(populate(vm, TEST_GPA, source, 4, NOWHERE), 4);
 	CHECK_EQ(populate(vm, TEST_GPA, other, 4, NOWHERE), -EEXIST);
-	/* What comes before the page that has content is done, and counted. */
+	/* Pages before the one that has content are populated, and counted. */
 	CHECK_EQ(populate(vm, TEST_GPA + 8 * PAGE_SIZE, source, 2, NOWHERE), 2);
 	CHECK_EQ(populate(vm, TEST_GPA + 4 * PAGE_SIZE, source + 4 * 512, 8, NOWHERE), 4);
 	check_content(&vm->vcpus[0], TEST_GPA, source, 8);
@@ -110,8 +110,8 @@ static void prefault(struct vm *vm, u64 gpa, u64 size)
 }
 
 /*
- * Nobody has written to what a pre-fault brought, as long as no vCPU has run. One that
- * has may have done so without a fault.
+ * As long as no vCPU has run, a pre-faulted page was not written to. A vCPU that has run
+ * may have written to it without a fault.
  */
 static void test_a_prefaulted_page_is_populated(void)
 {
@@ -130,7 +130,7 @@ static void test_a_prefaulted_page_is_populated(void)
 	CHECK_EQ(populate(vm, TEST_GPA + SZ_1M + PAGE_SIZE, source, 1, NOWHERE), -EEXIST);
 }
 
-/* It is not unmapped to find out that it has content. */
+/* A page is not unmapped to find out that it has content. */
 static void test_refused_pages_stay_mapped(void)
 {
 	struct vm *vm = vm_create_private(1);
@@ -237,7 +237,7 @@ static void test_unaligned_source(void)
 	CHECK_EQ(word, source[39 * 512 + 3]);
 }
 
-/* Nobody has written to the source: its pages are the zero page. */
+/* The source was never written to: its pages are the zero page. */
 static void test_untouched_source(void)
 {
 	struct vm *vm = vm_create_private(1);

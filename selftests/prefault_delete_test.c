@@ -55,7 +55,7 @@ static void delete_and_make(struct change *c)
 	c->make(c);
 }
 
-/* What the last change left of the vCPU's page tables is seen once. */
+/* The first call may say -EAGAIN, for what the last change left of the page tables. */
 static void pre_fault_all(struct vcpu *vcpu)
 {
 	u64 gpa = TEST_GPA, size = SLOT_SIZE;

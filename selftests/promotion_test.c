@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Promotion of preallocated runs: on the node that their pages are on, which the
- * counters of both nodes tell; where policy and cpuset allow it; paid for by the
- * file's cgroup before anybody notices; as fast as promotion_mib= says.
+ * counters of both nodes tell; where policy and cpuset allow it; charged to the file's
+ * cgroup before the guest is unmapped; as fast as promotion_mib= says.
  * Needs two nodes (scripts/vm --append numa=fake=2).
  *
  * Tests: gmem/promotion.cc, gmem/pace.h.
@@ -48,7 +48,7 @@ static void require_nodes(void)
 		tap_skip("no huge runs");
 }
 
-/* The calling thread's pages, and those of nobody else, come from @node. */
+/* The calling thread's pages come from @node. Other threads' pages do not have to. */
 static void bind_thread(int node)
 {
 	u64 nodes = 1UL << node;
@@ -88,7 +88,7 @@ static void check_more(int node, long before, long want)
 	      node, more, want);
 }
 
-/* All pages of the file, one by one where a block would be had for more. */
+/* Allocates all pages of the file by calls of less than a run, so that no block is taken. */
 static void preallocate(int fd, u64 size)
 {
 	for (u64 at = 0; at < size; at += SZ_2M) {
@@ -127,7 +127,7 @@ static void test_promotion_stays_on_the_node(void)
 		MUST(guest_check(&vm->vcpus[0], TEST_GPA, FILE_SIZE, 1));
 		vm_delete_slot(vm, TEST_SLOT);
 		close(fd);
-		/* Nor is there anything left on either. */
+		/* Nothing is left on either node. */
 		for (int i = 0; i < 2; i++)
 			check_more(i, before[i], 0);
 		vm_free(vm);
@@ -185,7 +185,7 @@ static void test_a_policy_against_it(void)
 	CHECK(mem_holds(p, TEST_GPA, FILE_SIZE, 1), "content");
 }
 
-/* So is the cpuset that who made the file is in by now. */
+/* The cpuset that the file's maker is in by now is against it, too. */
 static void test_a_cpuset_against_it(void)
 {
 	char controllers[256];
@@ -214,7 +214,7 @@ static void test_a_cpuset_against_it(void)
 	cgroup_remove("nodes");
 }
 
-/* Where nobody can pay promotion tries now and then: a CPU has little to do in @seconds. */
+/* If the cgroup cannot pay, promotion tries now and then: its CPU time is short. */
 static void check_trying(int fd, double seconds)
 {
 	const double tried = gmem_counter(fd, "gmem_promotion_ns") / 1e9;

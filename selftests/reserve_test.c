@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The reserve of 1 GiB blocks: who cannot use one, or pay for it, takes none, and one
- * with a page that memory failure has marked is kept out. Needs two blocks and a
- * cgroup (scripts/vm --module-args reserve_1g=2).
+ * The reserve of 1 GiB blocks: a file that cannot use a block, or whose cgroup cannot
+ * pay for it, takes none. A block with a page that memory failure has marked is kept
+ * out. Needs two blocks and a cgroup (scripts/vm --module-args reserve_1g=2).
  *
  * Tests: gmem/giant.cc, kapi/reserve.c.
  */
@@ -115,7 +115,7 @@ static int reports(void)
 	return n;
 }
 
-/* All blocks but one have a page that is marked before anybody uses them. */
+/* All blocks but one have a page that is marked before the blocks are used. */
 static void test_marked_blocks(void)
 {
 	unsigned int before = require_reserve();

@@ -31,7 +31,7 @@ static void add_space(struct vm *vm, struct space *space, u32 slot)
 	gmem_add_slot(vm, slot, TEST_GPA, FILE_SIZE, space->fd, 0);
 }
 
-/* Nobody has the file any more. */
+/* Drops the last mapping and descriptor of the file. */
 static void lose_space(struct space *space)
 {
 	munmap(space->map, FILE_SIZE);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What anybody who may open /dev/kvm and the model's node can do to launches: end at any
+ * What a user who may open /dev/kvm and the model's node can do to launches: end at any
  * step, launch again and again, do everything at once. Nothing may be left behind.
  *
  * Tests: mmu/sev.cc, kapi/sev_regions.c.
@@ -53,7 +53,7 @@ static void check_settled(const struct counted *before)
 		      counters[i], gmem_total(counters[i]), before->of[i]);
 }
 
-/* The first @steps of a launch; what is open stays so. */
+/* The first @steps of a launch. Descriptors stay open. */
 static struct vm *launch(int steps)
 {
 	struct vm *vm = snp_vm(2);
@@ -315,7 +315,7 @@ static void *register_late_page(void *arg)
 	return NULL;
 }
 
-/* A VMM whose memory does not come keeps no other VM waiting, nor from going. */
+/* A VMM waits for a page of its memory. Other VMs do not wait for it, nor do their ends. */
 static void test_regions_of_others(void)
 {
 	struct kvm_enc_region region = { .size = PAGE_SIZE };

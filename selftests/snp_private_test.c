@@ -16,7 +16,7 @@
 #include "snp.h"
 
 #define FILE_SIZE	(2 * SZ_2M)
-/* What is where in the memslot. */
+/* The parts of the memslot. */
 #define CODE		TEST_GPA
 #define DATA		(TEST_GPA + SZ_2M)
 #define TABLES		(TEST_GPA + SZ_2M + 4 * PAGE_SIZE)
@@ -39,7 +39,7 @@ struct guest {
 	int fd;
 };
 
-/* A launched one, all of whose memory but the agent's is private. */
+/* A launched guest. All of its memory is private, but the agent's. */
 static struct guest launched(void)
 {
 	struct guest guest;
@@ -226,7 +226,7 @@ static void test_steal_time(void)
 	check_nothing_is_seen(&guest);
 }
 
-/* What the guest shares, KVM finds where user space has it. */
+/* KVM finds memory that the guest shares where user space has it. */
 static void test_what_is_shared_is_user_spaces(void)
 {
 	static const unsigned char load[] = { 0x8b, 0x07, 0xc3 };

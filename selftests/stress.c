@@ -6,9 +6,9 @@
  *   stress [-d]
  *
  * The VM has private memory; with -d, or where the kernel has no such VMs, it is
- * a default one with ordinary memory. All files are made at the start, by
- * whoever serves them then. "ready" is printed when the guest runs; SIGTERM
- * ends it, with status 0 if every byte was right all the time. Not a TAP
+ * a default one with ordinary memory. All files are made at the start, by the
+ * backend that serves them then. "ready" is printed when the guest runs; SIGTERM
+ * ends the program, with status 0 if every byte was right all the time. Not a TAP
  * program: it tests nothing by itself.
  */
 #include <signal.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An access through a mapping of a guest_memfd ends, whoever makes it: user space or
- * the kernel for it. If the page cannot be had, it ends in an error or a signal; it is
- * never tried for ever. Guests' accesses are in other tests.
+ * An access through a mapping of a guest_memfd ends, by user space or by the kernel for
+ * it. If the page cannot be had, the access ends in an error or a signal; it is never
+ * tried for ever. Guests' accesses are in other tests.
  *
  * Tests: kapi/mmap.c, kapi/access.c.
  */
@@ -130,7 +130,7 @@ static int futex(char *p, int op, u32 value, char *p2, u32 value3)
 	int ret = answer(syscall(SYS_futex, p, op, value, op == FUTEX_WAKE_OP ? NULL : &soon, p2,
 				 value3));
 
-	/* It has looked at the word. */
+	/* With these errors, too, the kernel has looked at the word. */
 	return ret == EAGAIN || ret == ETIMEDOUT ? 0 : ret;
 }
 
@@ -164,7 +164,7 @@ static void on_signal(int signal)
 	(void)signal;
 }
 
-/* A signal whose frame the kernel puts there: without it, SIGSEGV. */
+/* A signal with a frame that the kernel puts there. If it cannot, SIGSEGV comes. */
 static int signal_frame(char *p)
 {
 	const size_t size = 8 * PAGE_SIZE;
@@ -306,7 +306,7 @@ static void test_the_owner_cannot_pay(void)
 	MUST(gmem_alloc(fd, FILE_SIZE / 2, FILE_SIZE / 4));
 	memcg_set_limit("0");
 	run_all(p, false, REFUSED);
-	/* What is there needs no more. */
+	/* Pages that are there need no new charge. */
 	run_all(p + FILE_SIZE / 2, false, SERVED);
 	munmap(p, FILE_SIZE);
 	close(fd);
@@ -326,11 +326,11 @@ static void test_linked_away(void)
 	args.fd = fd;
 	to = ioctl(other->fd, KVM_LINK_GUEST_MEMFD, &args);
 	CHECK(to >= 0, "link: %m");
-	/* A mapping shows what is shared, whoever has the memory. */
+	/* A mapping shows shared pages, whichever VM has the memory. */
 	run_all(p, false, SERVED);
 	run_all(p + FILE_SIZE / 4, false, SERVED);
 	run_all(p + FILE_SIZE / 2, false, REFUSED);
-	/* And when nobody has it any more. */
+	/* It does so, too, when no VM has the memory any more. */
 	close(to);
 	close(fd);
 	vm_free(other);

@@ -95,7 +95,7 @@ static void check_passes(void (*fn)(void))
 	CHECK(strstr(text, "\nok 1 it"), "not as it should be:\n%s", text);
 }
 
-/* It is told where. */
+/* The runner tells that the test hangs, and where. */
 static void check_hangs(void (*fn)(void))
 {
 	char text[1 << 14];

@@ -3,7 +3,7 @@
  * TDX through KVM, as far as that goes without TDX: gmem_test.ko adds pages in the order and
  * under the locks of KVM_TDX_INIT_MEM_REGION. The VM is software-protected, but passed for a
  * TDX guest while its guest_memfd was made: its pages are on the platform of such a guest.
- * What is mapped is what KVM counts.
+ * KVM's counters tell which pages are mapped.
  *
  * Tests: mmu/populate.cc, arch/x86/platforms.cc.
  */
@@ -52,7 +52,7 @@ static u64 word_of(u64 page)
 	return (page + 1) * 0x9e3779b97f4a7c15ULL;
 }
 
-/* Adds @npages from @page on, whose content is @td->source; -EBUSY at page @busy. */
+/* Adds @npages from @page on, with the content of @td->source; -EBUSY at page @busy. */
 static int td_add_busy(struct td *td, u64 page, u64 npages, u64 busy)
 {
 	struct gmem_test_add req = {
@@ -162,7 +162,7 @@ static void test_no_invalidation_of_what_is_new(void)
 	check_added(&td, 0, PAGES);
 }
 
-/* What has content is refused as it is: it could not be mapped again. */
+/* A page with content is refused and left as it is: it could not be mapped again. */
 static void test_added_twice(void)
 {
 	struct td td = td_create();
@@ -177,7 +177,7 @@ static void test_added_twice(void)
 	check_added(&td, 8, 6);
 }
 
-/* One page of a block goes, and nothing else, neither by its hole nor by a fault later. */
+/* One page of a block is punched. No other is unmapped, by the hole or by a fault later. */
 static void test_punch_takes_one_page(void)
 {
 	struct td td = td_create();
@@ -202,7 +202,7 @@ static void test_punch_takes_one_page(void)
 	check_added(&td, 78, 512 - 78);
 }
 
-/* Its own memory is not: a shared page between private ones takes nobody with it. */
+/* A page between private ones becomes shared. No other page is unmapped for it. */
 static void test_conversion_takes_one_page(void)
 {
 	struct td td = td_create();
@@ -259,8 +259,9 @@ static void test_busy_leaves_nothing_behind(void)
 }
 
 /*
- * What a pre-fault has mapped goes first, alone, out of a huge mapping where this VM, which
- * is no TD, has one. KVM of a TD does not let a pre-fault in before the end.
+ * A page that a pre-fault has mapped is unmapped first, and it alone. This VM, which is no
+ * TD, may have it in a huge mapping. KVM of a TD does not let a pre-fault in before the
+ * launch ends.
  */
 static void test_prefaulted_page_goes_first(void)
 {

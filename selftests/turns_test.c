@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A long call on a file does not keep others from it: how long who touches it, converts
- * a page of it or punches it has to wait beside one. What waits for a conversion can be
- * killed, and gets what it waits for when the conversion is over.
+ * A long call on a file does not keep other tasks from the file: how long a touch, a
+ * conversion of one page or a punch has to wait beside such a call. A task that waits for
+ * a conversion can be killed. When the conversion is over, the task gets its page.
  *
  * Tests: gmem/turn.h.
  */
@@ -20,19 +20,20 @@
 
 #define PRIVATE		KVM_MEMORY_ATTRIBUTE_PRIVATE
 /*
- * Turns are of 30 ms. On a slow machine who waits may do so for longer, but not for as
- * large a part of the call, which takes longer as well. How many times it may not be so
- * by bad luck: who waits for the end of the call always waits for most of it.
+ * Turns are of 30 ms. On a slow machine the other user may wait for longer than MAX_WAITING
+ * seconds, but then for less than MAX_PART of the call, which takes longer as well. Bad luck
+ * may spoil a try, but not all TRIES. A user that has to wait for the end of the call waits
+ * for most of the call in every try.
  */
 #define MAX_WAITING	0.4
 #define MAX_PART	0.25
 #define TRIES		10
-/* Of which each other page is private, and what is only a number. */
+/* Sizes of files: FRAGMENTED has every other page private, SPARSE has hardly any pages. */
 #define FRAGMENTED	(128 * SZ_1M)
 #define SPARSE		(128 * SZ_1G)
 #define MEMORY		(1536 * SZ_1M)
 
-/* Somebody who uses the two last pages of a file all the time. */
+/* Another user: a thread that uses the last two pages of a file all the time. */
 struct other {
 	pthread_t thread;
 	int fd;
@@ -217,7 +218,7 @@ static void test_beside_conversion_of_fragments(void)
 	close(fd);
 }
 
-/* ---- what is becoming private ------------------------------------------------------- */
+/* ---- pages that are becoming private ------------------------------------------------ */
 
 struct conversion {
 	pthread_t thread;
@@ -233,7 +234,7 @@ static void *convert_pinned(void *arg)
 	return NULL;
 }
 
-/* A page that is pinned is waited for, a while; who touches its neighbour waits as long. */
+/* A conversion waits for a pin, for a while. A touch of the page's neighbour waits as long. */
 static void touch_while_waiting(bool killed)
 {
 	struct conversion c = { .fd = file_of(SZ_2M) };

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gmem.ko is unloaded on one CPU while somebody, as the user "nobody", makes something
- * that needs it on another:
+ * gmem.ko is unloaded on one CPU while a thread of the user "nobody" makes something that
+ * needs gmem.ko on another:
  *
  *   ROUNDS=N unload_race_test [CASE]
  *
- * Who comes first wins: the module stays, or what comes too late is KVM's own or is
- * refused. Whatever was made is used afterwards. N rounds are divided among all cases, of
- * which CASE is one. As root, gmem.ko is not loaded before and afterwards.
+ * The first one wins. Either the module stays; or a call that comes too late makes KVM's
+ * own, or is refused. What was made is used afterwards. N rounds are divided among all
+ * cases, of which CASE is one. As root, gmem.ko is not loaded before and afterwards.
  *
  * Tests: kapi/takeover.c, kapi/module.c.
  */
@@ -38,7 +38,7 @@
 
 static int rounds = ROUNDS;
 
-/* What there is before a round, and what is made in it: -errno, or 0 or a descriptor. */
+/* What a round begins with, and what is made in the round: -errno, or 0 or a descriptor. */
 struct scene {
 	int kvm;
 	struct vm *vm, *other; /* default VMs, which do not need gmem.ko */
@@ -156,7 +156,7 @@ static bool slot_pins(const struct scene *s)
 	return !s->slot;
 }
 
-/* The file is closed again: the memslot remains, whose memory nobody else may serve. */
+/* The file is closed again. The memslot remains, and only gmem may serve its memory. */
 static void make_shared_slot(struct scene *s)
 {
 	const int fd = create_on(s->vm->fd, SHARED_AT_FIRST);
@@ -180,7 +180,7 @@ static void use_made_shared_slot(struct scene *s)
 	MUST(delete_on(s->vm->fd));
 }
 
-/* Its memory is mapped, and all that is left of it in the end. */
+/* The file's memory is mapped. In the end the mapping is all that is left of the file. */
 static void make_mapping(struct scene *s)
 {
 	const int fd = create_on(s->vm->fd, SHARED_AT_FIRST);
@@ -282,7 +282,7 @@ static void use_made_private_slot(struct scene *s)
 
 /* ---- rounds ------------------------------------------------------------------------- */
 
-/* Until the clock shows @time, or something is done that is worth no longer a wait. */
+/* Until the clock shows @time, or @done is set: a longer wait would be for nothing then. */
 static void spin_until(u64 time, atomic_bool *done)
 {
 	while (now_ns() < time && !atomic_load(done))
@@ -383,8 +383,8 @@ static void free_scene(struct scene *s)
 }
 
 /*
- * How long making takes, and unloading, when nobody is in the way. Whether what was made
- * keeps the module, as all does but what is the kernel's own.
+ * How long making takes, and unloading, each by itself. Returns whether the thing made
+ * keeps the module loaded; all do but those that are the kernel's own.
  */
 static bool take_times(const struct maker *maker, bool own_type, u64 *making, u64 *unloading)
 {
@@ -415,15 +415,15 @@ static double spread(int round)
 }
 
 /*
- * When who makes begins, after who unloads: from 1 us to @unloading, as often in each
- * octave. What is worth trying is at the beginning, and how long that is nobody knows.
+ * How long after the unloader the maker begins: from 1 us to @unloading, as often in each
+ * octave. Only early moments are worth trying, and how early is not known.
  */
 static u64 maker_delay(int round, u64 unloading)
 {
 	return 1000 * exp(spread(round) * log(unloading / 1000.0));
 }
 
-/* The other way around; the first time, who makes is done. */
+/* How long after the maker the unloader begins. In round 1 it waits for the maker's end. */
 static u64 unloader_delay(int round, u64 making)
 {
 	return round == 1 ? ~0UL >> 1 : 3 * making * spread(round);
@@ -471,7 +471,7 @@ static void race(const struct maker *maker, int nr)
 	MUST(module_load(GMEM_KO, ""));
 	pins = take_times(maker, own_type, &making, &unloading);
 	MUST(module_load(GMEM_KO, ""));
-	/* By turns it is who unloads that comes later, or who makes. */
+	/* In odd rounds the unloader begins later, in even rounds the maker. */
 	for (round = 0;
 	     round < nr || !over_at(begun, tally.unloaded && (tally.stayed || !pins)); round++) {
 		if (round % 2)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The ends of a consumer's module, a file, its VM and gmem.ko, in every order, while
- * a guest faults and the file is punched. Who is still needed cannot be unloaded; all
- * can in the end. gmem.ko is not loaded before and afterwards.
+ * a guest faults and the file is punched. A module that is still needed cannot be
+ * unloaded; in the end both can. gmem.ko is not loaded before and afterwards.
  *
  * Tests: kapi/takeover.c, gmem/consumers.cc.
  */
@@ -79,7 +79,7 @@ static void take_step(struct scene *s, enum step step)
 	switch (step) {
 	case UNLOAD_CONSUMER:
 		ret = module_unload("gmem_consumer_test");
-		/* It goes with its bindings as soon as their file is gone. */
+		/* The module can go with its bindings as soon as their file is gone. */
 		if (s->fd >= 0)
 			CHECK_EQ(ret, -EAGAIN);
 		s->consumer_loaded = ret != 0;
@@ -131,7 +131,7 @@ static void test_every_order(void)
 	play_every_order(steps, NR_STEPS, 0, play);
 }
 
-/* Whoever is loaded and unloaded beside a guest, gmem.ko stays. */
+/* A consumer's module is loaded and unloaded beside a guest; gmem.ko stays. */
 static void test_consumers_come_and_go(void)
 {
 	struct scene s = {};

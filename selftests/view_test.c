@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gmem_view.ko (view/): root reads what is shared of a guest's memory, and nothing
- * that is private; files and the module go while it is open. Loads it, and leaves it
- * unloaded.
+ * gmem_view.ko (view/): root reads the shared pages of a guest's memory, and no private
+ * ones. Files go, and unloading is tried, while a view is open. Loads gmem_view.ko, and
+ * leaves it unloaded.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -102,7 +102,7 @@ static void test_answers(void)
 	CHECK_EQ(status, 0);
 }
 
-/* What the guest wrote, up to the first private page. */
+/* A read gives the guest's content, up to the first private page. */
 static void test_content(void)
 {
 	struct vm *vm = vm_create_private(1);
@@ -203,7 +203,7 @@ static void test_file_goes(void)
 	CHECK_EQ(view_read(view, bytes, 8, 0), -ESTALE);
 }
 
-/* The last: nobody who has it open loses it. */
+/* The last test: the module cannot be unloaded while a view is open. */
 static void test_unload(void)
 {
 	struct vm *vm = vm_create_private(0);

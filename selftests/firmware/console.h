@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Ports, what is printed, and the end. */
+/* Ports, printing, and the end. */
 #ifndef GMEM_SELFTESTS_FIRMWARE_CONSOLE_H
 #define GMEM_SELFTESTS_FIRMWARE_CONSOLE_H
 
@@ -44,7 +44,7 @@ void print(const char *text);
 void print_number(uint64_t number);
 void print_hex(uint64_t number);
 
-/* Wait until somebody types something. */
+/* Wait until a key is typed. */
 void await_key(void);
 
 /* One line a check, which are counted. Returns whether it passed. */

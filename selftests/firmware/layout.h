@@ -20,14 +20,14 @@
 #define PROGRAM		0x50000
 #define PROGRAM_SIZE	(IMAGE_SIZE - 0x1000)
 
-/* Where other processors begin, copied there: a page, whose number is their vector. */
+/* Code that other processors begin with is copied there. The page's number is their vector. */
 #define TRAMPOLINE	0x8000
 
 /* Page tables: one of level 4, one of level 3, four of level 2. */
 #define TABLES		0x10000
 #define TABLES_SIZE	0x6000
 
-/* Zero at first, what is written by C. */
+/* The variables of C code, zero at first. */
 #define DATA		0x18000
 #define DATA_SIZE	0x8000
 

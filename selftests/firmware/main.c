@@ -91,7 +91,7 @@ static void check_refusals(void)
 	check("and nothing has become of it", filled(page, page + PAGE, 5));
 }
 
-/* A device reads and writes what is shared. Of private memory it sees and changes nothing. */
+/* A device reads and writes shared memory. It neither sees nor changes private memory. */
 static void check_dma(void)
 {
 	uint64_t shared = 24 * MIB, own = shared + PAGE;

@@ -148,7 +148,7 @@ static int __init consumer_init(void)
 static void __exit consumer_exit(void)
 {
 	debugfs_remove(entry);
-	/* Those whose files are gone; the others do not let it come to this. */
+	/* Only bindings whose files are gone are left: the others keep the module loaded. */
 	unbind_all();
 }
 

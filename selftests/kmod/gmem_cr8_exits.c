@@ -8,8 +8,9 @@
 #include <linux/module.h>
 
 /*
- * Arguments of svm_update_cr8_intercept(vcpu, tpr, irr): what is pending is
- * no more urgent than what the guest takes now, so it must be seen when that changes.
+ * Arguments of svm_update_cr8_intercept(vcpu, tpr, irr). They say that the pending
+ * interrupt is no more urgent than the guest's threshold. So KVM must see when the
+ * threshold changes.
  */
 static int always(struct kprobe *probe, struct pt_regs *regs)
 {

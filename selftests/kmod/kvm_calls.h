@@ -103,8 +103,8 @@ struct kvm_frame {
 };
 
 /*
- * The frame at @gfn as KVM's page fault looks for it: a private one, or else a shared one,
- * whose errors are all -EFAULT. In SRCU. Sleeps.
+ * The frame at @gfn as KVM's page fault looks for it: a private one, or with @shared a
+ * shared one. All errors for a shared one are -EFAULT. In SRCU. Sleeps.
  */
 static int kvm_frame_get(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t gfn, bool shared,
 			 struct kvm_frame *frame)
@@ -113,7 +113,7 @@ static int kvm_frame_get(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t gf
 	bool writable;
 	int ret;
 
-	/* kvm_gmem_get_pfn() gives what is there; KVM has asked before which it is. */
+	/* kvm_gmem_get_pfn() gives a page of either kind; KVM has asked for the kind before. */
 	if (shared && kvm_mem_is_private(kvm, gfn))
 		return -EFAULT;
 	if (!shared || kvm_memslot_is_gmem_only(slot)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What KVM does of a TDX guest's memory, in a VM that is none, for gmem_test.ko: calls, order
- * and locks are those of arch/x86/kvm/vmx/tdx.c, less the calls of the TDX module.
+ * KVM's steps for a TDX guest's memory, in a VM that is no TDX guest, for gmem_test.ko. Calls,
+ * order and locks are those of arch/x86/kvm/vmx/tdx.c, less the calls of the TDX module.
  */
 #ifndef GMEM_TEST_TD_H
 #define GMEM_TEST_TD_H
@@ -17,7 +17,7 @@
 
 struct added_page {
 	struct kvm_vcpu *vcpu;
-	gfn_t busy_gfn; /* whose PAGE.ADD finds the TDX module contended */
+	gfn_t busy_gfn; /* PAGE.ADD of this one finds the TDX module contended */
 };
 
 /* tdx_gmem_post_populate(): the page is copied and mapped by a fault of its own. */

@@ -27,7 +27,7 @@ extern bool bench_counts_instructions;
 double bench_now(void);
 /* The time since @start, divided by @count, of row @row, per @per ("MiB" ...). */
 void bench_time(const char *row, double start, double count, const char *per);
-/* The same of a time that somebody else took, in microseconds. */
+/* The same for a time of @us microseconds, which the caller has measured. */
 void bench_time_of(const char *row, double us, const char *per);
 void bench_value(const char *row, double value, const char *unit);
 

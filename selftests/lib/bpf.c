@@ -57,7 +57,7 @@ static bool is_of_a_module(int btf_fd)
 	return info.kernel_btf && strcmp(name, "vmlinux");
 }
 
-/* What the BTF of the module, whose number is @btf, calls @function; negative if nothing. */
+/* The id of @function in the BTF of a module, which has the number @btf; negative: none. */
 static int find_in_module(__u32 btf, const char *function)
 {
 	struct btf *const module = btf__load_from_kernel_by_id_split(btf, kernel_btf());

@@ -69,7 +69,7 @@ u64 cgroup_current(const char *group)
 
 void cgroup_settle(const char *group)
 {
-	/* What is freed is uncharged by way of per-CPU batches: some of it later. */
+	/* Freed pages are uncharged by way of per-CPU batches: some of them later. */
 	const u64 batches = 2 * SZ_1M;
 
 	AWAIT(cgroup_current(group) <= batches, "%s still pays for %lu bytes", group,

@@ -9,7 +9,7 @@
 
 /* Writes @text to the file of @group; "" is the root, whose file has no slash. */
 void cgroup_put(const char *group, const char *name, const char *text);
-/* What is in that file, with a zero behind it; @size is that of @text. */
+/* Reads that file into @text, with a zero behind; @size is that of @text. */
 void cgroup_get(const char *group, const char *name, char *text, size_t size);
 /* A new one, or an old one that is empty; skips the test where there are none. */
 void cgroup_make(const char *group, u64 limit);

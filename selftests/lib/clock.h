@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What time it is on a clock that is never set, and how a test waits. A machine may be
- * many times slower than another, and stop for a while at any moment, so no test fails
- * for what the clock says alone: what must come is awaited, with PATIENCE; what must have
- * happened often enough goes on until it has; what must not take long is measured beside
- * something else, or best of several. Elsewhere nobody sleeps or sets an alarm
- * (scripts/lint).
+ * The time on a clock that is never set, and how a test waits. A machine may be many times
+ * slower than another, and may stop for a while at any moment. So no test fails for the
+ * clock's time alone. An event that must come is awaited, with PATIENCE. Steps that must
+ * happen often enough are repeated until they have. A call that must not take long is
+ * measured beside another, or is the best of several. Other files neither sleep nor set
+ * alarms (scripts/lint-waits), but for the runner's own (tap.c).
  */
 #ifndef GMEM_SELFTESTS_CLOCK_H
 #define GMEM_SELFTESTS_CLOCK_H

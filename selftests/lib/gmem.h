@@ -27,7 +27,7 @@ int gmem_convert(int fd, u64 offset, u64 size, u64 attributes, u64 *error_offset
 void gmem_make_private(int fd, u64 offset, u64 size);
 void gmem_make_shared(int fd, u64 offset, u64 size);
 
-/* What software-protected VMs run on; without the module there is nothing to test. */
+/* The platform of software-protected VMs. Without the module the program bails out. */
 const char *gmem_platform(void);
 /* Whether converted pages keep their content; those of modelled hardware do not. */
 bool gmem_keeps_content(void);
@@ -48,7 +48,7 @@ int gmem_signal_code(void);
 /* Whether a touch of the page at @p is a SIGBUS for there being nothing to see. */
 bool mem_is_hidden(const void *p);
 
-/* What guest_fill() and guest_check() do, through a mapping of the memory at @gpa. */
+/* As guest_fill() and guest_check(), through a mapping of the memory at @gpa. */
 void mem_fill(void *p, u64 gpa, u64 len, u64 seed);
 bool mem_holds(const void *p, u64 gpa, u64 len, u64 seed);
 bool mem_is_zero(const void *p, u64 len);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the running kernel is like, where kernels differ on purpose and a test has to know
- * which answer is right. Asked of something else than what is tested, never by a version.
+ * which answer is right. The kernel is asked by other calls than the tested ones, and never
+ * for its version.
  */
 #ifndef SELFTESTS_KERNEL_H
 #define SELFTESTS_KERNEL_H

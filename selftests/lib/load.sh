@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-2.0-only
 # For scripts that load gmem.ko themselves (busybox sh, inside the VM): TAP, a VM that keeps
-# running (stress), and what is to be seen of the module. Sourced, with $here set to where
-# the programs are.
+# running (stress), and what user space sees of the module. Sourced, with $here set to the
+# folder of the programs.
 # shellcheck disable=SC2154 # here
 # shellcheck disable=SC2034 # stress
 number=0 failed=0

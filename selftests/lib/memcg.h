@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Two memory cgroups: "owner", which is limited and pays for the files made in it, and
- * "other", for who uses them. Both are below the root and last until memcg_end().
+ * "other", for processes that use the files. Both are below the root and last until
+ * memcg_end().
  */
 #ifndef SELFTESTS_MEMCG_H
 #define SELFTESTS_MEMCG_H
@@ -17,7 +18,7 @@ void memcg_set_limit(const char *limit);
 uint64_t memcg_bytes(const char *group);
 /* How often a process of "owner" was killed for want of memory. */
 uint64_t memcg_kills(void);
-/* The caller leaves; nobody else is in them. */
+/* The caller leaves the cgroups, in which no other process is. */
 void memcg_end(void);
 
 #endif

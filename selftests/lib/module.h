@@ -9,16 +9,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Where scripts/vm puts what is added. */
+/* Where scripts/vm puts added files. */
 #define GMEM_KO		"/add/gmem.ko"
 #define GMEM_TEST_KO	"/add/gmem_test.ko"
 
-/* The kernel's answers: 0 or -errno. Unloading does not wait for anybody. */
+/* The kernel's answers: 0 or -errno. Unloading does not wait for users of the module. */
 int module_load(const char *path, const char *parameters);
 int module_unload(const char *name);
 
 bool module_is_loaded(const char *name);
-/* Unload a module that may be kept for a moment by what goes away in the background. */
+/* Unload a module that may be kept for a moment by objects that are freed in the background. */
 void module_unload_soon(const char *name);
 
 /* From now on klog_says() looks at what is logged, of this process' tests. */

@@ -13,8 +13,8 @@
 void poison_require(void);
 
 /*
- * What memory_failure() of the page at @index of @fd answers; @held: while somebody
- * has a reference of it. -ENOENT: there is no page.
+ * What memory_failure() of the page at @index of @fd answers; @held: while the page has
+ * another reference. -ENOENT: there is no page.
  */
 int poison_try(int fd, uint64_t index, bool held);
 

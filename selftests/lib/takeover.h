@@ -24,7 +24,7 @@ bool takeover_reaches(const char *name);
 
 /*
  * The state at the start of a test, whatever the one before has left: gmem.ko is not
- * loaded, gmem_test.ko is, ftrace is on, anybody may open /dev/kvm, and klog_says()
+ * loaded, gmem_test.ko is, ftrace is on, all users may open /dev/kvm, and klog_says()
  * begins here.
  */
 void takeover_begin(void);

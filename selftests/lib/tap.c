@@ -129,7 +129,7 @@ static int wait_for(pid_t pid, unsigned int seconds, bool *late)
 	threads_tell(pid, tap_diag);
 	let_pass(1000000);
 	threads_tell(pid, tap_diag);
-	/* With its children, which would keep whoever reads our output. */
+	/* With its children: they have our output open, and its reader would wait for them. */
 	kill(-pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	return status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A page that whoever touches it waits for, until it is given: so the kernel can be kept
- * in the middle of a call. By userfaultfd.
+ * A page that comes late: a task that touches it waits until the test gives it. So the
+ * kernel can be kept in the middle of a call. By userfaultfd.
  */
 #ifndef SELFTESTS_UFFD_H
 #define SELFTESTS_UFFD_H
@@ -11,12 +11,12 @@ struct late_page {
 	int uffd;
 };
 
-/* As root, for everybody: faults of the kernel are not for an unprivileged one. */
+/* As root: all users may have a userfaultfd that takes faults of the kernel. */
 void late_pages_allow(void);
 struct late_page late_page_make(void);
-/* Waits until somebody waits for the page. */
+/* Waits until a task waits for the page. */
 void late_page_await(const struct late_page *page);
-/* It is zeros. */
+/* Gives the page, which is zeros. */
 void late_page_give(const struct late_page *page);
 void late_page_free(struct late_page *page);
 

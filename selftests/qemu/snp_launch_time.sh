@@ -26,7 +26,7 @@ now()
 passed=0 failed=0
 for qemu in $(qemus); do
 	plain=0 launched=0 round=0
-	run start_plain # what is not in memory yet
+	run start_plain # not timed: it reads files that are not in memory yet
 	while [ $round -lt "${ROUNDS:-3}" ]; do
 		run start_plain || break
 		plain=$((plain + took))
