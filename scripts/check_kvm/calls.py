@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Who refers to a function: by relocations, and by branches that need none."""
+"""The callers of a function, found by relocations, and by branches that need none."""
 
 import re
 import subprocess
@@ -75,7 +75,8 @@ class CallGraph:
                 self._own.setdefault(place, Counter())[owner] += 1
 
     def sites(self, name, copies=False):
-        """Who refers to the function, or to what GCC has made of it, too: {owner: how often}.
+        """The owners of references to the function: {owner: how often}. With @copies, also to
+        the copies that GCC has made of it.
 
         The function's own references to itself are left out.
         """

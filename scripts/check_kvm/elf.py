@@ -20,12 +20,12 @@ SECTION = struct.Struct("<IIQQQQIIQQ")
 SYMBOL = struct.Struct("<IBBHQQ")
 RELA = struct.Struct("<QQq")
 
-# What is added to the place of a relocation by the processor, as it is relative
-# to the end of the instruction: R_X86_64_PC32 and R_X86_64_PLT32.
+# Bytes that the processor adds to the place of a relocation that is relative to the
+# end of the instruction: R_X86_64_PC32 and R_X86_64_PLT32.
 PC_RELATIVE = {2: 4, 4: 4}
 # R_X86_64_64, R_X86_64_32, R_X86_64_32S.
 ABSOLUTE = {1, 10, 11}
-# What may be before the call of a traced function.
+# The instruction that may be before the call of a traced function.
 ENDBR64 = b"\xf3\x0f\x1e\xfa"
 
 

@@ -98,7 +98,7 @@ class Kernel:
         return tuple(int(number or 0) for number in match.groups())
 
     def has(self, name):
-        """Whether KVM, or what is known of the kernel, has a function of that name."""
+        """Whether KVM, or the kernel as far as its files are here, has such a function."""
         return bool(self.main.functions(name) or
                     (self.vmlinux and self.vmlinux.functions(name)) or
                     (self.kernel_btf and self.kernel_btf.prototypes(name)))

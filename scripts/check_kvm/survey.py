@@ -19,7 +19,7 @@ INDENT = "    "
 
 @dataclass(frozen=True)
 class Entry:
-    """A function: where it is, and whether it is traced there; its types; who refers to it."""
+    """A function: where it is, and whether it is traced there; its types; its callers."""
 
     name: str
     place: str
@@ -108,7 +108,7 @@ def read(path):
 
 
 def changes(old, new):
-    """Lines that say what is not in @new as it was in @old."""
+    """Lines that tell the differences of @new from @old."""
     before = {entry.name: entry for entry in old}
     after = {entry.name: entry for entry in new}
     for name in sorted(before.keys() | after.keys()):

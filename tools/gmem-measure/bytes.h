@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Little-endian numbers at offsets of a stretch of bytes, each look checked: what
- * is past the end is Refused, and the message says what of the stretch was wanted.
+ * Little-endian numbers at offsets of a stretch of bytes. Each look is checked: one
+ * past the end is Refused, with a message about the bytes that were wanted.
  */
 #ifndef GMEM_MEASURE_BYTES_H
 #define GMEM_MEASURE_BYTES_H

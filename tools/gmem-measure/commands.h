@@ -15,7 +15,7 @@ namespace measure
 
 inline constexpr int kDone = 0, kHostFails = 1, kRefused = 2, kDiffers = 3;
 
-/* What is written: the digest alone, an object about it, or the step list. */
+/* The output: the digest alone, an object about it, or the step list. */
 enum class Output { Digest, Json, Transcript };
 
 struct SnpOptions {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two step lists beside each other (compare.h): what is alike at both ends is left
- * out, then the longest common subsequence says what else is.
+ * Two step lists beside each other (compare.h): steps that are alike at both ends are
+ * left out. The longest common subsequence tells which of the others are alike.
  */
 #include "tools/gmem-measure/compare.h"
 
@@ -52,7 +52,7 @@ Lines lines_of(const SnpLaunch &launch)
 {
 	Lines lines;
 
-	/* What was before the first step counts as one, number 0. */
+	/* The digest before the first step counts as a step, number 0. */
 	lines.push_back("start " + hex(launch.start.value_or(gmem::Sha384Digest{})));
 	for (const SnpStep &step : launch.steps)
 		lines.push_back(line_of(step));

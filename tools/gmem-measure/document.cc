@@ -137,7 +137,7 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
 		Value &value = place();
 
 		value.value = std::move(content);
-		/* Nothing moves what is open: only its own innermost grows. */
+		/* No open value moves: only the innermost one grows. */
 		open_.push_back(&value);
 		return true;
 	}

@@ -106,7 +106,7 @@ Contents der_of(gmem::ConstBytes bytes)
 
 	if (!zero_from(bytes, 2 * kNumberSize))
 		return {};
-	/* It owns both from here on. */
+	/* The signature owns both numbers from here on. */
 	worked(ECDSA_SIG_set0(signature.get(), r.release(), s.release()) == 1);
 
 	Contents der(static_cast<std::size_t>(i2d_ECDSA_SIG(signature.get(), nullptr)));
@@ -124,7 +124,7 @@ PrivateKey::PrivateKey(const std::string &name)
 	const Contents pem = read_file(name, kPemMost);
 	const std::unique_ptr<BIO, FreeWith<BIO_free>> bio{ BIO_new_mem_buf(
 		pem.data(), static_cast<int>(pem.size())) };
-	/* Nobody is asked for a password. */
+	/* The user is not asked for a password. */
 	char no_password[] = "";
 
 	key_.reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, no_password));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Files that are given by name. Nothing here waits: what is not a plain file is
- * refused, but for /dev/null, which is an empty one. Errors are Refused and name
- * the file.
+ * Files that are given by name. But for read_text(), only plain files are read, so no
+ * read waits. /dev/null counts as an empty one; all others are refused. Errors are
+ * Refused and name the file.
  */
 #ifndef GMEM_MEASURE_FILE_H
 #define GMEM_MEASURE_FILE_H

@@ -30,7 +30,7 @@ struct GuestRange {
 	std::uint64_t end() const { return gpa + size; }
 };
 
-/* It has no bytes of its own: those that it is made of must outlive it. */
+/* Firmware has no bytes of its own: the contents that it is made of must outlive it. */
 class Firmware {
     public:
 	/* Refused where the size is none that can be mapped, or the table is broken. */

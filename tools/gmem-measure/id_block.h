@@ -20,7 +20,7 @@ namespace measure
 inline constexpr std::size_t kIdBlockSize = 96;
 inline constexpr std::size_t kIdAuthSize = 4096;
 
-/* What QEMU launches with, if it is not told otherwise. */
+/* The policy that QEMU launches with, if it is not told another. */
 inline constexpr std::uint64_t kDefaultPolicy = 0x30000;
 
 struct IdBlockFields {
@@ -34,7 +34,7 @@ struct IdBlock {
 	Contents block, auth; /* kIdBlockSize and kIdAuthSize bytes */
 };
 
-/* What an attestation report has of the keys. */
+/* The digests of the keys that an attestation report has. */
 struct KeyDigests {
 	gmem::Sha384Digest id_key;
 	std::optional<gmem::Sha384Digest> author_key;
@@ -53,8 +53,8 @@ KeyDigests key_digests(const Contents &auth);
 Contents read_block(const std::string &name, std::size_t size);
 
 /*
- * Nothing where a launch of @digest and @policy that is given this ID block ends
- * well; else what is wrong with it.
+ * Nothing if a launch of @digest and @policy with this ID block ends well; else the fault
+ * of the ID block.
  */
 std::optional<std::string> fault_of(const IdBlock &id, const gmem::Sha384Digest &digest,
 				    std::uint64_t policy);

@@ -18,7 +18,7 @@ namespace measure
 namespace
 {
 
-/* What a guest can be given through 32 bits of size. */
+/* The most bytes of an image: a guest is told the size in 32 bits. */
 constexpr std::uint64_t kImageMost = 4ull << 30;
 
 constexpr Guid kTable = guid("9438d606-4f22-4cc9-b479-a793d411fd21");

@@ -133,7 +133,7 @@ void add_others(CLI::App &app, OtherOptions &options, Command &command)
 	app.add_option("steps", options.steps, "a step list, or - for standard input");
 }
 
-/* What was written has arrived, or the host has failed. */
+/* Either the output has arrived, or the host has failed. */
 int finish(int status)
 {
 	std::cout.flush();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What was given is no good: a file, or an option. Whoever catches one says so and
- * ends with status 2; anything else that is thrown is the host's failure.
+ * A file or an option is no good. The catcher prints the message and ends with status 2.
+ * Any other exception is the host's failure.
  */
 #ifndef GMEM_MEASURE_REFUSED_H
 #define GMEM_MEASURE_REFUSED_H
@@ -17,7 +17,7 @@ class Refused : public std::runtime_error {
 	using std::runtime_error::runtime_error;
 };
 
-/* What was given is well-formed, but not what the launch is. Status 3. */
+/* An input is well-formed, but differs from the launch. Status 3. */
 class Differs : public std::runtime_error {
     public:
 	using std::runtime_error::runtime_error;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gmem-measure snp: options to a launch, and what is said of it.
+ * gmem-measure snp: a launch out of the options, and the output about it.
  */
 #include <algorithm>
 

@@ -20,7 +20,7 @@ namespace
 
 constexpr std::uint64_t kTextMost = 1 << 30;
 
-/* What the SNP firmware takes in a CPUID page: 64 functions, behind a count. */
+/* The most functions that the SNP firmware takes in a CPUID page, behind a count. */
 constexpr std::uint8_t kCpuidMost = 64;
 
 struct Page {

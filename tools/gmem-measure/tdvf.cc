@@ -43,7 +43,7 @@ std::string name_of(const TdvfSection &section)
 	return "TDVF section " + name_of(section.type) + " at " + hex_number(section.range.gpa);
 }
 
-/* What VMMs ask of a section; its memory is looked at with all the others'. */
+/* What VMMs ask of one section. Its memory is checked with that of all others, later. */
 void check_section(const Firmware &firmware, const TdvfSection &section)
 {
 	const std::string name = name_of(section);

@@ -30,7 +30,7 @@ struct Reason {
 inline constexpr unsigned kReasons = 8;
 extern const std::array<Reason, kReasons> reasons;
 
-/* That of @number, or one that says that this program is too old to know it. */
+/* The reason of @number; if it is unknown, one that says that this program is too old. */
 const Reason &reason(unsigned number);
 
 struct File {
@@ -50,7 +50,7 @@ struct File {
 	std::uint64_t present() const { return pages() * kPage; }
 	std::uint64_t private_bytes() const { return present() - std::min(present(), shared()); }
 	std::uint64_t holes() const { return size() - std::min(size(), present()); }
-	/* Of what is there, in percent. */
+	/* Runs of 2 MiB, and of 1 GiB, in percent of the present pages. */
 	unsigned share_2m() const;
 	unsigned share_1g() const;
 	const char *type() const;

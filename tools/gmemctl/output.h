@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Standard output, whose end may be closed.
+ * Standard output. Its reader may have closed it.
  */
 #ifndef GMEMCTL_OUTPUT_H
 #define GMEMCTL_OUTPUT_H
@@ -12,9 +12,9 @@
 namespace gmemctl
 {
 
-/* Writes all of it. Throws kOutput; without words if nobody reads it any more. */
+/* Writes all of @text. Throws kOutput; without a message if the reader has closed it. */
 void put(const std::string &text);
-/* A line in ASCII; what is no UTF-8 in it is replaced. */
+/* A line in ASCII; bytes that are not UTF-8 are replaced. */
 std::string text_of(const nlohmann::json &json, int indent = 1);
 
 } /* namespace gmemctl */

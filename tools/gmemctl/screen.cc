@@ -37,7 +37,7 @@ const Drawn &drawn_of(Kind kind)
 	return drawn[static_cast<unsigned>(kind)];
 }
 
-/* What of several runs is shown: the worst. */
+/* The kind that is shown for several runs: the worst of them. */
 Kind worst(const gmem_map_run *first, const gmem_map_run *last)
 {
 	Kind kind = Kind::kAbsent;

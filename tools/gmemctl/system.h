@@ -21,7 +21,7 @@ enum class Exit {
 	kNoModule = 3,
 	kPermission = 4,
 	kGone = 5, /* no such file, or it vanished */
-	kVersion = 6, /* gmem.ko is older than what is asked of it */
+	kVersion = 6, /* gmem.ko is too old for the command */
 	kOutput = 7, /* it could not be written */
 };
 

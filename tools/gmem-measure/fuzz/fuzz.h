@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the fuzz targets share. What is refused is as good as what is taken; anything
- * else that is thrown, and whatever a target finds untrue, ends the run.
+ * What the fuzz targets share. An input may be taken or Refused. Any other exception, and
+ * a check() that fails, ends the run.
  */
 #ifndef GMEM_MEASURE_FUZZ_H
 #define GMEM_MEASURE_FUZZ_H
@@ -27,7 +27,7 @@ inline void check(bool true_thing, const char *what)
 	std::abort();
 }
 
-/* Firmware that ends with @data: what is looked at is at its end. */
+/* Firmware that ends with @data: the parts that are read are at its end. */
 inline Contents firmware_that_ends_with(gmem::ConstBytes data)
 {
 	Contents contents(data.size() + (kPageSize - data.size() % kPageSize) % kPageSize);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Step lists: what is read comes to the same once it has been written and read again.
+ * Step lists: a list that was read, written and read again comes to the same.
  */
 #include <sstream>
 

@@ -2,7 +2,7 @@
 """Launches of QEMU with real firmware, as combinations.tsv lists them.
 
 Each digest is compared with that of reference.py; and with the table's, where the firmware is
-the build that the table is about. A launch that somebody has measured can be compared with the
+the build that the table is about. A launch that was measured elsewhere can be compared with the
 table, or with the step list that gmem-measure writes for it.
 """
 

@@ -76,7 +76,7 @@ class Files(Case):
     def test_standard_input(self):
         ran = self.run_it('-', stdin=(ONE % '').encode())
         self.assertEqual(ran.stdout.decode().strip(), OF_ONE)
-        # Somebody writes it while it is read.
+        # Another process writes the file while it is read.
         os.mkfifo(self.path('steps'))
         with subprocess.Popen(['sh', '-c', 'cat >steps'], cwd=self.folder,
                               stdin=subprocess.PIPE) as writer:
