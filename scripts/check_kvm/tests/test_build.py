@@ -2,6 +2,7 @@
 """The build's own check, scripts/check-build, on kernels that gmem.ko cannot be built for."""
 
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -27,9 +28,9 @@ class Build(unittest.TestCase):
             "#define KERNEL_VERSION(a,b,c) (((a) << 16) + ((b) << 8) + (c))\n")
         (self.kdir / "include/config/auto.conf").write_text("\n".join([*settings, ""]))
 
-    def check(self, *arguments, release="0.0.0-none"):
+    def check(self, *arguments, release="0.0.0-none", tree=plant.TREE):
         """(status, output) of the check, for a release that no machine has."""
-        done = subprocess.run([plant.TREE / "scripts/check-build", self.kdir, release,
+        done = subprocess.run([tree / "scripts/check-build", self.kdir, release,
                                self.kdir / "build", *arguments],
                               capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
@@ -76,3 +77,23 @@ class Build(unittest.TestCase):
         status, output = self.check()
         self.assertEqual(status, 1, output)
         self.assertIn("error: kvm_gmem_create: there is no such function", output)
+
+    def test_every_list_that_has_changed_is_checked_again(self):
+        tree = self.kdir / "tree"
+        for folder in ("scripts", "kapi"):
+            shutil.copytree(plant.TREE / folder, tree / folder,
+                            ignore=shutil.ignore_patterns("tests", "__pycache__"))
+        self.configure((6, 12, 95))
+
+        def check():
+            status, output = self.check(plant.stock_kvm(), release=plant.stock_release(), tree=tree)
+            self.assertEqual(status, 0, output)
+            return output
+
+        for file in ("hooked_private.h", "callers.txt", "compat/kvm.h"):
+            with self.subTest(file=file):
+                check()
+                self.assertEqual(check(), "")
+                with open(tree / "kapi" / file, "a", encoding="utf-8") as lines:
+                    lines.write("\n")
+                self.assertIn(" 0 errors", check())
