@@ -61,12 +61,25 @@ once()
 	exec {lock}>"$cache/.lock-${dir##*/}"
 	flock "$lock"
 	if [ ! -e "$dir" ]; then
-		rm -rf "$dir.new"
+		clear_away "$dir.new"
 		mkdir "$dir.new"
 		"$@" "$dir.new" {lock}>&- >&2
 		mv "$dir.new" "$dir"
 	fi
 	exec {lock}>&-
+}
+
+# Remove what an attempt that was killed has left: debootstrap's is root's, and has mounts.
+clear_away()
+{
+	local mount
+	[ -e "$1" ] || return 0
+	rm -rf --one-file-system "$1" 2>/dev/null && return
+	awk -v below="$1/" 'index($5, below) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
+		while read -r mount; do
+			"${as_root[@]}" umount --lazy "$mount"
+		done
+	"${as_root[@]}" rm -rf --one-file-system "$1"
 }
 
 # Pack a directory as an initramfs part.
@@ -89,7 +102,8 @@ kernel_of()
 	stock | *-amd64 | [a-z]*-[0-9]*) ;;
 	*) name+=-amd64 ;;
 	esac
-	if [ ! -e "$cache/newest/$name" ]; then
+	# A machine that stopped may have left it empty.
+	if ! grep -qsE '^[^ ]+ [^ ]+ [^ ]+$' "$cache/newest/$name"; then
 		found=$(find_kernel "$name") || return
 		remember_kernel "$name" "$found"
 	fi
@@ -203,12 +217,15 @@ make_source()
 # that has a vmlinuz at a path.
 kernel_root()
 {
+	local build
 	case $1 in
 	debug)
-		dirname "$("$tree/scripts/debug-kernel")"
+		build=$("$tree/scripts/debug-kernel") || return
+		dirname "$build"
 		;;
 	tdx-[0-9]*)
-		dirname "$("$tree/scripts/tdx-kernel" "${1#tdx-}")"
+		build=$("$tree/scripts/tdx-kernel" "${1#tdx-}") || return
+		dirname "$build"
 		;;
 	*/boot/vmlinuz-*)
 		realpath "${1%/boot/*}"

@@ -80,8 +80,15 @@ refresh_suite()
 	exec {lock}>&-
 }
 
+# Lists there must be, if not today's: who cleans the cache up may take them.
+have_lists()
+{
+	compgen -G "$cache/apt-$1/lists/*_InRelease" >/dev/null || refresh_suite "$1"
+}
+
 has_package()
 {
+	have_lists "$1" || return
 	suite_apt "$1" apt-cache show --no-all-versions "$2" >/dev/null 2>&1
 }
 
@@ -90,10 +97,11 @@ unpack_packages()
 {
 	local suite=$1 dir=$2 package
 	shift 2
+	have_lists "$suite" || return
 	say "fetching and unpacking $*"
 	mkdir "$dir/archives"
 	(cd "$dir/archives" && suite_apt "$suite" apt-get -qq download "$@") ||
-		die "not to be had any more, see \"make kernels\": $*"
+		die "cannot be fetched; if Debian has another version now, see \"make kernels\": $*"
 	for package in "$dir"/archives/*.deb; do
 		dpkg -x "$package" "$dir" || die "$package cannot be unpacked"
 	done
@@ -106,11 +114,12 @@ unpack_closure()
 {
 	local suite=$1 dir=$2 package
 	shift 2
+	have_lists "${suite%-backports}" || return
 	say "fetching and unpacking $* with what they depend on"
 	mkdir -p "$dir/archives/partial"
 	suite_apt "${suite%-backports}" apt-get -qq -y -o "Dir::Cache::archives=$dir/archives" \
 		--no-install-recommends --download-only -t "$suite" install "$@" >&2 ||
-		die "not to be had any more, see \"make kernels\": $*"
+		die "cannot be fetched; if Debian has another version now, see \"make kernels\": $*"
 	for package in "$dir"/archives/*.deb; do
 		dpkg -x "$package" "$dir" || die "$package cannot be unpacked"
 	done
@@ -157,7 +166,7 @@ make_small_suite()
 	"${as_root[@]}" debootstrap --variant=minbase --keyring="$keyring" "$@" \
 		"$suite" "$dir" "$mirror/debian" >"$dir.log" 2>&1 || {
 		tail -n 20 "$dir.log"
-		"${as_root[@]}" rm -rf "$dir"
+		clear_away "$dir"
 		die "debootstrap failed, see $dir.log"
 	}
 	rm -f "$dir.log"
