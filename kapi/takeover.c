@@ -484,12 +484,26 @@ static int set_filter(void)
 	return 0;
 }
 
+/*
+ * A BPF program that shares a site may be coming or going just now: -EAGAIN, after the kernel
+ * has slept for a millisecond. Not for ever: programs may come and go all the time.
+ */
+static int register_ops(struct ftrace_ops *ops)
+{
+	int ret, tries = 1000;
+
+	do {
+		ret = register_ftrace_function(ops);
+	} while (ret == -EAGAIN && --tries && !fatal_signal_pending(current));
+	return ret;
+}
+
 static int register_all(void)
 {
 	int ret = set_filter();
 
 	if (!ret && active)
-		ret = register_ftrace_function(&redirection);
+		ret = register_ops(&redirection);
 	registered = !ret && active;
 	return ret;
 }
@@ -510,11 +524,17 @@ static int try_one(enum kapi_entry entry)
 	int ret = ftrace_set_filter_ip(&trial, sites[entry], 0, true);
 
 	if (!ret) {
-		ret = register_ftrace_function(&trial);
+		ret = register_ops(&trial);
 		if (!ret && unregister_ftrace_function(&trial))
 			stuck = true;
 	}
 	return ret;
+}
+
+static int refuse(int error)
+{
+	pr_err("cannot take over KVM's functions (error %d), not loading\n", error);
+	return error;
 }
 
 /* Says why all at once cannot be had, and gives up what is occupied and optional. */
@@ -524,6 +544,9 @@ static int find_occupied(int error)
 	const unsigned int before = active;
 	int entry, ret;
 
+	/* lose() has said why. */
+	if (error == -ENOENT)
+		return error;
 	if (error == -ENODEV) {
 		pr_err("ftrace has stopped after an error of the kernel's, not loading\n");
 		return error;
@@ -533,15 +556,27 @@ static int find_occupied(int error)
 		return error;
 	}
 	for (entry = 0; entry < KAPI_ENTRIES; entry++) {
-		if (!needed(entry) || try_one(entry) == 0)
-			continue;
-		ret = lose(entry, "is occupied by a livepatch, a kprobe or another tracer");
-		if (ret)
+		ret = needed(entry) ? try_one(entry) : 0;
+		/* Any other error, such as -ENOMEM, says nothing of who has the function. */
+		if (ret && ret != -EBUSY)
+			return refuse(ret);
+		if (ret && lose(entry, "is occupied by a livepatch, a kprobe or another tracer"))
 			return error;
 	}
-	if (active == before)
-		pr_err("cannot take over KVM's functions (error %d), not loading\n", error);
-	return active == before ? error : 0;
+	return active == before ? refuse(error) : 0;
+}
+
+static int take_over(void)
+{
+	int ret = register_all();
+
+	if (!ret)
+		return 0;
+	ret = find_occupied(ret);
+	if (ret)
+		return ret;
+	ret = register_all();
+	return ret ? refuse(ret) : 0;
 }
 
 bool gmem_came_here(enum kapi_entry entry)
@@ -590,14 +625,8 @@ int gmem_attach(unsigned int wanted)
 
 	active = wanted;
 	ret = find_all();
-	if (!ret) {
-		ret = register_all();
-		if (ret) {
-			ret = find_occupied(ret);
-			if (!ret)
-				ret = register_all();
-		}
-	}
+	if (!ret)
+		ret = take_over();
 	if (!ret)
 		ret = each_needed(prove);
 	if (ret) {

@@ -6,6 +6,8 @@
  *
  * Tests: kapi/takeover.c.
  */
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,6 +175,52 @@ static void test_fexit_while_the_module_comes_and_goes(void)
 	detach();
 }
 
+/* Has a program come and go on the function @name until *@arg is set. */
+struct comer {
+	const char *name;
+	volatile bool over;
+	unsigned int rounds;
+};
+
+static void *come_and_go(void *arg)
+{
+	struct comer *comer = arg;
+
+	while (!comer->over) {
+		struct bpf_attached program;
+
+		MUST(bpf_count_calls(&program, comer->name, BPF_TRACE_FEXIT));
+		bpf_detach(&program);
+		comer->rounds++;
+	}
+	return NULL;
+}
+
+/* The kernel tells who would share with a program that is changing to try again. */
+static void test_programs_come_and_go_while_the_module_is_loaded(void)
+{
+	struct comer comers[] = { { .name = "kvm_gmem_create" },
+				  { .name = "kvm_arch_prepare_memory_region" } };
+	pthread_t threads[ARRAY_SIZE(comers)];
+
+	takeover_begin();
+	for (size_t i = 0; i < ARRAY_SIZE(comers); i++)
+		threads[i] = thread_start(come_and_go, &comers[i]);
+	for (int round = 0; round < 20; round++) {
+		takeover_load();
+		module_unload_soon("gmem");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(comers); i++) {
+		comers[i].over = true;
+		pthread_join(threads[i], NULL);
+		CHECK(comers[i].rounds > 10, "a program has come and gone %u times",
+		      comers[i].rounds);
+	}
+	takeover_load();
+	takeover_check(NULL);
+	module_unload_soon("gmem");
+}
+
 static const struct tap_test tests[] = {
 	TAP_TEST(test_fentry_before_loading),
 	TAP_TEST(test_fentry_after_loading),
@@ -180,6 +228,8 @@ static const struct tap_test tests[] = {
 	TAP_TEST(test_fexit_after_loading),
 	TAP_TEST(test_fmod_ret_where_allowed),
 	TAP_TEST(test_fexit_while_the_module_comes_and_goes),
+	{ .name = "test_programs_come_and_go_while_the_module_is_loaded",
+	  .fn = test_programs_come_and_go_while_the_module_is_loaded, .timeout = 300 },
 };
 
 int main(void)

@@ -248,7 +248,7 @@ static void test_each_function_occupied(void)
 /* A probe that may change where the call goes on. */
 static void test_probe_that_redirects(void)
 {
-	struct gmem_test_fail fail = { .symbol = "kvm_gmem_bind", .calls = 1 };
+	struct gmem_test_fail fail = { .symbol = "kvm_gmem_populate", .calls = 1 };
 	int test;
 
 	begin();
