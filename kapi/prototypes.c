@@ -13,6 +13,7 @@
 #include <linux/seq_buf.h>
 #include <linux/static_call.h>
 
+#include "compat/exception.h"
 #include "prototypes.h"
 #include "symbols.h"
 
@@ -92,18 +93,30 @@ void gmem_prototypes_close(void)
 	types = NULL;
 }
 
-/* The type of the function @name, NULL if it is not among KVM's. */
-static const struct btf_type *find_prototype(const char *name)
+static const char *name_at(u32 offset)
+{
+	return CALL(btf_name_by_offset)(types, offset);
+}
+
+/* What is called @name, of BTF_KIND_@kind; NULL if it is not among KVM's. */
+static const struct btf_type *find_type(const char *name, int kind)
 {
 	const struct btf_type *type;
 	u32 id;
 
 	for (id = first_type; types && (type = btf_type_by_id(types, id)); id++) {
-		if (btf_kind(type) == BTF_KIND_FUNC &&
-		    !strcmp(CALL(btf_name_by_offset)(types, type->name_off), name))
-			return btf_type_by_id(types, type->type);
+		if (btf_kind(type) == kind && !strcmp(name_at(type->name_off), name))
+			return type;
 	}
 	return NULL;
+}
+
+/* The type of the function @name, NULL if it is not among KVM's. */
+static const struct btf_type *find_prototype(const char *name)
+{
+	const struct btf_type *const function = find_type(name, BTF_KIND_FUNC);
+
+	return function ? btf_type_by_id(types, function->type) : NULL;
 }
 
 /* Numbers are called otherwise in C than in BTF. */
@@ -137,7 +150,7 @@ static void write_type(struct seq_buf *out, u32 id, int depth)
 		seq_buf_puts(out, "?");
 		return;
 	}
-	name = CALL(btf_name_by_offset)(types, type->name_off);
+	name = name_at(type->name_off);
 	switch (btf_kind(type)) {
 	case BTF_KIND_PTR:
 		write_type(out, type->type, depth - 1);
@@ -218,6 +231,46 @@ void gmem_prototype_explain(const char *name, const char *text)
 	pr_err("expected of %s: %s, found: %s\n", name, text, found);
 }
 
+/* Where the field is in the struct, or in what has no name there: bytes; -1: there is none. */
+static long find_field(const struct btf_type *type, const char *name, int depth)
+{
+	const struct btf_member *const members = (const struct btf_member *)(type + 1);
+
+	for (u32 i = 0; i < btf_vlen(type); i++) {
+		const char *const own = name_at(members[i].name_off);
+		const u32 bits = __btf_member_bit_offset(type, &members[i]);
+		const struct btf_type *of;
+		long inside;
+
+		if (!strcmp(own, name))
+			return bits % 8 ? -1 : bits / 8;
+		of = btf_type_by_id(types, members[i].type);
+		if (*own || !depth || !of ||
+		    (btf_kind(of) != BTF_KIND_STRUCT && btf_kind(of) != BTF_KIND_UNION))
+			continue;
+		inside = find_field(of, name, depth - 1);
+		if (inside >= 0)
+			return bits / 8 + inside;
+	}
+	return -1;
+}
+
+#define FIELD_AT(of, name) { #name, offsetof(struct x86_exception, name) },
+
+bool gmem_exception_differs(void)
+{
+	static const struct {
+		const char *name;
+		long place;
+	} fields[] = { EXCEPTION_FIELDS(FIELD_AT) };
+	const struct btf_type *const type = find_type("x86_exception", BTF_KIND_STRUCT);
+	bool differs = type && type->size != sizeof(struct x86_exception);
+
+	for (int i = 0; type && i < ARRAY_SIZE(fields); i++)
+		differs |= find_field(type, fields[i].name, DEPTH) != fields[i].place;
+	return differs;
+}
+
 #else /* types cannot be asked for */
 
 void gmem_prototypes_open(void)
@@ -235,6 +288,11 @@ bool gmem_prototype_differs(const char *name, const char *text)
 
 void gmem_prototype_explain(const char *name, const char *text)
 {
+}
+
+bool gmem_exception_differs(void)
+{
+	return false;
 }
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Whether KVM's functions have the prototypes that this module was compiled for, as the
- * kernel's own description of its types (BTF) has them. Of functions of the kernel itself
- * the headers know.
+ * Whether KVM's functions have the prototypes that this module was compiled for, and a struct
+ * of KVM's the layout, as the kernel's own description of its types (BTF) has them. Of
+ * functions of the kernel itself the headers know.
  */
 #ifndef GMEM_KAPI_PROTOTYPES_H
 #define GMEM_KAPI_PROTOTYPES_H
@@ -23,5 +23,7 @@ void gmem_prototypes_close(void);
 bool gmem_prototype_differs(const char *name, const char *text);
 /* Tells the log what it is instead. */
 void gmem_prototype_explain(const char *name, const char *text);
+/* Whether struct x86_exception is known not to be that of compat/exception.h. */
+bool gmem_exception_differs(void);
 
 #endif /* GMEM_KAPI_PROTOTYPES_H */

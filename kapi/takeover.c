@@ -47,6 +47,8 @@ struct hook {
 	const char *callers[2];
 	/* Calls from the function that faults pages in are a fault's, and land elsewhere. */
 	bool faults;
+	/* We fill in what KVM throws at its guest. */
+	bool throws;
 	/* Of a kernel that binds memslots so; 0: of all kernels that have it. */
 	enum binding {
 		AT_ONCE = 1,
@@ -208,8 +210,8 @@ static const struct hook hooks[KAPI_ENTRIES] = {
 				    .wanted = second_has_gmem,
 				    .callers = { "kvm_write_guest_page",
 						 "kvm_vcpu_write_guest_page" } },
-	[KAPI_ENTRY_WALK64] = { .features = SNP_VMS, .wanted = vcpu_is_ours },
-	[KAPI_ENTRY_WALK32] = { .features = SNP_VMS, .wanted = vcpu_is_ours },
+	[KAPI_ENTRY_WALK64] = { .features = SNP_VMS, .wanted = vcpu_is_ours, .throws = true },
+	[KAPI_ENTRY_WALK32] = { .features = SNP_VMS, .wanted = vcpu_is_ours, .throws = true },
 	[KAPI_ENTRY_READ_CACHED] = { .features = SNP_VMS, .wanted = kvm_is_ours },
 	[KAPI_ENTRY_WRITE_CACHED] = { .features = SNP_VMS, .wanted = kvm_is_ours },
 	[KAPI_ENTRY_PVCLOCK] = { .features = SNP_VMS,
@@ -435,6 +437,8 @@ static int find(enum kapi_entry entry)
 		return lose(entry, "is no function of this KVM");
 	if (has_other_prototype(entry))
 		return lose(entry, "has another prototype");
+	if (hook->throws && gmem_exception_differs())
+		return lose(entry, "has another struct x86_exception");
 	for (i = 0; i < ARRAY_SIZE(hook->callers) && hook->callers[i]; i++) {
 		if (calls(hook->callers[i], sites[entry]))
 			continue;

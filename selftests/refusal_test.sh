@@ -39,7 +39,8 @@ for fault in "$here"/faults/*/; do
 	with=$(basename "$fault")
 	ok "kvm_with_$with" change_kvm "$fault/kvm.ko"
 	if [ -e "$fault/loads" ]; then
-		ok "$with: load" insmod "$here/gmem.ko"
+		# shellcheck disable=SC2046 # none or several words
+		ok "$with: load" insmod "$here/gmem.ko" $(cat "$fault/parameters" 2>/dev/null)
 		ok "$with: a_vm_runs_on_gmem" a_vm_runs
 		ok "$with: unload" await rmmod gmem
 	else

@@ -19,7 +19,7 @@ MEMBERS = {STRUCT: 12, UNION: 12, ENUM: 8, FUNC_PROTO: 8, DATASEC: 12, ENUM64: 1
 
 TAGS = {STRUCT: "struct", UNION: "union", ENUM: "enum", ENUM64: "enum"}
 QUALIFIERS = {CONST: "const", VOLATILE: "volatile", RESTRICT: "restrict"}
-FWD_UNION = 1 << 31
+FWD_UNION = BIT_FIELDS = 1 << 31
 
 
 class Btf:
@@ -31,6 +31,7 @@ class Btf:
         self._string_start = base.string_end if base else 0
         self._types = []
         self._functions = {}
+        self._structs = {}
         self._typedefs = {}
         try:
             self._parse(data)
@@ -57,6 +58,8 @@ class Btf:
             at += TYPE.size + FIXED.get(kind, 0) + members * MEMBERS.get(kind, 0)
             if kind == FUNC:
                 self._functions.setdefault(self._string(name), []).append(number)
+            elif kind == STRUCT:
+                self._structs.setdefault(self._string(name), number)
             elif kind == TYPEDEF:
                 self._typedefs.setdefault(self._string(name), number)
         if at != end:
@@ -87,6 +90,27 @@ class Btf:
         if number is None:
             return self._base.callback(name) if self._base else []
         return self._rendered(self._pointed, [number])
+
+    def layout(self, name):
+        """(bytes, {field: its first byte}) of a struct, with the fields of what has no name in
+        it; None if there is none."""
+        if name in self._structs:
+            number = self._structs[name]
+            (fields,) = self._rendered(lambda number: dict(self._fields(number)), [number])
+            return self._type(number)[3], fields
+        return self._base.layout(name) if self._base else None
+
+    def _fields(self, number):
+        _, _, info, _, at = self._type(number)
+        data = self._owner(number)._data
+        for i in range(info & 0xFFFF):
+            name, field, place = TYPE.unpack_from(data, at + i * TYPE.size)
+            if info & BIT_FIELDS:
+                place &= 0xFFFFFF
+            if name:
+                yield self._string(name), place / 8
+            elif self._type(field)[0] in (STRUCT, UNION):
+                yield from ((name, place / 8 + inside) for name, inside in self._fields(field))
 
     def _pointed(self, typedef):
         pointer = self._type(typedef)[3]

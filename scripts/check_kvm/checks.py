@@ -84,6 +84,23 @@ class Checker:
             row.home = self._kernel.main_label
         return row
 
+    def layout(self, row, name, wanted):
+        """A struct that a function of ours fills."""
+        btf = self._kernel.btf
+        if btf is None or row.home == "-":
+            return
+        found = btf.layout(name)
+        if found is None:
+            row.fail(f"struct {name} has no BTF: it cannot be compared")
+            return
+        size, places = found
+        places = {member: places.get(member) for member in wanted[1]}
+        for member in (m for m in places if places[m] != wanted[1][m]):
+            row.fail(f"expected {member} of struct {name} at byte {wanted[1][member]}, found "
+                     + ("none" if places[member] is None else f"it at {places[member]:g}"))
+        if size != wanted[0]:
+            row.fail(f"expected struct {name} of {wanted[0]} bytes, found {size}")
+
     def _file(self, name):
         """Label of the file that a table means: all are in vmlinux if they are built in."""
         if name == "kvm" or (self._kernel.builtin and name not in self._kernel.graphs):

@@ -9,7 +9,7 @@ from . import report, survey
 from .checks import Checker, chosen, unseen_files
 from .image import BadInput
 from .kernel import Kernel, vendors_beside, vmlinux_of
-from .prototypes import read_list
+from .prototypes import read_layout, read_list
 from .sources import Refused, Source
 from .tables import read_calls, read_readers
 
@@ -54,6 +54,14 @@ def _parse(arguments):
     return options
 
 
+def _check_exception(options, kernel, checker, functions):
+    """Those that hand on an exception fill a copy of KVM's struct."""
+    source = Source(os.path.join(options.lists, "compat/exception.h"), kernel.version)
+    for row, function in functions:
+        if "struct x86_exception *" in function.arguments:
+            checker.layout(row, "x86_exception", read_layout(source, "EXCEPTION_FIELDS"))
+
+
 def _rows(options, kernel):
     lists = options.lists
     calls = read_calls(os.path.join(lists, "callers.txt"))
@@ -62,7 +70,9 @@ def _rows(options, kernel):
     called = Source(os.path.join(lists, "symbols.c"), kernel.version)
     checker = Checker(kernel, calls, readers, read_list(hooked, "HOOKED_ALSO"))
     functions, rows = chosen(kernel, read_list(hooked, "HOOKED"))
-    rows = [checker.hooked(function) for function in functions] + rows
+    checked = [checker.hooked(function) for function in functions]
+    _check_exception(options, kernel, checker, zip(checked, functions))
+    rows = checked + rows
     # Without one of these the module has no VMs of SNP's type, and says so at load.
     private = set()
     if hooked.macro("HOOKED_PRIVATE"):

@@ -10,6 +10,8 @@ from .image import BadInput
 MACROS = {"pgoff_t": "unsigned long"}
 # The words of C's own types, in the order in which they are compared.
 NUMBER_WORDS = ("signed", "unsigned", "char", "short", "long", "int")
+# Bytes of the types that fields of structs have; a struct is as big as a multiple of the last.
+SIZES = {"u8": 1, "bool": 1, "u16": 2, "u32": 4, "u64": 8, "unsigned long": 8}
 TOKEN = re.compile(r"\.\.\.|\w+|[*()\[\],]")
 ENTRY = re.compile(r"\b(\w+)\(")
 
@@ -158,3 +160,28 @@ def make_function(name, result, arguments, choice=None):
     arguments = tuple(canonical(argument) for argument in arguments)
     return Function(name, canonical(result), () if arguments in (("void",), ("",)) else arguments,
                     choice)
+
+
+def read_layout(source, macro):
+    """(bytes, {field: its first byte}) of the struct with the fields of `#define macro(X)
+    X(type, name) ... OTHER(X) ...`. BadInput."""
+    end, fields = 0, {}
+    for c_type, name in _fields(source, macro):
+        if c_type not in SIZES:
+            raise BadInput(f"{source.path}: {macro}(X) has a field of type {c_type}")
+        fields[name] = _aligned(end, SIZES[c_type])
+        end = fields[name] + SIZES[c_type]
+    return _aligned(end, max(SIZES.values())), fields
+
+
+def _aligned(place, size):
+    return (place + size - 1) // size * size
+
+
+def _fields(source, macro):
+    for _, body in source.macro(macro):
+        for word, rest in re.findall(r"\b(\w+)\(([^()]*)\)", body):
+            if word == "X":
+                yield tuple(part.strip() for part in rest.rsplit(",", 1))
+            else:
+                yield from _fields(source, word)

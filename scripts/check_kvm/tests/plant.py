@@ -163,6 +163,18 @@ class Kvm:
             _, number = _argument(btf, btf._functions[other][0], other_index)
             struct.pack_into("<I", data, section.offset + place, number)
 
+    def grow_struct(self, name, bytes_more, field=None):
+        """Makes a struct, by BTF, larger; a field of it comes as much later."""
+        with self.editing() as (elf, data):
+            start = elf.section(".BTF").offset
+            btf = self._btf(elf)
+            _, _, info, size, at = btf._type(btf._structs[name])
+            struct.pack_into("<I", data, start + at - 4, size + bytes_more)
+            for place in range(at, at + 12 * (info & 0xFFFF), 12):
+                number, _, bits = struct.unpack_from("<III", btf._data, place)
+                if btf._string(number) == field:
+                    struct.pack_into("<I", data, start + place + 8, bits + 8 * bytes_more)
+
     def _btf(self, elf):
         base = Btf("vmlinux", self.vmlinux.read_bytes())
         return Btf("kvm", elf.content(elf.section(".BTF")), base)

@@ -110,6 +110,16 @@ class Faults(unittest.TestCase):
         self.finds("kvm_gmem_populate_cb: expected int kvm_gmem_populate_cb(struct kvm *, gfn_t, "
                    "kvm_pfn_t, void *, int, void *), found")
 
+    def test_struct_has_another_layout(self):
+        self.kvm.grow_struct("x86_exception", 8, "async_page_fault")
+        answer = self.kvm.table()
+        self.assertEqual(answer.status, 0, answer.output)
+        for function in ("paging64_gva_to_gpa", "paging32_gva_to_gpa"):
+            for what in ("expected async_page_fault of struct x86_exception at byte 16, found it "
+                         "at 24", "expected struct x86_exception of 32 bytes, found 40"):
+                self.assertIn("note: no VMs of SNP's type with platform=snp-model: "
+                              f"{function}: {what}\n", answer.output)
+
     def test_one_of_two_calls_is_inlined(self):
         self.kvm.drop_calls("__gfn_to_pfn_memslot", "kvm_faultin_pfn", 1)
         self.finds("__gfn_to_pfn_memslot: kvm_faultin_pfn of kvm has 1 calls to it, not 2")
