@@ -97,6 +97,32 @@ stays()
 	await logged_that_it_stays && loaded
 }
 
+# The vendor's module comes after gmem.ko, and goes and comes back beside it. Without
+# two-dimensional paging nobody has private memory.
+load_without_a_vendor()
+{
+	modprobe kvm && insmod "$here/gmem.ko"
+}
+
+files_served()
+{
+	sed -n 's/^kvm_gmem_create served \([0-9]*\) .*/\1/p' /sys/kernel/debug/gmem/calls
+}
+
+ok load_without_a_vendor load_without_a_vendor
+for vendor in kvm_amd 'kvm_amd npt=0' kvm_amd; do
+	# shellcheck disable=SC2086 # a parameter
+	ok "$vendor: comes_after_gmem" modprobe $vendor
+	before=$(files_served)
+	ok "$vendor: a_vm_runs" start_stress
+	case $vendor in
+	*npt=0) ok "$vendor: on_ordinary_memory" test "$(files_served)" = "$before" ;;
+	*) ok "$vendor: on_gmem" test "$(files_served)" -gt "$before" ;;
+	esac
+	ok "$vendor: that_vm_ends" stop_stress "$stress"
+	ok "$vendor: goes_before_gmem" await rmmod kvm_amd
+done
+ok unload_without_a_vendor await rmmod gmem
 ok kvm_comes_back modprobe kvm_amd
 ok load_with_kvm insmod "$here/gmem.ko"
 ok ftrace_stops insmod "$here/gmem_test.ko" stop_ftrace=1
