@@ -77,6 +77,12 @@ static long gmem_fop_fallocate(struct file *file, int mode, loff_t offset, loff_
 	return ret;
 }
 
+static bool is_known(unsigned int cmd)
+{
+	return cmd == GMEM_POPULATE || cmd == GMEM_FINISH || cmd == GMEM_GET_MEASUREMENT ||
+	       cmd == GMEM_GET_MAP;
+}
+
 static long gmem_fop_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *const user = (void __user *)arg;
@@ -86,12 +92,13 @@ static long gmem_fop_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		struct gmem_launch_measurement measurement;
 		struct gmem_get_map map;
 	} args;
-	long ret;
+	long ret = -ENOTTY;
 
 	/* It reads and writes its argument itself, as the published one does. */
 	if (cmd == KVM_SET_MEMORY_ATTRIBUTES2)
 		return gmem_file_convert(file->private_data, (void *)arg);
-	if (_IOC_SIZE(cmd) > sizeof(args))
+	/* What nobody knows is that, whatever its argument is. */
+	if (!is_known(cmd))
 		return -ENOTTY;
 	memset(&args, 0, sizeof(args));
 	if (_IOC_DIR(cmd) & _IOC_WRITE && copy_from_user(&args, user, _IOC_SIZE(cmd)))
@@ -110,8 +117,6 @@ static long gmem_fop_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 	case GMEM_GET_MAP:
 		ret = gmem_file_map(file->private_data, &args.map);
 		break;
-	default:
-		return -ENOTTY;
 	}
 	/* What came out of it is told in case of errors, too. */
 	return copy_to_user(user, &args, _IOC_SIZE(cmd)) ? -EFAULT : ret;

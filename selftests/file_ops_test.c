@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -173,6 +174,19 @@ static void test_no_reopening(void)
 }
 
 /* A descriptor copied or sent elsewhere keeps the memory, and only the last. */
+/* Of no argument that is for something else, or of a VM, a byte is read. */
+static void test_unknown_ioctls(void)
+{
+	static const unsigned long commands[] = {
+		0, KVM_CREATE_VM, KVM_SET_MEMORY_ATTRIBUTES, KVM_PRE_FAULT_MEMORY,
+		_IOW('G', 0x4f, char[40]), _IOWR('G', 0x40, char[8]), _IOW(0xAE, 0xd3, char[16000]),
+	};
+	int fd = new_file();
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		CHECK_ERRNO(ioctl(fd, commands[i], NULL), ENOTTY);
+}
+
 static void test_dup_keeps_the_file(void)
 {
 	struct vm *vm = vm_create_private(1);
@@ -203,6 +217,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(test_sync),
 	TAP_TEST(test_descriptor_flags),
 	TAP_TEST(test_no_reopening),
+	TAP_TEST(test_unknown_ioctls),
 	TAP_TEST(test_dup_keeps_the_file),
 };
 
