@@ -78,7 +78,8 @@ Finding tdp_mmu(const System &system)
 	if (is_on(tdp) && is_on(npt))
 		return { "TDP MMU", Verdict::kGood, "on" };
 	return { "TDP MMU", Verdict::kPoor,
-		 "off (kvm.tdp_mmu, npt, ept): no software-protected VMs, no mappable files" };
+		 "off (kvm.tdp_mmu, npt, ept): no software-protected VMs, no conversion in place, "
+		 "no mappable files but the kernel's own" };
 }
 
 Finding ftrace(const System &system)
