@@ -30,10 +30,11 @@ class File {
 	Inode &inode() { return inode_; }
 	struct kvm *vm() const { return vm_; }
 	Bindings &bindings() { return bindings_; }
-	/* Whether its pages can be private or shared, each by itself. */
+	/* Whether its pages can be private or shared, each by itself; an extension. */
 	bool converts() const
 	{
-		return inode_.store().kind().mappable && kapi_kvm_has_private_mem(vm_);
+		return inode_.store().kind().mappable && kapi_kvm_has_private_mem(vm_) &&
+		       kapi_feature(KAPI_FEATURE_SHARED) && kapi_kvm_tdp_mmu();
 	}
 
 	/*

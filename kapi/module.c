@@ -154,7 +154,9 @@ static int __init gmem_init(void)
 		backend, huge, platform, str_y_n(kapi_feature(KAPI_FEATURE_SW_PROTECTED)),
 		str_y_n(kapi_feature(KAPI_FEATURE_HOLES)));
 	if (!kapi_kvm_tdp_mmu())
-		pr_warn("KVM runs without its TDP MMU: no software-protected VMs, no mappable files\n");
+		pr_warn("KVM runs without its TDP MMU: no software-protected VMs, %s\n",
+			kapi_kvm_has_shared_slots() ? "no conversion in place" :
+						      "no mappable files");
 	return 0;
 }
 

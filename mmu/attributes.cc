@@ -10,6 +10,7 @@
 
 #include "gmem/conversion.h"
 #include "gmem/file.h"
+#include "mmu/entry.h"
 #include "mmu/memslot.h"
 
 namespace gmem
@@ -212,7 +213,7 @@ long gmem_file_convert(void *core_file, void *user)
 	struct kvm_memory_attributes2 args;
 
 	/* As where conversion in place is off: whatever the argument is. */
-	if (!file.inode().store().kind().mappable)
+	if (!file.inode().store().kind().mappable || !sharing_is_extended())
 		return -ENOTTY;
 	if (kapi_user_read(&args, user, sizeof(args)) != 0)
 		return -EFAULT;

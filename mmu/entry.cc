@@ -79,7 +79,7 @@ int gmem_create(struct kvm *kvm, struct kvm_create_guest_memfd *args)
 		return kapi_stock_create(kvm, args);
 	}
 	kapi_create_args(args, &size, &flags);
-	if (flags & ~known_flags())
+	if (flags & ~known_flags(kvm))
 		return -EINVAL;
 	/* Sizes are loff_t to the kernel: the top bit makes them negative. */
 	if (size == 0 || size >> 63 || size % kPageSize)

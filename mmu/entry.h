@@ -51,16 +51,23 @@ class ModuleRef {
 };
 
 /*
- * Whether files can be made that user space maps. For the whole time that the module is
- * loaded and the vendor's module of KVM's, too.
+ * Whether what shared memory can do on no kernel of today is offered: conversion in place,
+ * links. For the whole time that the module is loaded and the vendor's module of KVM's, too.
  */
-inline bool files_can_be_mappable()
+inline bool sharing_is_extended()
 {
 	return kapi_feature(KAPI_FEATURE_SHARED) && kapi_kvm_tdp_mmu();
 }
 
-/* Flags that a file can be created with. */
-std::uint64_t known_flags();
+/* Whether files can be made that user space maps. KVM that has such itself keeps them. */
+inline bool files_can_be_mappable()
+{
+	return kapi_kvm_has_shared_slots() ? kapi_feature(KAPI_FEATURE_BACKEND)
+					   : sharing_is_extended();
+}
+
+/* Flags that a file of @kvm, or of some VM without one, can be created with. */
+std::uint64_t known_flags(struct kvm *kvm);
 
 } /* namespace gmem */
 

@@ -15,7 +15,7 @@ namespace gmem
 
 bool links_possible(struct kvm *kvm)
 {
-	return files_can_be_mappable() && (!kvm || memory_is_plain(kvm));
+	return sharing_is_extended() && (!kvm || memory_is_plain(kvm));
 }
 
 Result<int> link_file(struct kvm *kvm, const struct kvm_link_guest_memfd &args)

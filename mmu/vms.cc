@@ -18,7 +18,7 @@
 namespace gmem
 {
 
-std::uint64_t known_flags()
+std::uint64_t known_flags(struct kvm *kvm)
 {
 	std::uint64_t flags = 0;
 
@@ -26,7 +26,11 @@ std::uint64_t known_flags()
 	if (kapi_setting_huge() == KAPI_HUGE_ADVISE && kapi_feature(KAPI_FEATURE_HOLES))
 		flags |= GMEM_FLAG_HUGE;
 	if (files_can_be_mappable())
-		flags |= GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED;
+		flags |= GUEST_MEMFD_FLAG_MMAP;
+	/* Of a VM with private memory, such a file needs a way to make some. */
+	if (files_can_be_mappable() &&
+	    (sharing_is_extended() || !kvm || !kapi_kvm_has_private_mem(kvm)))
+		flags |= GUEST_MEMFD_FLAG_INIT_SHARED;
 	return flags;
 }
 
@@ -55,7 +59,7 @@ class SlotRequest {
  */
 bool attributes_are_ours(struct kvm *kvm)
 {
-	return files_can_be_mappable() || kapi_kvm_type(kvm) == KAPI_VM_SW_PROTECTED;
+	return sharing_is_extended() || kapi_kvm_type(kvm) == KAPI_VM_SW_PROTECTED;
 }
 
 /* Whether mappable files of @kvm, or of some VM without one, are converted in place. */
@@ -127,7 +131,7 @@ long serve_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 {
 	switch (ioctl) {
 	case KVM_LINK_GUEST_MEMFD:
-		return files_can_be_mappable() ? serve_link(kvm, arg) : -ENOTTY;
+		return sharing_is_extended() ? serve_link(kvm, arg) : -ENOTTY;
 	case KAPI_IOCTL_SET_ATTRIBUTES:
 		return attributes_are_ours(kvm) ? serve_attributes(kvm, ioctl, arg) : -ENOTTY;
 	case KAPI_IOCTL_ENCRYPT_OP:
@@ -204,13 +208,13 @@ int gmem_kvm_check_extension(struct kvm *kvm, long extension)
 	case KVM_CAP_GUEST_MEMFD_FLAGS:
 		if (!kapi_feature(KAPI_FEATURE_BACKEND))
 			break;
-		return static_cast<int>(known_flags());
+		return static_cast<int>(known_flags(kvm));
 	case GMEM_CAP_MEMORY_ATTRIBUTES:
-		if (!files_can_be_mappable())
+		if (!sharing_is_extended())
 			break;
 		return converts(kvm) ? KAPI_ATTRIBUTE_PRIVATE : 0;
 	case GMEM_CAP_MEMORY_ATTRIBUTES_OLD:
-		if (!files_can_be_mappable() || kapi_capability_taken(extension))
+		if (!sharing_is_extended() || kapi_capability_taken(extension))
 			break;
 		return converts(kvm);
 	case KVM_CAP_PCI_HOLE_MEM:

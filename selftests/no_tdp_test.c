@@ -10,11 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "gmem.h"
 #include "guest.h"
 #include "hole.h"
+#include "kernel.h"
 
 /* Whether the kernel's parameter @name of @module is set; false where there is none. */
 static bool parameter(const char *module, const char *name)
@@ -53,26 +55,61 @@ static void test_no_software_protected_vms(void)
 	close(kvm);
 }
 
+/* But those that the kernel has itself. */
 static void test_no_flags(void)
 {
+	const u64 kernels = kernel_has_shared_slots() ? SHARED_AT_FIRST : 0;
 	struct vm *vm;
 
 	require();
 	vm = vm_create(KVM_X86_DEFAULT_VM, 0);
-	CHECK_EQ(kvm_check(KVM_CAP_GUEST_MEMFD_FLAGS), 0);
-	CHECK_EQ(vm_check(vm, KVM_CAP_GUEST_MEMFD_FLAGS), 0);
+	CHECK_EQ(kvm_check(KVM_CAP_GUEST_MEMFD_FLAGS), kernels);
+	CHECK_EQ(vm_check(vm, KVM_CAP_GUEST_MEMFD_FLAGS), kernels);
 	CHECK_EQ(kvm_check(KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES), 0);
 	CHECK_EQ(vm_check(vm, KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES), 0);
 	CHECK_EQ(kvm_check(KVM_CAP_GUEST_MEMFD_LINK), 0);
 	CHECK_EQ(vm_check(vm, KVM_CAP_GUEST_MEMFD_LINK), 0);
-	for (u64 flag = 1; flag; flag <<= 1)
-		CHECK_EQ(vm_create_gmem(vm, SZ_2M, flag), -EINVAL);
-	CHECK_EQ(vm_create_gmem(vm, SZ_2M, SHARED_AT_FIRST), -EINVAL);
+	for (u64 flag = 1; flag; flag <<= 1) {
+		if (!(flag & kernels))
+			CHECK_EQ(vm_create_gmem(vm, SZ_2M, flag), -EINVAL);
+	}
+	if (!kernels)
+		CHECK_EQ(vm_create_gmem(vm, SZ_2M, SHARED_AT_FIRST), -EINVAL);
+}
+
+/* Where the kernel has such files, they are what they are without us: on either MMU. */
+static void test_mappable_files_of_the_kernel(void)
+{
+	struct vm *vm;
+	char *p;
+	int fd;
+
+	require();
+	if (!kernel_has_shared_slots())
+		tap_skip("this kernel has no files that can be mapped");
+	vm = vm_create(KVM_X86_DEFAULT_VM, 1);
+	fd = gmem_add_mappable(vm, 2 * SZ_2M, SHARED_AT_FIRST);
+	p = gmem_map(fd, 0, 2 * SZ_2M);
+	MUST(guest_fill(&vm->vcpus[0], TEST_GPA, 2 * SZ_2M, 1));
+	CHECK(mem_holds(p, TEST_GPA, 2 * SZ_2M, 1), "what the guest wrote");
+	mem_fill(p, TEST_GPA, SZ_2M, 2);
+	MUST(guest_check(&vm->vcpus[0], TEST_GPA, SZ_2M, 2));
+	CHECK_EQ(gmem_convert(fd, 0, SZ_2M, KVM_MEMORY_ATTRIBUTE_PRIVATE, NULL), -ENOTTY);
+	/* A page out of a run that is mapped as a whole. */
+	MUST(gmem_punch(fd, 5 * PAGE_SIZE, PAGE_SIZE));
+	MUST(guest_check_zero(&vm->vcpus[0], TEST_GPA + 5 * PAGE_SIZE, PAGE_SIZE));
+	MUST(guest_check(&vm->vcpus[0], TEST_GPA, 5 * PAGE_SIZE, 2));
+	MUST(guest_check(&vm->vcpus[0], TEST_GPA + 6 * PAGE_SIZE, SZ_2M - 6 * PAGE_SIZE, 2));
+	/* Nothing of it is mapped when the file has gone. */
+	munmap(p, 2 * SZ_2M);
+	close(fd);
+	CHECK_EQ(guest_touch_read(&vm->vcpus[0], TEST_GPA, 8, 64, 1), EXIT_MEMORY_FAULT);
 }
 
 /* As KVM has it: there is a file to be had, in whatever VM, and no memslot for it. */
 static void test_files_as_the_kernel_has_them(void)
 {
+	const bool in_any_vm = kernel_has_shared_slots();
 	struct kvm_link_guest_memfd link = {};
 	struct vm *vm;
 	int fd;
@@ -80,12 +117,12 @@ static void test_files_as_the_kernel_has_them(void)
 	require();
 	vm = vm_create(KVM_X86_DEFAULT_VM, 0);
 	CHECK_EQ(kvm_check(KVM_CAP_GUEST_MEMFD), 1);
-	CHECK_EQ(vm_check(vm, KVM_CAP_GUEST_MEMFD), 0);
+	CHECK_EQ(vm_check(vm, KVM_CAP_GUEST_MEMFD), in_any_vm);
 	fd = vm_gmem(vm, SZ_2M);
 	MUST(gmem_alloc(fd, 0, SZ_2M));
 	MUST(gmem_punch(fd, 0, SZ_2M));
 	CHECK_EQ(vm_set_region2(vm, TEST_SLOT, KVM_MEM_GUEST_MEMFD, TEST_GPA, SZ_2M, NULL, fd, 0),
-		 -EINVAL);
+		 in_any_vm ? 0 : -EINVAL);
 	CHECK_EQ(gmem_convert(fd, 0, SZ_2M, 0, NULL), -ENOTTY);
 	link.fd = fd;
 	CHECK_ERRNO(ioctl(vm->fd, KVM_LINK_GUEST_MEMFD, &link), ENOTTY);
@@ -135,6 +172,7 @@ static void test_holes(void)
 static const struct tap_test tests[] = {
 	TAP_TEST(test_no_software_protected_vms),
 	TAP_TEST(test_no_flags),
+	TAP_TEST(test_mappable_files_of_the_kernel),
 	TAP_TEST(test_files_as_the_kernel_has_them),
 	TAP_TEST(test_plain_memory),
 	TAP_TEST(test_holes),

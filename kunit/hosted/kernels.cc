@@ -173,9 +173,56 @@ void memslots_of_kvms_own_are_left_to_it()
 	world_vm_put(plain);
 }
 
+/* What KVM does by itself it does with this backend, too, whatever else is not wanted. */
+void what_kvm_has_itself_is_no_extension()
+{
+	const Kernel kernel{ true, true };
+	constexpr unsigned kNoExtensions = KAPI_FEATURE_BACKEND | KAPI_FEATURE_SW_PROTECTED;
+	constexpr long kFlags = KVM_CAP_GUEST_MEMFD_FLAGS;
+
+	for (const bool tdp_mmu : { true, false }) {
+		struct kvm *const plain = world_vm(fake::kDefaultVm);
+
+		fake::set_features(tdp_mmu ? kNoExtensions : ~0u);
+		fake::set_tdp_mmu(tdp_mmu);
+		EXPECT_EQ(gmem_kvm_check_extension(plain, kFlags), static_cast<int>(kInitShared));
+		EXPECT_EQ(gmem_kvm_check_extension(nullptr, kFlags), static_cast<int>(kInitShared));
+		for (const long cap :
+		     { long{ GMEM_CAP_MEMORY_ATTRIBUTES }, long{ GMEM_CAP_MEMORY_ATTRIBUTES_OLD },
+		       long{ KVM_CAP_GUEST_MEMFD_LINK } })
+			EXPECT_EQ(gmem_kvm_check_extension(plain, cap), 0);
+		{
+			const ShareFile shared{ plain, 512, kInitShared };
+			const ShareFile not_at_first{ plain, 512, kMmap };
+
+			EXPECT(shared.handle && not_at_first.handle);
+			EXPECT(shared.user_write(5, 77));
+		}
+		world_vm_put(plain);
+	}
+
+	/* Nothing can make memory of theirs shared or private. */
+	fake::set_features(kNoExtensions);
+	fake::set_tdp_mmu(true);
+	const ShareGuest g{ 512, kMmap };
+
+	EXPECT_EQ(gmem_kvm_check_extension(g.vm, kFlags), static_cast<int>(kMmap));
+	EXPECT_EQ(world_create(g.vm, kPageSize, kInitShared), -EINVAL);
+	EXPECT(g.file.handle && g.file.is_private(0, 512));
+	EXPECT_EQ(g.file.convert(0, 512, false), -ENOTTY);
+	EXPECT(!g.file.user_write(5, 77));
+	EXPECT_EQ(fake::set_attributes(g.vm, 0, 512, true), 0);
+	EXPECT_EQ(g.access(5), 0);
+	/* A page is for both kinds of accesses then, as KVM's own. */
+	EXPECT_EQ(fake::set_attributes(g.vm, 0, 512, false), 0);
+	EXPECT_EQ(g.access(5), 0);
+	EXPECT(g.file.is_private(0, 512));
+	EXPECT(!g.file.user_write(5, 77));
+}
+
 } /* namespace */
 
 GMEM_SUITE(kernels, CASE(nothing_is_bound_before_the_commit),
 	   CASE(what_is_refused_is_refused_early), CASE(an_overlap_shows_at_the_commit),
 	   CASE(shared_pages_come_from_the_file), CASE(who_asks_gets_what_the_attribute_says),
-	   CASE(memslots_of_kvms_own_are_left_to_it));
+	   CASE(memslots_of_kvms_own_are_left_to_it), CASE(what_kvm_has_itself_is_no_extension));

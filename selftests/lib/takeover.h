@@ -35,7 +35,7 @@ void takeover_load(void);
 /*
  * Require that guest_memfd is ours, by what files are, what guests get and what the
  * counters of gmem.ko say. NULL, or the name of an optional function that was not to be
- * had: files cannot be mapped then, and the rest is checked.
+ * had: then there are no extensions, and the rest is checked.
  */
 void takeover_check(const char *without);
 
