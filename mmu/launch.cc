@@ -25,11 +25,23 @@ struct PageBuffer {
 	std::array<std::uint8_t, kPageSize> bytes;
 };
 
+/* What the firmware would take instead of one of the pages, and where that one came from. */
+struct Corrected {
+	Own<PageBuffer> page;
+	void *source = nullptr;
+
+	/* For user space, which may have no place for it any more. */
+	Status write() const
+	{
+		return Status{ kapi_user_write(source, page->bytes.data(), kPageSize) };
+	}
+};
+
 /* What the callback needs, for all pages of one populate. */
 struct Launch {
 	Platform &platform;
 	PageContent &content;
-	Own<PageBuffer> corrected; /* what the firmware would take instead */
+	Corrected &corrected;
 };
 
 /* As KVM's callbacks: copies the source, if any, and makes the page the platform's. */
@@ -43,8 +55,10 @@ int launch_page(struct kvm *, kapi_u64 gfn, kapi_u64 pfn, void *src, int, void *
 
 	const Status status = launch.platform.populate(Gfn{ gfn }, Pfn{ pfn }, launch.content);
 
-	if (launch.content.corrected && launch.corrected)
-		std::memcpy(launch.corrected->bytes.data(), frame, kPageSize);
+	if (launch.content.corrected && launch.corrected.page) {
+		std::memcpy(launch.corrected.page->bytes.data(), frame, kPageSize);
+		launch.corrected.source = src;
+	}
 	return status.code();
 }
 
@@ -63,8 +77,8 @@ Result<Own<PageBuffer>> buffer_for(const PageContent &content)
 	return make<PageBuffer>();
 }
 
-/* @pages, slots_lock held; what the firmware would take instead is in @corrected then. */
-long populate_locked(LaunchPages &pages, Own<PageBuffer> &corrected)
+/* @pages, slots_lock held. */
+long populate_locked(LaunchPages &pages, Corrected &corrected)
 {
 	if (pages.file && !File::of(pages.file)->open())
 		return -ESTALE;
@@ -77,25 +91,23 @@ long populate_locked(LaunchPages &pages, Own<PageBuffer> &corrected)
 		return -EINVAL;
 	pages.found = true;
 
-	Launch launch{ file->inode().platform(), pages.content, std::move(corrected) };
-	const long ret = populate_memslot(*file,
-					  PopulateRequest{ pages.vm, slot, pages.gfn, pages.source,
-							   static_cast<long>(pages.npages), false,
-							   launch_page, &launch, &pages.content });
+	Launch launch{ file->inode().platform(), pages.content, corrected };
 
-	corrected = std::move(launch.corrected);
-	return ret;
+	return populate_memslot(*file, PopulateRequest{ pages.vm, slot, pages.gfn, pages.source,
+							static_cast<long>(pages.npages), false,
+							launch_page, &launch, &pages.content });
 }
 
 } /* namespace */
 
 long gmem::launch_pages(LaunchPages &pages)
 {
-	Result<Own<PageBuffer>> corrected = buffer_for(pages.content);
+	Result<Own<PageBuffer>> buffer = buffer_for(pages.content);
 
-	if (!corrected.ok())
-		return corrected.status().code();
+	if (!buffer.ok())
+		return buffer.status().code();
 
+	Corrected corrected{ std::move(buffer).value() };
 	long ret;
 
 	{
@@ -103,10 +115,9 @@ long gmem::launch_pages(LaunchPages &pages)
 
 		if (!lock.ok())
 			return lock.status().code();
-		ret = populate_locked(pages, corrected.value());
+		ret = populate_locked(pages, corrected);
 	}
-	if (pages.content.corrected && pages.source &&
-	    kapi_user_write(pages.source, corrected.value()->bytes.data(), kPageSize) != 0)
+	if (corrected.source && !corrected.write().ok() && ret < 0)
 		return -EFAULT;
 	return ret == -ENOTRECOVERABLE ? -EIO : ret;
 }

@@ -164,11 +164,12 @@ Status update(Command &command)
 
 	const long done = launch_pages(pages);
 
-	command.cmd.error = static_cast<unsigned>(pages.content.firmware_error);
 	if (!pages.found)
 		return Status{ static_cast<int>(done) };
-	if (done < 0)
+	if (done < 0) {
+		command.cmd.error = static_cast<unsigned>(pages.content.firmware_error);
 		return done == -EBUSY ? error(EAGAIN) : error(EIO);
+	}
 	command.pages_done = static_cast<std::uint64_t>(done);
 	args.gfn_start += command.pages_done;
 	args.len -= command.pages_done * kPageSize;
@@ -177,31 +178,41 @@ Status update(Command &command)
 	return command.write(args);
 }
 
-/* The save areas of all vCPUs, in the order in which they were made. */
-Status measure_vcpus(Command &command)
+/* Has the platform keep the save areas of @vcpus vCPUs, in the order in which these were made. */
+Status read_vcpus(Command &command, int vcpus)
 {
 	using SaveArea = std::array<std::uint8_t, kPageSize>;
-	const int vcpus = kapi_kvm_vcpus(command.vm);
-
-	if (vcpus < 0)
-		return Status{ vcpus };
-
 	GMEM_TRY(area, make<SaveArea>());
 
-	/* Of a finish that failed. */
-	command.platform.drop_vmsas();
-	for (int nr = 0; nr < vcpus; nr++) {
-		SnpStatus status{};
-
+	for (int nr = vcpus; nr-- > 0;) {
 		GMEM_CHECK(Status{ kapi_kvm_vmsa(command.vm, static_cast<unsigned>(nr),
 						 command.platform.vmsa_features(), area->data()) });
-
-		const Status added = command.platform.add_vmsa(*area, status);
-
-		command.note(status);
-		GMEM_CHECK(try_again_if_busy(added));
+		GMEM_CHECK(command.platform.push_vmsa(*area));
 	}
 	return Status{};
+}
+
+/*
+ * None is measured before all have been read, and none twice: hardware would have encrypted
+ * it by then.
+ */
+Status measure_vcpus(Command &command)
+{
+	const int vcpus = kapi_kvm_vcpus(command.vm);
+	SnpStatus status{};
+
+	if (vcpus <= 0)
+		return Status{ vcpus };
+	if (command.platform.vmsas_measured())
+		return error(EINVAL);
+	/* Of a finish that failed before. */
+	command.platform.drop_vmsas();
+	GMEM_CHECK(read_vcpus(command, vcpus));
+
+	const Status measured = command.platform.measure_vmsas(status);
+
+	command.note(status);
+	return try_again_if_busy(measured);
 }
 
 /* The ID block that @args names; none if it is not to count. */

@@ -396,30 +396,40 @@ Status SnpPlatform::start(const SnpLaunchStart &start, SnpStatus &status)
 	return result;
 }
 
-Status SnpPlatform::add_vmsa(ConstBytes vmsa, SnpStatus &status)
+Status SnpPlatform::push_vmsa(ConstBytes vmsa)
+{
+	GMEM_TRY(area, make<Vmsa>());
+
+	area->page = PageRef{ kapi_page_alloc_charged() };
+	if (!area->page)
+		return error(ENOMEM);
+	std::memcpy(kapi_frame(kapi_page_pfn(area->page.get())), vmsa.data(), kPageSize);
+	area->next = std::move(vmsas_);
+	vmsas_ = std::move(area);
+	return Status{};
+}
+
+Status SnpPlatform::measure_vmsa(Vmsa &area, SnpStatus &status)
 {
 	/* Where the kernel has the first save area: no gfn that a memslot can have. */
 	constexpr std::uint64_t kGpa = 0xfffffffff000;
-	GMEM_TRY(area, make<Vmsa>());
-	PageRef page{ kapi_page_alloc_charged() };
+	const Pfn pfn{ kapi_page_pfn(area.page.get()) };
 
-	if (!page)
-		return error(ENOMEM);
-
-	const Pfn pfn{ kapi_page_pfn(page.get()) };
-
-	std::memcpy(kapi_frame(pfn.value), vmsa.data(), kPageSize);
 	GMEM_CHECK(assign_immutable(pfn, kGpa));
 	status = launch_update(pfn, RmpSize::k4K, static_cast<std::uint8_t>(SnpPageType::Vmsa));
-	if (status != SnpStatus::Success) {
-		/* A page that is neither the guest's nor the host's is leaked. */
-		if (!undo_populate(pfn).ok())
-			(void)page.release();
-		return error(EIO);
-	}
-	area->page = page.release();
-	area->next = std::move(vmsas_);
-	vmsas_ = std::move(area);
+	area.measured = status == SnpStatus::Success;
+	if (area.measured)
+		return Status{};
+	/* A page that is neither the guest's nor the host's is leaked. */
+	if (!undo_populate(pfn).ok())
+		(void)area.page.release();
+	return error(EIO);
+}
+
+Status SnpPlatform::measure_vmsas(SnpStatus &status)
+{
+	for (Vmsa *area = vmsas_.get(); area; area = area->next.get())
+		GMEM_CHECK(measure_vmsa(*area, status));
 	return Status{};
 }
 
@@ -429,8 +439,8 @@ void SnpPlatform::drop_vmsas()
 		const Own<Vmsa> area = std::move(vmsas_);
 
 		vmsas_ = std::move(area->next);
-		if (reclaim(Pfn{ kapi_page_pfn(area->page) }, 1).ok())
-			kapi_page_put(area->page);
+		if (area->measured && !reclaim(Pfn{ kapi_page_pfn(area->page.get()) }, 1).ok())
+			(void)area->page.release();
 	}
 }
 

@@ -54,10 +54,13 @@ class SnpPlatform final : public ModelVm {
 	Status start(const SnpLaunchStart &start, SnpStatus &status);
 	bool started() const { return gctx_ != nullptr; }
 	/*
-	 * Measures @vmsa as the save area of one more vCPU, and keeps it until the VM goes, or
-	 * the next drop_vmsas(). -EIO, -EBUSY, -ENOMEM.
+	 * Keeps @vmsa as the save area of one more vCPU, in front of those that are kept, until
+	 * the VM goes or drop_vmsas(). -ENOMEM.
 	 */
-	Status add_vmsa(ConstBytes vmsa, SnpStatus &status);
+	Status push_vmsa(ConstBytes vmsa);
+	/* Measures all of them; none twice. -EIO, -EBUSY, -ENOMEM: a part may have been. */
+	Status measure_vmsas(SnpStatus &status);
+	bool vmsas_measured() const { return vmsas_ && vmsas_->measured; }
 	void drop_vmsas();
 	Status finish(const SnpLaunchFinish &finish, SnpStatus &status);
 
@@ -92,9 +95,12 @@ class SnpPlatform final : public ModelVm {
 
 	/* The save area of a vCPU. */
 	struct Vmsa {
-		struct page *page;
+		PageRef page;
+		bool measured = false;
 		Own<Vmsa> next;
 	};
+
+	Status measure_vmsa(Vmsa &area, SnpStatus &status);
 
 	const bool by_commands_;
 	std::atomic<bool> launched_{ false };

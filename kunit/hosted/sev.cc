@@ -325,21 +325,69 @@ void vcpus_in_use()
 	EXPECT_EQ(late.init(), 0);
 }
 
-/* The save areas of a finish that failed go, and are measured once more. */
-void a_finish_that_fails_keeps_no_save_area()
+/* A vCPU that is in use, whichever it is, has left nothing measured. */
+void a_finish_that_is_too_early_can_be_repeated()
 {
 	const Setting setting;
+
+	for (int busy = 0; busy < 3; busy++) {
+		SnpVm vm;
+
+		REQUIRE(launch_pages_of_each_kind(vm));
+		vm.vm->vcpus = 3;
+		vm.vm->busy_vcpu = busy;
+		for (int i = 0; i < 20; i++)
+			EXPECT_EQ(vm.finish(), -EBUSY);
+		vm.vm->busy_vcpu = -1;
+		EXPECT_EQ(vm.finish(), 0);
+		EXPECT(vm.measurement() == expected(3));
+	}
+	EXPECT_EQ(fake::reports(), 0);
+}
+
+/* Nor has one that found no memory, whenever. */
+void a_finish_without_memory_can_be_repeated()
+{
+	const Setting setting;
+	bool failed = true;
+
+	for (unsigned n = 1; failed; n++) {
+		SnpVm vm;
+
+		REQUIRE(launch_pages_of_each_kind(vm));
+		vm.vm->vcpus = 2;
+		fake::fail_nth(n);
+
+		const long ret = vm.finish();
+
+		failed = fake::fail_fired();
+		fake::fail_nth(0);
+		if (ret == -ENOMEM) {
+			EXPECT_EQ(vm.finish(), 0);
+			EXPECT(vm.measurement() == expected(2));
+		}
+	}
+	EXPECT_EQ(fake::reports(), 0);
+}
+
+/* The page that was refused, and no page before it. */
+void a_cpuid_table_comes_back_corrected()
+{
+	const Setting setting;
+	static UserPage tables[3];
 	SnpVm vm;
 
-	REQUIRE(launch_pages_of_each_kind(vm));
-	vm.vm->vcpus = 3;
-	vm.vm->busy_vcpu = 2;
-	for (int i = 0; i < 20; i++)
-		EXPECT_EQ(vm.finish(), -EBUSY);
-	vm.vm->busy_vcpu = -1;
-	EXPECT_EQ(vm.finish(), 0);
-	EXPECT(!(vm.measurement() == expected(3)));
-	EXPECT_EQ(fake::reports(), 0);
+	EXPECT_EQ(vm.init(), 0);
+	EXPECT_EQ(vm.start(), 0);
+	REQUIRE(vm.add_memory());
+	tables[0].bytes[20] = 5; /* a leaf's function, behind a count of none */
+	tables[1].bytes[9] = 1; /* reserved */
+	/* That a part is done is no error, and says nothing of one. */
+	EXPECT_EQ(vm.update(0, tables, 3, GMEM_PAGE_CPUID), 0);
+	EXPECT_EQ(vm.error, ~0u);
+	EXPECT_EQ(tables[0].bytes[20], 5);
+	EXPECT_EQ(tables[1].bytes[9], 0);
+	EXPECT_EQ(vm.update(1, &tables[1], 2, GMEM_PAGE_CPUID), 0);
 }
 
 struct Ids {
@@ -395,6 +443,30 @@ void id_blocks()
 			  id_vector_id_digest));
 	EXPECT(std::equal(platform.guest().id_keys.author.begin(),
 			  platform.guest().id_keys.author.end(), id_vector_author_digest));
+}
+
+/* By then hardware would have encrypted what would be read. */
+void vcpus_are_not_measured_again()
+{
+	const Setting setting;
+	SnpVm vm;
+	Ids ids;
+
+	REQUIRE(launch_pages_of_each_kind(vm));
+	vm.vm->vcpus = 2;
+	EXPECT_EQ(finish_with(vm, ids), -EIO);
+	EXPECT_EQ(vm.error, KAPI_SEV_BAD_MEASUREMENT);
+	EXPECT_EQ(vm.finish(), -EINVAL);
+	vm.vm->vcpus = 3;
+	EXPECT_EQ(vm.finish(), -EINVAL);
+	EXPECT(!vm.vm->launched);
+
+	SnpVm launched;
+
+	REQUIRE(launch_pages_of_each_kind(launched));
+	launched.vm->vcpus = 1;
+	EXPECT_EQ(launched.finish(), 0);
+	EXPECT_EQ(launched.finish(), -EINVAL);
 }
 
 void another_policy_than_the_blocks()
@@ -609,7 +681,9 @@ GMEM_SUITE(sev, CASE(kvms_own_are_left_to_it), CASE(only_with_the_model), CASE(o
 	   CASE(a_start_that_fails_can_be_repeated),
 	   CASE(a_start_that_fails_leaves_other_guests_alone), CASE(files_ioctls_are_not_for_it),
 	   CASE(no_guest_runs_before), CASE(all_that_was_launched_is_measured), CASE(vcpus_in_use),
-	   CASE(a_finish_that_fails_keeps_no_save_area), CASE(id_blocks),
+	   CASE(a_finish_that_is_too_early_can_be_repeated),
+	   CASE(a_finish_without_memory_can_be_repeated), CASE(vcpus_are_not_measured_again),
+	   CASE(a_cpuid_table_comes_back_corrected), CASE(id_blocks),
 	   CASE(another_policy_than_the_blocks), CASE(a_vm_that_goes_leaves_nothing),
 	   CASE(memory_that_outlives_the_vm), CASE(asids_run_out_and_come_back),
 	   CASE(steps_are_told), CASE(commands_are_told), CASE(regions_are_the_vms),
