@@ -136,12 +136,17 @@ static void save_segments(struct sev_es_save_area *save, const struct kvm_sregs 
 	save->cpl = sregs->ss.dpl;
 }
 
-/* As KVM runs a guest on SVM: with SVM on, machine checks on, and caches that are. */
-static void save_control(struct sev_es_save_area *save, const struct kvm_sregs *sregs)
+/*
+ * As KVM runs a guest on SVM: with SVM on, machine checks on, and caches that are, unless
+ * the VMM wants none of that. CR2 comes with the first entry, which is after the launch.
+ */
+static void save_control(struct sev_es_save_area *save, const struct kvm *kvm,
+			 const struct kvm_sregs *sregs)
 {
 	save->efer = sregs->efer | EFER_SVME;
-	save->cr0 = sregs->cr0 & ~(X86_CR0_CD | X86_CR0_NW);
-	save->cr2 = sregs->cr2;
+	save->cr0 = sregs->cr0;
+	if (!(kvm->arch.disabled_quirks & KVM_X86_QUIRK_CD_NW_CLEARED))
+		save->cr0 &= ~(X86_CR0_CD | X86_CR0_NW);
 	save->cr3 = sregs->cr3;
 	save->cr4 = sregs->cr4 | X86_CR4_MCE;
 }
@@ -194,6 +199,42 @@ static void save_fpu(struct sev_es_save_area *save, const struct kvm_vcpu *vcpu)
 		memcpy(save->fpreg_ymm, xsave->extended_state_area, sizeof(save->fpreg_ymm));
 }
 
+/* MSRs that KVM has in the save area of a guest that has no other. */
+static const struct {
+	u32 index;
+	u16 offset, size;
+} saved_msrs[] = {
+#define SAVED(index, field, size) { index, offsetof(struct sev_es_save_area, field), size }
+	SAVED(MSR_STAR, star, 8),
+	SAVED(MSR_LSTAR, lstar, 8),
+	SAVED(MSR_CSTAR, cstar, 8),
+	SAVED(MSR_SYSCALL_MASK, sfmask, 8),
+	SAVED(MSR_KERNEL_GS_BASE, kernel_gs_base, 8),
+	SAVED(MSR_IA32_SYSENTER_CS, sysenter_cs, 8),
+	/* AMD's have no more. */
+	SAVED(MSR_IA32_SYSENTER_ESP, sysenter_esp, 4),
+	SAVED(MSR_IA32_SYSENTER_EIP, sysenter_eip, 4),
+	SAVED(MSR_IA32_DEBUGCTLMSR, dbgctl, 8),
+	/* Of VMCBs alone, and in the way of nothing. */
+	{ MSR_IA32_SPEC_CTRL, offsetof(struct vmcb_save_area, spec_ctrl), 8 },
+#undef SAVED
+};
+
+static void save_msrs(struct sev_es_save_area *save, struct kvm_vcpu *vcpu)
+{
+	int i;
+
+	gmem_vcpu_load(vcpu);
+	for (i = 0; i < ARRAY_SIZE(saved_msrs); i++) {
+		u64 value;
+
+		/* One that the vCPU has not is zero. */
+		if (!gmem_vcpu_get_msr(vcpu, saved_msrs[i].index, &value))
+			memcpy((u8 *)save + saved_msrs[i].offset, &value, saved_msrs[i].size);
+	}
+	gmem_vcpu_put(vcpu);
+}
+
 static void save_rest(struct sev_es_save_area *save, const struct kvm_vcpu *vcpu)
 {
 	save->dr6 = vcpu->arch.dr6;
@@ -219,8 +260,9 @@ static int save_vcpu(struct sev_es_save_area *save, struct kvm_vcpu *vcpu)
 	if (ret)
 		return ret;
 	save_segments(save, &sregs);
-	save_control(save, &sregs);
+	save_control(save, vcpu->kvm, &sregs);
 	save_general(save, &regs);
+	save_msrs(save, vcpu);
 	save_rest(save, vcpu);
 	return 0;
 }

@@ -174,6 +174,8 @@ void *gmem_symbol_variable(const char *name)
 
 /* Of vCPUs; the last two are KVM_GET_REGS and KVM_GET_SREGS. */
 #define SYMBOLS_VCPU(X)                                                                   \
+	X(vcpu_load, void, (struct kvm_vcpu *))                                           \
+	X(vcpu_put, void, (struct kvm_vcpu *))                                            \
 	X(kvm_get_rflags, unsigned long, (struct kvm_vcpu *))                             \
 	X(kvm_arch_vcpu_ioctl_get_regs, int, (struct kvm_vcpu *, struct kvm_regs *))      \
 	X(kvm_arch_vcpu_ioctl_get_sregs, int, (struct kvm_vcpu *, struct kvm_sregs *))
@@ -206,6 +208,8 @@ SYMBOLS(DEFINE_CALL)
 #define CALL(name) static_call(gmem_##name)
 
 static const bool *tdp_mmu;
+/* What KVM's vendor module has put there, by the time there is a VM. */
+static const struct kvm_x86_ops *vendor;
 static atomic_long_t *poisoned;
 
 int gmem_symbols_resolve(void)
@@ -231,6 +235,11 @@ int gmem_symbols_resolve(void)
 	tdp_mmu = gmem_symbol_variable("tdp_mmu_enabled");
 	if (!tdp_mmu) {
 		pr_err("KVM has no variable tdp_mmu_enabled, not loading\n");
+		return -ENOENT;
+	}
+	vendor = gmem_symbol_variable("kvm_x86_ops");
+	if (!vendor) {
+		pr_err("KVM has no variable kvm_x86_ops, not loading\n");
 		return -ENOENT;
 	}
 	/* It only saves time. */
@@ -370,6 +379,25 @@ int gmem_vcpu_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs)
 int gmem_vcpu_get_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs)
 {
 	return CALL(kvm_arch_vcpu_ioctl_get_sregs)(vcpu, sregs);
+}
+
+void gmem_vcpu_load(struct kvm_vcpu *vcpu)
+{
+	CALL(vcpu_load)(vcpu);
+}
+
+void gmem_vcpu_put(struct kvm_vcpu *vcpu)
+{
+	CALL(vcpu_put)(vcpu);
+}
+
+int gmem_vcpu_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *value)
+{
+	struct msr_data msr = { .host_initiated = true, .index = index };
+	const int ret = vendor->get_msr(vcpu, &msr);
+
+	*value = msr.data;
+	return ret;
 }
 
 int gmem_set_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_region2 *region)

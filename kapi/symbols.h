@@ -61,6 +61,11 @@ unsigned long gmem_vcpu_rflags(struct kvm_vcpu *vcpu);
 /* Registers of a vCPU whose mutex the caller has. -EINVAL: they are protected. Sleep. */
 int gmem_vcpu_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs);
 int gmem_vcpu_get_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs);
+/* Puts the vCPU on this CPU, until it is put back. Its mutex is the caller's. */
+void gmem_vcpu_load(struct kvm_vcpu *vcpu);
+void gmem_vcpu_put(struct kvm_vcpu *vcpu);
+/* An MSR of a vCPU that is loaded; not 0: it has none. */
+int gmem_vcpu_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *value);
 /* KVM's own answer to a request for a memslot; slots_lock held. Sleeps. */
 int gmem_set_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_region2 *region);
 struct kvm_memory_slot *gmem_gfn_to_memslot(struct kvm *kvm, gfn_t gfn); /* slots_lock or SRCU */

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A VM of SNP's type is launched by KVM's own commands, as QEMU does it: each command, its
- * arguments, what it refuses and with which status of the firmware. On the model
- * (platform=snp-model); without it, only that there are no such VMs.
+ * arguments, what it refuses and with which status of the firmware. What it measures is in
+ * snp_measured_test.c. On the model (platform=snp-model); without it, only that there are no
+ * such VMs.
  *
- * Tests: mmu/sev.cc, kapi/sev.c, kapi/sev_node.c, arch/x86/id_block.cc.
+ * Tests: mmu/sev.cc, kapi/sev.c, kapi/sev_node.c.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,14 +15,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../kunit/hosted/id_vector.h"
 #include "gmem.h"
 #include "guest.h"
 #include "launch_pages.h"
 #include "snp.h"
 
 #define FILE_SIZE	(2 * SZ_2M)
-#define DIGEST_SIZE	48
 
 /* A VM that nobody has said INIT2 to. */
 static int raw_vm(void)
@@ -35,31 +34,9 @@ static int raw_vm(void)
 	return vm;
 }
 
-/* One whose launch has begun, with a private memslot at @gpa on the file *@fd. */
-static struct vm *launching_at(unsigned int nr_vcpus, u64 gpa, int *fd)
-{
-	struct vm *vm;
-
-	snp_require_model();
-	vm = snp_vm(nr_vcpus);
-	MUST(snp_start(vm, SNP_POLICY, NULL));
-	*fd = vm_gmem(vm, FILE_SIZE);
-	vm_add_slot(vm, TEST_SLOT, gpa, FILE_SIZE, *fd, 0);
-	vm_make_private(vm, gpa, FILE_SIZE);
-	return vm;
-}
-
 static struct vm *launching(unsigned int nr_vcpus, int *fd)
 {
-	return launching_at(nr_vcpus, TEST_GPA, fd);
-}
-
-static void get_digest(int fd, unsigned char *digest)
-{
-	struct gmem_launch_measurement measured;
-
-	CHECK_OK(ioctl(fd, GMEM_GET_MEASUREMENT, &measured));
-	memcpy(digest, measured.digest, DIGEST_SIZE);
+	return snp_launching(nr_vcpus, TEST_GPA, FILE_SIZE, fd);
 }
 
 /* ---- what there is -------------------------------------------------------------------- */
@@ -297,7 +274,12 @@ static void test_update_refuses(void)
 
 static void test_update_corrects_a_cpuid_table(void)
 {
-	unsigned char *table = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
+	unsigned char *table = aligned_alloc(PAGE_SIZE, 2 * PAGE_SIZE);
+	struct snp_update args = {
+		.gfn_start = TEST_GPA / PAGE_SIZE + 1,
+		.len = 2 * PAGE_SIZE,
+		.type = SNP_PAGE_CPUID,
+	};
 	struct vm *vm;
 	u32 error;
 	int fd;
@@ -313,6 +295,17 @@ static void test_update_corrects_a_cpuid_table(void)
 	CHECK_EQ(table[16], 7);
 	CHECK_EQ(snp_update(vm, TEST_GPA, table, PAGE_SIZE, SNP_PAGE_CPUID, &error), 0);
 	CHECK_EQ(error, 0);
+
+	/* The one that was refused, and none before it. */
+	args.uaddr = (uintptr_t)table;
+	memset(table, 0, 2 * PAGE_SIZE);
+	table[20] = 7; /* behind the entries that count */
+	table[PAGE_SIZE + 4] = 1;
+	CHECK_EQ(snp_command(vm->fd, SNP_LAUNCH_UPDATE, &args, &error), 0);
+	CHECK_EQ(error, 0);
+	CHECK_EQ(args.len, PAGE_SIZE);
+	CHECK_EQ(table[20], 7);
+	CHECK_EQ(table[PAGE_SIZE + 4], 0);
 }
 
 /* ---- FINISH ----------------------------------------------------------------------------- */
@@ -334,163 +327,6 @@ static void test_finish(void)
 	CHECK_EQ(snp_update(vm, TEST_GPA, page_bytes, PAGE_SIZE, SNP_PAGE_NORMAL, &error), -EIO);
 	CHECK_EQ(error, FW_INVALID_GUEST_STATE);
 	CHECK_EQ(snp_start(vm, SNP_POLICY, NULL), -EINVAL);
-}
-
-/* S7 of the published scheme, but for its VMSAs. */
-static void test_pages_are_measured(void)
-{
-	static const unsigned char expected[DIGEST_SIZE] = {
-		0x5b, 0xf7, 0x70, 0xf3, 0x05, 0xf4,
-	};
-	unsigned char digest[DIGEST_SIZE];
-	struct vm *vm;
-	int fd, low;
-
-	vm = launching_at(0, 0xffc00000, &fd);
-	low = vm_gmem(vm, SZ_2M);
-	vm_add_slot(vm, TEST_SLOT + 1, 0x800000, SZ_2M, low, 0);
-	vm_make_private(vm, 0x800000, SZ_2M);
-	MUST(snp_update(vm, 0xfffff000, page_bytes, PAGE_SIZE, SNP_PAGE_NORMAL, NULL));
-	MUST(snp_update(vm, 0xffffe000, page_words, PAGE_SIZE, SNP_PAGE_NORMAL, NULL));
-	MUST(snp_update(vm, 0x800000, NULL, 2 * PAGE_SIZE, SNP_PAGE_ZERO, NULL));
-	MUST(snp_update(vm, 0x802000, page_words, PAGE_SIZE, SNP_PAGE_UNMEASURED, NULL));
-	MUST(snp_update(vm, 0x80d000, page_bytes, PAGE_SIZE, SNP_PAGE_SECRETS, NULL));
-	MUST(snp_update(vm, 0x80e000, page_zero, PAGE_SIZE, SNP_PAGE_CPUID, NULL));
-	MUST(snp_finish(vm, NULL));
-	get_digest(fd, digest);
-	CHECK(!memcmp(digest, expected, 6), "the digest begins with %02x%02x%02x", digest[0],
-	      digest[1], digest[2]);
-}
-
-/* ---- the ID block ------------------------------------------------------------------------ */
-
-struct ids {
-	unsigned char block[96], auth[4096];
-};
-
-static void good_ids(struct ids *ids)
-{
-	memcpy(ids->block, id_vector_block, sizeof(ids->block));
-	id_vector_auth(ids->auth);
-}
-
-static int finish_with(struct vm *vm, const struct ids *ids, bool author, u32 *error)
-{
-	struct snp_finish args = {
-		.id_block_uaddr = (uintptr_t)ids->block,
-		.id_auth_uaddr = (uintptr_t)ids->auth,
-		.id_block_en = 1,
-		.auth_key_en = author,
-		.vcek_disabled = 1,
-		.host_data = { 1, 2, 3 },
-	};
-
-	return snp_command(vm->fd, SNP_LAUNCH_FINISH, &args, error);
-}
-
-/* One launch, as the vector has it; each thing that is wrong with its block, and then none. */
-static void test_id_block(void)
-{
-	struct ids ids, bad;
-	struct vm *vm;
-	u32 error;
-	int fd;
-
-	good_ids(&ids);
-	vm = launching_at(0, 0, &fd);
-	CHECK_EQ(finish_with(vm, &ids, true, &error), -EIO);
-	CHECK_EQ(error, FW_BAD_MEASUREMENT);
-	MUST(snp_update(vm, 0, NULL, PAGE_SIZE, SNP_PAGE_ZERO, NULL));
-	CHECK_EQ(finish_with(vm, (struct ids *)8, true, &error), -EFAULT);
-	bad = ids;
-	bad.auth[4] = 2;
-	CHECK_EQ(finish_with(vm, &bad, true, &error), -EIO);
-	CHECK_EQ(error, FW_INVALID_PARAM);
-	bad = ids;
-	bad.block[60] ^= 1;
-	CHECK_EQ(finish_with(vm, &bad, false, &error), -EIO);
-	CHECK_EQ(error, FW_BAD_SIGNATURE);
-	bad = ids;
-	bad.auth[0x244] ^= 1;
-	CHECK_EQ(finish_with(vm, &bad, false, &error), -EIO);
-	CHECK_EQ(error, FW_BAD_SIGNATURE);
-	bad = ids;
-	bad.auth[0x680] ^= 1;
-	CHECK_EQ(finish_with(vm, &bad, true, &error), -EIO);
-	CHECK_EQ(error, FW_BAD_SIGNATURE);
-	CHECK_EQ(finish_with(vm, &ids, true, &error), 0);
-	CHECK_EQ(error, 0);
-}
-
-static void test_id_block_of_another_policy(void)
-{
-	struct vm *vm;
-	struct ids ids;
-	u32 error;
-	int fd;
-
-	good_ids(&ids);
-	snp_require_model();
-	vm = snp_vm(0);
-	MUST(snp_start(vm, SNP_POLICY | 1 << 19, NULL));
-	fd = vm_gmem(vm, FILE_SIZE);
-	vm_add_slot(vm, TEST_SLOT, 0, FILE_SIZE, fd, 0);
-	vm_make_private(vm, 0, FILE_SIZE);
-	MUST(snp_update(vm, 0, NULL, PAGE_SIZE, SNP_PAGE_ZERO, NULL));
-	CHECK_EQ(finish_with(vm, &ids, true, &error), -EIO);
-	CHECK_EQ(error, FW_POLICY_FAILURE);
-}
-
-/* ---- vCPUs ------------------------------------------------------------------------------- */
-
-/* What the launches that there are have measured, as the module tells it. */
-static void read_steps(char *text, size_t size)
-{
-	FILE *file = fopen("/sys/kernel/debug/gmem/launch_steps", "r");
-	size_t len;
-
-	if (!file)
-		tap_skip("launch_steps: %m");
-	len = fread(text, 1, size - 1, file);
-	text[len] = 0;
-	fclose(file);
-}
-
-/* A vCPU out of reset, with segments that have been used, as QEMU gives them. */
-static void add_vcpu(struct vm *vm, unsigned long id)
-{
-	struct kvm_sregs sregs;
-	int fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
-
-	CHECK_OK(fd);
-	CHECK_OK(ioctl(fd, KVM_GET_SREGS, &sregs));
-	sregs.cs.type = 0xb;
-	sregs.ds.type = sregs.es.type = sregs.fs.type = sregs.gs.type = sregs.ss.type = 3;
-	sregs.ldt.type = 2;
-	sregs.tr.type = 0xb;
-	CHECK_OK(ioctl(fd, KVM_SET_SREGS, &sregs));
-}
-
-/* The digest is that of a save area written down from AMD's layout. */
-static void test_vcpus_are_measured(void)
-{
-	static const char area[] =
-		"{\"type\": 2, \"gpa\": \"0xfffffffff000\", \"contents\": \""
-		"4ee63439cd34f95591eae3262c49896b7b6f5f788429f623fd739aa3364c8fb8"
-		"857c37b93d407565e33b56f03fc36255\"}";
-	static char text[1 << 16];
-	const char *first;
-	struct vm *vm;
-	int fd;
-
-	vm = launching(0, &fd);
-	add_vcpu(vm, 0);
-	add_vcpu(vm, 5);
-	MUST(snp_finish(vm, NULL));
-	read_steps(text, sizeof(text));
-	first = strstr(text, area);
-	CHECK(first, "the save area is another: %.300s", text);
-	CHECK(strstr(first + 1, area), "there is one save area: %.300s", text);
 }
 
 /* ---- running ---------------------------------------------------------------------------- */
@@ -545,10 +381,6 @@ int main(void)
 		TAP_TEST(test_update_refuses),
 		TAP_TEST(test_update_corrects_a_cpuid_table),
 		TAP_TEST(test_finish),
-		TAP_TEST(test_pages_are_measured),
-		TAP_TEST(test_id_block),
-		TAP_TEST(test_id_block_of_another_policy),
-		TAP_TEST(test_vcpus_are_measured),
 		TAP_TEST(test_guest_finds_what_was_launched),
 		TAP_TEST(test_no_page_is_given_before_the_launch_ends),
 	};

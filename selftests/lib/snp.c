@@ -89,3 +89,16 @@ struct vm *snp_vm(unsigned int nr_vcpus)
 {
 	return vm_create(KVM_X86_SNP_VM, nr_vcpus);
 }
+
+struct vm *snp_launching(unsigned int nr_vcpus, uint64_t gpa, uint64_t size, int *fd)
+{
+	struct vm *vm;
+
+	snp_require_model();
+	vm = snp_vm(nr_vcpus);
+	MUST(snp_start(vm, SNP_POLICY, NULL));
+	*fd = vm_gmem(vm, size);
+	vm_add_slot(vm, TEST_SLOT, gpa, size, *fd, 0);
+	vm_make_private(vm, gpa, size);
+	return vm;
+}

@@ -95,5 +95,10 @@ int snp_finish(struct vm *vm, uint32_t *error);
  * there are none.
  */
 struct vm *snp_vm(unsigned int nr_vcpus);
+/*
+ * One whose launch has begun, with a memslot TEST_SLOT of @size private bytes at @gpa on the
+ * file *@fd. Skips the test where the module is loaded without the model.
+ */
+struct vm *snp_launching(unsigned int nr_vcpus, uint64_t gpa, uint64_t size, int *fd);
 
 #endif
