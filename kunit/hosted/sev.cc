@@ -523,10 +523,15 @@ void memory_that_outlives_the_vm()
 
 	kapi_inode_hold(inode.handle());
 	vm.drop_memory();
+
+	struct kvm *const gone = vm.vm;
+
 	kapi_kvm_put(vm.vm);
 	vm.vm = nullptr;
 	fake::return_to_user();
 	EXPECT(SnpPlatform::machine());
+	/* One that comes to lie at the same address has none yet. */
+	EXPECT(ModelVm::of(gone, nullptr).status() == error(ENOENT));
 	/* Another VM is another guest. */
 	{
 		SnpVm other;
