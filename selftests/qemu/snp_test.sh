@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Unmodified QEMU launches SNP guests on the model, in the VM of scripts/snp-vm: the firmware of
-# selftests/firmware, and what must not be launched. A case a line; ends in the count.
+# selftests/firmware, what is measured of it, and what must not be launched. Needs gmem-measure, and
+# two keys for ID blocks. A case a line; ends in the count.
 # ROUNDS launches in a row, with the QEMUs by turns (default 20).
 # shellcheck shell=dash
 # shellcheck source=scripts/guest/snp-lib
@@ -110,6 +111,86 @@ property_cases()
 	snp=''
 }
 
+# What the module tells of the one launch that there is, in file $1.
+told()
+{
+	[ "$(wc -l <"/sys/kernel/debug/gmem/$1")" = 1 ] && cat "/sys/kernel/debug/gmem/$1"
+}
+
+# predicted PROCESSORS [OPTION]...: what gmem-measure says of such a launch
+predicted()
+{
+	vcpus=$1
+	shift
+	/add/gmem-measure snp --ovmf $firmware --vcpus "$vcpus" --vcpu-sig "$signature" "$@"
+}
+
+# Its steps come to the digest that the module and gmem-measure have, and are those of a launch with
+# $1 processors.
+measured_as_predicted()
+{
+	told launch_steps >/tmp/steps || return
+	digest=$(told launches | cut -d ' ' -f 2)
+	predicted "$1" --transcript >/tmp/predicted
+	[ "$(/add/gmem-measure /tmp/steps)" = "$digest" ] && [ "$(predicted "$1")" = "$digest" ] &&
+		/add/gmem-measure compare /tmp/predicted /tmp/steps
+}
+
+# And of no other.
+measured_otherwise()
+{
+	predicted "$1" --transcript >/tmp/predicted
+	! /add/gmem-measure compare /tmp/predicted /tmp/steps >/tmp/differs && grep -q vmsa /tmp/differs
+}
+
+measured_cases()
+{
+	for vcpus in 1 2; do
+		for snp in '' ,kernel-hashes=on; do
+			start_snp "$qemu" -bios $firmware -smp $vcpus \
+				-fw_cfg name=opt/gmem/checks,string=memory \
+				-fw_cfg name=opt/gmem/end,string=key
+			await 'passed, .* failed'
+			ok "$v measured_as_predicted $vcpus$snp" measured_as_predicted $vcpus
+			ok "$v measured_otherwise $vcpus$snp" measured_otherwise $((3 - vcpus))
+			type_in x
+			ok "$v measured $vcpus$snp" ran
+		done
+	done
+	snp=''
+}
+
+# id_block PROCESSORS [OPTION]...: has the guest's launch checked against that of PROCESSORS
+id_block()
+{
+	predicted "$@" --id-key /add/id.pem --id-block-out /tmp/id-block --id-auth-out /tmp/id-auth \
+		>/dev/null
+	snp=",id-block=$(base64 </tmp/id-block | tr -d '\n')"
+	snp="$snp,id-auth=$(base64 </tmp/id-auth | tr -d '\n')"
+}
+
+id_block_cases()
+{
+	id_block 1
+	start_snp "$qemu" -bios $firmware
+	ok "$v id_block" ran
+	start_snp "$qemu" -bios $firmware -smp 2
+	ok "$v refuses id_block_of_one_processor" refused_by 'SNP_LAUNCH_FINISH'
+	snp="$snp,policy=0xb0000"
+	start_snp "$qemu" -bios $firmware
+	ok "$v refuses id_block_of_another_policy" refused_by 'SNP_LAUNCH_FINISH'
+	id_block 2 --policy 0xb0000 --author-key /add/author.pem
+	snp="$snp,author-key-enabled=on,policy=0xb0000"
+	start_snp "$qemu" -bios $firmware -smp 2
+	ok "$v id_block_with_an_author" ran
+	# Signed by nobody.
+	id_block 1
+	snp="$snp,author-key-enabled=on"
+	start_snp "$qemu" -bios $firmware
+	ok "$v refuses id_block_without_its_author" refused_by 'SNP_LAUNCH_FINISH'
+	snp=''
+}
+
 cbitpos_cases()
 {
 	right=$cbitpos
@@ -180,6 +261,8 @@ for qemu in $(qemus); do
 	# What is looked at from here on does not need much.
 	memory=64
 	property_cases
+	measured_cases
+	id_block_cases
 	cbitpos_cases
 	image_cases
 	kill_cases
