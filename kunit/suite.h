@@ -45,6 +45,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(snp_digest)         \
 	X(tdx_mrtd)           \
 	X(rmp)                \
+	X(rmp_guest)          \
 	X(snp_model)          \
 	X(tdx_model)          \
 	X(snp_platform)       \

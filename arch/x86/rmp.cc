@@ -13,10 +13,10 @@ namespace
 /* Guest-physical addresses of entries are bits 50 to 12. */
 constexpr std::uint64_t kGpaMask = (1ull << 51) - kPageSize;
 
-enum Operation : std::uint8_t { kRmpUpdate, kPsmash, kFirmware };
+enum Operation : std::uint8_t { kRmpUpdate, kPsmash, kPvalidate, kRmpadjust, kFirmware };
 
 constexpr const char *kOperations[] = {
-	"RMPUPDATE",	     "PSMASH",		 "SNP_GCTX_CREATE",
+	"RMPUPDATE",	     "PSMASH",		 "PVALIDATE",	     "RMPADJUST", "SNP_GCTX_CREATE",
 	"SNP_LAUNCH_UPDATE", "SNP_PAGE_RECLAIM", "SNP_DECOMMISSION",
 };
 
@@ -208,6 +208,70 @@ RmpCode Rmp::psmash(Pfn pfn)
 	for (unsigned slot = 0; slot < kRunPages; slot++)
 		region->record(slot, kPsmash, code, before);
 	return code;
+}
+
+/* What is the same for both of the guest's instructions; the sizes last. */
+RmpAnswer Rmp::checked_guest(const Region &region, const RmpPage &page)
+{
+	const unsigned slot = page.pfn.value % kRunPages;
+	const RmpEntry entry = effective(region, slot);
+
+	if (!entry.assigned || entry.immutable || entry.asid != page.asid || entry.gpa != page.gpa)
+		return { .fault = RmpAnswer::Fault::NotGuests };
+	if (page.size == RmpSize::k4K && entry.size == RmpSize::k2M)
+		return { .fault = RmpAnswer::Fault::TooLarge };
+	if (page.size == RmpSize::k2M && (entry.size == RmpSize::k4K || slot != 0))
+		return { .code = RmpCode::FailSizeMismatch };
+	return {};
+}
+
+/* @change(entry) says how it ends where nothing is against it. */
+template <class Fn> RmpAnswer Rmp::by_guest(const RmpPage &page, std::uint8_t operation, Fn change)
+{
+	MutexGuard guard{ lock_ };
+	Region *const region = regions_.of(page.pfn);
+	const unsigned slot = page.pfn.value % kRunPages;
+
+	if (!region)
+		return { .fault = RmpAnswer::Fault::NotGuests };
+
+	const RmpState before = effective(*region, slot).state();
+	RmpAnswer answer = checked_guest(*region, page);
+
+	if (answer.fault == RmpAnswer::Fault::None && is_ok(answer.code))
+		answer = change(region->entries[slot]);
+	if (answer.fault == RmpAnswer::Fault::None)
+		region->record(slot, operation, answer.code, before);
+	return answer;
+}
+
+RmpAnswer Rmp::pvalidate(const RmpPage &page, bool validate)
+{
+	return by_guest(page, kPvalidate, [=](RmpEntry &entry) {
+		const bool changed = entry.validated != validate;
+
+		entry.validated = validate;
+		return RmpAnswer{ .changed = changed };
+	});
+}
+
+RmpAnswer Rmp::rmpadjust(const RmpPage &page, const RmpAdjust &adjust)
+{
+	return by_guest(page, kRmpadjust, [&](RmpEntry &entry) {
+		if (!entry.validated)
+			return RmpAnswer{ .fault = RmpAnswer::Fault::NotValidated };
+		/* Nobody gives what is not his. */
+		if (adjust.by != 0 && adjust.perms & ~entry.perms[adjust.by - 1])
+			return RmpAnswer{ .code = RmpCode::FailPermission };
+
+		const RmpEntry before = entry;
+
+		entry.perms[adjust.target - 1] = adjust.perms;
+		/* Of others the bit is ignored. */
+		if (adjust.by == 0)
+			entry.vmsa = adjust.vmsa;
+		return RmpAnswer{ .changed = entry != before };
+	});
 }
 
 RmpEntry Rmp::lookup(Pfn pfn)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Model of SNP's reverse map table: one entry per 4 KiB frame, changed by
- * RMPUPDATE, PSMASH and the firmware. Sparse: entries exist for the 2 MiB
- * regions that cover() was asked for; to the instructions other frames have no
- * entry.
+ * RMPUPDATE, PSMASH, the firmware, and the guest by PVALIDATE and RMPADJUST. Sparse:
+ * entries exist for the 2 MiB regions that cover() was asked for; to the instructions
+ * other frames have no entry.
  *
  * Facts: the order of RMPUPDATE's checks is the APM's pseudo-code as quoted on
  * the KVM list in 2021, its codes are those of Microsoft's __rmpupdate and
@@ -23,13 +23,14 @@ namespace gmem
 
 enum class RmpSize : std::uint8_t { k4K, k2M };
 
-/* Return codes of RMPUPDATE and PSMASH. */
+/* Return codes of the instructions. */
 enum class RmpCode : std::uint8_t {
 	Ok = 0,
 	FailInput = 1,
 	FailPermission = 2,
 	FailInuse = 3,
 	FailOverlap = 4, /* RMPUPDATE's */
+	FailSizeMismatch = 6, /* the guest's */
 	FailNotEligible = 7, /* PSMASH's */
 };
 
@@ -85,6 +86,35 @@ struct RmpUpdate {
 	std::uint32_t asid = 0;
 };
 
+/* The page that an instruction of the guest's names, as its nested page tables have it. */
+struct RmpPage {
+	Pfn pfn;
+	std::uint32_t asid = 0;
+	std::uint64_t gpa = 0;
+	RmpSize size = RmpSize::k4K; /* that the guest asks for */
+};
+
+/* RMPADJUST's operand. */
+struct RmpAdjust {
+	unsigned by = 0, target = 0; /* VMPLs: the guest's own, and the one that gets @perms */
+	std::uint8_t perms = 0;
+	bool vmsa = false;
+};
+
+/* How an instruction of the guest's ends. */
+struct RmpAnswer {
+	enum class Fault : std::uint8_t {
+		None,
+		NotGuests, /* a nested page fault: the page is not the guest's, or not there */
+		TooLarge, /* the same, with SIZEM: the hypervisor is to PSMASH */
+		NotValidated, /* #VC */
+	};
+
+	Fault fault = Fault::None;
+	RmpCode code = RmpCode::Ok; /* without a fault */
+	bool changed = false;
+};
+
 class Rmp {
     public:
 	/* ASIDs have ten bits, and the last is the firmware's own. */
@@ -99,6 +129,8 @@ class Rmp {
 	/* The instructions. Each sleeps. */
 	RmpCode update(Pfn pfn, const RmpUpdate &update);
 	RmpCode psmash(Pfn pfn);
+	RmpAnswer pvalidate(const RmpPage &page, bool validate);
+	RmpAnswer rmpadjust(const RmpPage &page, const RmpAdjust &adjust);
 
 	/*
 	 * The entry of one frame as the processor finds it: of a frame inside a
@@ -146,6 +178,9 @@ class Rmp {
 	static RmpCode update_4k(Region &region, unsigned slot, const RmpUpdate &update);
 	static RmpCode update_2m(Region &region, const RmpUpdate &update);
 	static RmpCode checked_psmash(Region &region);
+	static RmpAnswer checked_guest(const Region &region, const RmpPage &page);
+	template <class Fn>
+	RmpAnswer by_guest(const RmpPage &page, std::uint8_t operation, Fn change);
 
 	Mutex lock_; /* of the regions' contents, and the injections */
 	Regions<Region> regions_;
