@@ -179,6 +179,17 @@ Status PageStore::split_block(Run &run, Platform &platform)
 	return Status{};
 }
 
+Status PageStore::split_at(PageIndex index, Platform &platform)
+{
+	Run *const run = runs_.load(run_number(index));
+
+	if (!run)
+		return Status{};
+	FillGuard guard{ *this, *run, index };
+
+	return split(*run, platform);
+}
+
 /* Pages of @run, which begins at @start, that the hardware has marked are lost, told or not. */
 void PageStore::strike_marked(Run &run, PageIndex start)
 {

@@ -166,6 +166,12 @@ class PageStore {
 	 */
 	IndexRange next_to_remove(IndexRange range) const;
 
+	/*
+	 * The pages of the run around @index, should it have any, are the platform's one by one
+	 * from now on. What the platform said. Sleeps.
+	 */
+	Status split_at(PageIndex index, Platform &platform);
+
 	/* Hardware poison struck the page at @index. */
 	void poisoned(PageIndex index);
 	/* A holder could not unmap the page at @index: it is lost, and never used again. */

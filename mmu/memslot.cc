@@ -328,6 +328,18 @@ Result<Backing> memslot_kernel_page(File &file, struct kvm *kvm, struct kvm_memo
 			  KernelAccess{ lock, inode.platform(), kvm, gfn, map.fit(index), share });
 }
 
+Status memslot_split(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn)
+{
+	const PageIndex index = MemslotBinding::map_of(slot).index_of(gfn);
+	Inode &inode = file.inode();
+	const SharedInodeLock lock{ inode.handle() };
+
+	GMEM_CHECK(check_bound(file, slot, index));
+	GMEM_CHECK(inode.store().split_at(index, inode.platform()));
+	kapi_mmu_split(kvm, slot, gfn.value, gfn.value + 1);
+	return Status{};
+}
+
 unsigned memslot_shared_order(File &file, struct kvm_memory_slot *slot, Gfn gfn)
 {
 	const SlotMap map = MemslotBinding::map_of(slot);

@@ -98,6 +98,12 @@ Result<Backing> memslot_fault(File &file, struct kvm *kvm, struct kvm_memory_slo
 Result<Backing> memslot_kernel_page(File &file, struct kvm *kvm, struct kvm_memory_slot *slot,
 				    Gfn gfn, Share share);
 /*
+ * The page behind @gfn becomes one of its own to the platform, and is mapped as one: the
+ * guest itself asks for that. -EFAULT: the memslot has no file any more; or what the platform
+ * said. The caller holds @file's reference and kvm->srcu. Takes the inode lock, shared; sleeps.
+ */
+Status memslot_split(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn);
+/*
  * The largest order of a mapping of the shared page behind @gfn, which memslot_fault()
  * has given out. No lock but mmu_lock; any context.
  */
