@@ -10,7 +10,7 @@ RELEASE = $(shell cat $(KDIR)/include/config/kernel.release)
 BUILD = $(CURDIR)/build/$(RELEASE)
 # n: without what is for tests only, from a tree that need not have it.
 GMEM_TESTS = y
-ROOMS := gmem mmu arch kapi include view $(if $(filter y,$(GMEM_TESTS)),kunit selftests/kmod)
+ROOMS := gmem mmu arch guest kapi include view $(if $(filter y,$(GMEM_TESTS)),kunit selftests/kmod)
 Q := $(if $(V),,@)
 # kvm.ko of the kernel, where it is not among this machine's modules; or none.
 KVM_KO =

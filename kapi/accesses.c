@@ -23,6 +23,8 @@ static_assert(sizeof(struct kvm_steal_time) == KAPI_STEAL_TIME_SIZE);
 
 static unsigned int levels_of(const struct kvm_vcpu *vcpu)
 {
+	if (!(vcpu->arch.cr0 & X86_CR0_PG))
+		return 0;
 	if (vcpu->arch.efer & EFER_LMA)
 		return vcpu->arch.cr4 & X86_CR4_LA57 ? 5 : 4;
 	return vcpu->arch.cr4 & X86_CR4_PAE ? 3 : 2;

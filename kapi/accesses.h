@@ -22,7 +22,7 @@ struct x86_exception;
 /* How a vCPU translates addresses now. */
 struct kapi_paging {
 	kapi_u64 root; /* CR3 */
-	unsigned int levels; /* 2 to 5; 3: of 4 entries at the top */
+	unsigned int levels; /* 2 to 5; 3: of 4 entries at the top; 0: not at all */
 	bool write_protect, no_execute, smep, smap; /* CR0.WP, EFER.NX, CR4 */
 	bool access_flag; /* EFLAGS.AC: supervisors may use users' data */
 	kapi_u64 reserved; /* bits of an address that no frame can have */
@@ -80,7 +80,7 @@ void kapi_stock_pvclock(struct kvm_vcpu *vcpu, struct gfn_to_pfn_cache *cache, u
 
 /*
  * Where the page at hand is private to a guest on the SNP model they serve it from the file,
- * and are the stock body else. All but the MSR's have KVM's SRCU or slots_lock. Sleep.
+ * and are the stock body else. All have KVM's SRCU or slots_lock. Sleep.
  */
 int gmem_kvm_read_page(struct kvm_memory_slot *slot, kapi_u64 gfn, void *data, int offset, int len);
 int gmem_kvm_write_page(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn,
@@ -94,8 +94,6 @@ kapi_u64 gmem_kvm_walk(struct kvm_vcpu *vcpu, void *walk, kapi_u64 addr, kapi_u6
 		       struct x86_exception *exception, bool wide);
 void gmem_kvm_pvclock(struct kvm_vcpu *vcpu, struct gfn_to_pfn_cache *cache, unsigned int offset,
 		      struct pvclock_vcpu_time_info *clock, bool unstable);
-/* SEV_STATUS of a VM of SNP's type: what it runs on has no SEV. */
-int gmem_kvm_sev_status(struct kvm_vcpu *vcpu, struct msr_data *msr);
 
 #ifdef __cplusplus
 }

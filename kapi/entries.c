@@ -10,6 +10,7 @@
 
 #include "accesses.h"
 #include "compat/populate.h"
+#include "guest.h"
 #include "hooks.h"
 
 #define DECLARE_LANDING(entry, fn, ret, args) static fn##_proto land_##fn;
@@ -272,6 +273,33 @@ static void land_kvm_setup_guest_pvclock(struct kvm_vcpu *vcpu, struct gfn_to_pf
 	gmem_kvm_pvclock(vcpu, cache, offset, NULL, unstable);
 }
 #endif
+
+/* ---- guests that know SNP ---- */
+
+static int land_handle_ud(struct kvm_vcpu *vcpu)
+{
+	return gmem_kvm_undefined(vcpu);
+}
+
+static int land_kvm_emulate_hypercall(struct kvm_vcpu *vcpu)
+{
+	return gmem_kvm_hypercall(vcpu);
+}
+
+static int land_kvm_emulate_rdmsr(struct kvm_vcpu *vcpu)
+{
+	return gmem_kvm_rdmsr(vcpu);
+}
+
+static int land_kvm_emulate_wrmsr(struct kvm_vcpu *vcpu)
+{
+	return gmem_kvm_wrmsr(vcpu);
+}
+
+static bool land_kvm_msr_allowed(struct kvm_vcpu *vcpu, u32 index, u32 type)
+{
+	return gmem_kvm_msr_allowed(vcpu, index, type);
+}
 
 #define LANDING(entry, fn, ret, args) [entry] = (unsigned long)land_##fn,
 

@@ -2,7 +2,7 @@
 /*
  * The part of the list of hooked.h that VMs of SNP's type on the model need: how KVM itself
  * reads and writes a guest's memory on the guest's behalf, by the user address of a memslot;
- * and an MSR. Taken over with platform=snp-model alone.
+ * and what a guest does that knows SNP. Taken over with platform=snp-model alone.
  */
 #ifndef GMEM_KAPI_HOOKED_PRIVATE_H
 #define GMEM_KAPI_HOOKED_PRIVATE_H
@@ -26,6 +26,14 @@ struct x86_exception;
 	X(KAPI_ENTRY_STEAL_TIME, record_steal_time, void, (struct kvm_vcpu *))            \
 	X(KAPI_ENTRY_GET_MSR, kvm_get_msr_common, int,                                    \
 	  (struct kvm_vcpu *, struct msr_data *))
+
+/* Of guests that know SNP: exits, and whether there is one for an MSR. */
+#define HOOKED_GUEST(X)                                                                   \
+	X(KAPI_ENTRY_UNDEFINED, handle_ud, int, (struct kvm_vcpu *))                      \
+	X(KAPI_ENTRY_HYPERCALL, kvm_emulate_hypercall, int, (struct kvm_vcpu *))          \
+	X(KAPI_ENTRY_RDMSR, kvm_emulate_rdmsr, int, (struct kvm_vcpu *))                  \
+	X(KAPI_ENTRY_WRMSR, kvm_emulate_wrmsr, int, (struct kvm_vcpu *))                  \
+	X(KAPI_ENTRY_MSR_ALLOWED, kvm_msr_allowed, bool, (struct kvm_vcpu *, u32, u32))
 
 #if GMEM_KVM_PAGEWALK
 #define HOOKED_WALK(X)                                                                    \
@@ -56,6 +64,7 @@ struct x86_exception;
 #define HOOKED_PRIVATE(X)        \
 	HOOKED_PRIVATE_ALWAYS(X) \
 	HOOKED_WALK(X)           \
-	HOOKED_PVCLOCK(X)
+	HOOKED_PVCLOCK(X)        \
+	HOOKED_GUEST(X)
 
 #endif /* GMEM_KAPI_HOOKED_PRIVATE_H */

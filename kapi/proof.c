@@ -3,7 +3,8 @@
  * Calls of the functions that are taken over, to see that they come to us (takeover.c).
  * Where one does not, KVM's own body runs: the arguments are such that it finds at once
  * that there is nothing to do, on objects of our own that are all zero but for what it
- * reads first.
+ * reads first. Of bodies that need a vendor module's vCPU takeover.c has looked beforehand
+ * that they will not run.
  */
 #include <linux/fs.h>
 #include <linux/kvm_host.h>
@@ -12,6 +13,7 @@
 #include <asm/pvclock-abi.h>
 
 #include "accesses.h"
+#include "guest.h"
 #include "hooks.h"
 
 struct objects {
@@ -163,6 +165,22 @@ static void call(enum kapi_entry entry, struct objects *o)
 		break;
 	case KAPI_ENTRY_GET_MSR:
 		kapi_stock_get_msr(&o->vcpu, &efer);
+		break;
+	case KAPI_ENTRY_UNDEFINED: /* of a vCPU that is the vendor module's: takeover.c */
+		kapi_stock_undefined(&o->vcpu);
+		break;
+	case KAPI_ENTRY_HYPERCALL:
+		kapi_stock_hypercall(&o->vcpu);
+		break;
+	case KAPI_ENTRY_RDMSR:
+		kapi_stock_rdmsr(&o->vcpu);
+		break;
+	case KAPI_ENTRY_WRMSR:
+		kapi_stock_wrmsr(&o->vcpu);
+		break;
+	case KAPI_ENTRY_MSR_ALLOWED: /* one that no filter is asked for */
+		o->vcpu.kvm = &o->kvm;
+		kapi_stock_msr_allowed(&o->vcpu, APIC_BASE_MSR, KVM_MSR_FILTER_READ);
 		break;
 	case KAPI_ENTRY_FREE_VM: /* see gmem_proof_call() */
 	case KAPI_ENTRIES:

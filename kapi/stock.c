@@ -8,6 +8,7 @@
 
 #include "accesses.h"
 #include "compat/populate.h"
+#include "guest.h"
 #include "hooks.h"
 
 #define DEFINE_BODY(entry, fn, ret, args)                          \
@@ -250,4 +251,31 @@ void kapi_stock_pvclock(struct kvm_vcpu *vcpu, struct gfn_to_pfn_cache *cache, u
 #else
 	BODY(kvm_setup_guest_pvclock)(vcpu, cache, offset, unstable);
 #endif
+}
+
+/* ---- guests that know SNP --------------------------------------------------------- */
+
+int kapi_stock_undefined(struct kvm_vcpu *vcpu)
+{
+	return BODY(handle_ud)(vcpu);
+}
+
+int kapi_stock_hypercall(struct kvm_vcpu *vcpu)
+{
+	return BODY(kvm_emulate_hypercall)(vcpu);
+}
+
+int kapi_stock_rdmsr(struct kvm_vcpu *vcpu)
+{
+	return BODY(kvm_emulate_rdmsr)(vcpu);
+}
+
+int kapi_stock_wrmsr(struct kvm_vcpu *vcpu)
+{
+	return BODY(kvm_emulate_wrmsr)(vcpu);
+}
+
+bool kapi_stock_msr_allowed(struct kvm_vcpu *vcpu, unsigned int index, unsigned int type)
+{
+	return BODY(kvm_msr_allowed)(vcpu, index, type);
 }

@@ -177,6 +177,11 @@ void *gmem_symbol_variable(const char *name)
 	X(vcpu_load, void, (struct kvm_vcpu *))                                           \
 	X(vcpu_put, void, (struct kvm_vcpu *))                                            \
 	X(kvm_get_rflags, unsigned long, (struct kvm_vcpu *))                             \
+	X(kvm_set_rflags, void, (struct kvm_vcpu *, unsigned long))                       \
+	X(kvm_get_linear_rip, unsigned long, (struct kvm_vcpu *))                         \
+	X(kvm_skip_emulated_instruction, int, (struct kvm_vcpu *))                        \
+	X(kvm_queue_exception_e, void, (struct kvm_vcpu *, unsigned int, u32))            \
+	X(kvm_queue_exception_p, void, (struct kvm_vcpu *, unsigned int, unsigned long))  \
 	X(kvm_arch_vcpu_ioctl_get_regs, int, (struct kvm_vcpu *, struct kvm_regs *))      \
 	X(kvm_arch_vcpu_ioctl_get_sregs, int, (struct kvm_vcpu *, struct kvm_sregs *))
 
@@ -209,7 +214,7 @@ SYMBOLS(DEFINE_CALL)
 
 static const bool *tdp_mmu;
 /* What KVM's vendor module has put there, by the time there is a VM. */
-static const struct kvm_x86_ops *vendor;
+static const struct kvm_x86_ops *x86_ops;
 static atomic_long_t *poisoned;
 
 int gmem_symbols_resolve(void)
@@ -237,8 +242,8 @@ int gmem_symbols_resolve(void)
 		pr_err("KVM has no variable tdp_mmu_enabled, not loading\n");
 		return -ENOENT;
 	}
-	vendor = gmem_symbol_variable("kvm_x86_ops");
-	if (!vendor) {
+	x86_ops = gmem_symbol_variable("kvm_x86_ops");
+	if (!x86_ops) {
 		pr_err("KVM has no variable kvm_x86_ops, not loading\n");
 		return -ENOENT;
 	}
@@ -268,6 +273,11 @@ int gmem_symbols_compare(void)
 const bool *gmem_tdp_mmu_enabled(void)
 {
 	return tdp_mmu;
+}
+
+const struct kvm_x86_ops *gmem_x86_ops(void)
+{
+	return x86_ops;
 }
 
 atomic_long_t *gmem_poisoned_pages(void)
@@ -371,6 +381,31 @@ unsigned long gmem_vcpu_rflags(struct kvm_vcpu *vcpu)
 	return CALL(kvm_get_rflags)(vcpu);
 }
 
+void gmem_vcpu_set_rflags(struct kvm_vcpu *vcpu, unsigned long rflags)
+{
+	CALL(kvm_set_rflags)(vcpu, rflags);
+}
+
+unsigned long gmem_vcpu_linear_rip(struct kvm_vcpu *vcpu)
+{
+	return CALL(kvm_get_linear_rip)(vcpu);
+}
+
+int gmem_vcpu_skip(struct kvm_vcpu *vcpu)
+{
+	return CALL(kvm_skip_emulated_instruction)(vcpu);
+}
+
+void gmem_queue_exception_code(struct kvm_vcpu *vcpu, unsigned int nr, u32 error_code)
+{
+	CALL(kvm_queue_exception_e)(vcpu, nr, error_code);
+}
+
+void gmem_queue_exception_payload(struct kvm_vcpu *vcpu, unsigned int nr, unsigned long payload)
+{
+	CALL(kvm_queue_exception_p)(vcpu, nr, payload);
+}
+
 int gmem_vcpu_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs)
 {
 	return CALL(kvm_arch_vcpu_ioctl_get_regs)(vcpu, regs);
@@ -394,7 +429,7 @@ void gmem_vcpu_put(struct kvm_vcpu *vcpu)
 int gmem_vcpu_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *value)
 {
 	struct msr_data msr = { .host_initiated = true, .index = index };
-	const int ret = vendor->get_msr(vcpu, &msr);
+	const int ret = x86_ops->get_msr(vcpu, &msr);
 
 	*value = msr.data;
 	return ret;

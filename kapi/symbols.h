@@ -58,6 +58,16 @@ void gmem_tdp_mmu_try_split_huge_pages(struct kvm *kvm, const struct kvm_memory_
 void gmem_mmu_free_obsolete_roots(struct kvm_vcpu *vcpu);
 /* EFLAGS of a vCPU that is loaded. */
 unsigned long gmem_vcpu_rflags(struct kvm_vcpu *vcpu);
+void gmem_vcpu_set_rflags(struct kvm_vcpu *vcpu, unsigned long rflags);
+/* Where the instruction is that it is at. */
+unsigned long gmem_vcpu_linear_rip(struct kvm_vcpu *vcpu);
+/* Goes on behind that instruction; KVM's answer to an exit. Sleeps. */
+int gmem_vcpu_skip(struct kvm_vcpu *vcpu);
+/* Exceptions for the guest: with an error code, or a payload. */
+void gmem_queue_exception_code(struct kvm_vcpu *vcpu, unsigned int nr, u32 error_code);
+void gmem_queue_exception_payload(struct kvm_vcpu *vcpu, unsigned int nr, unsigned long payload);
+/* KVM's variable, or NULL: the vendor module's functions, while there is a vCPU. */
+const struct kvm_x86_ops *gmem_x86_ops(void);
 /* Registers of a vCPU whose mutex the caller has. -EINVAL: they are protected. Sleep. */
 int gmem_vcpu_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs);
 int gmem_vcpu_get_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs);

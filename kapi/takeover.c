@@ -49,6 +49,8 @@ struct hook {
 	bool faults;
 	/* We fill in what KVM throws at its guest. */
 	bool throws;
+	/* Its body must not run on a vCPU of ours: what ftrace has put there is looked at first. */
+	bool needs_vcpu;
 	/* Of a kernel that binds memslots so; 0: of all kernels that have it. */
 	enum binding {
 		AT_ONCE = 1,
@@ -160,6 +162,26 @@ static bool notrace msr_is_sev_status(struct ftrace_regs *fregs)
 	return msr->index == MSR_AMD64_SEV && kapi_kvm_is_snp_model(vcpu->kvm);
 }
 
+static bool notrace vcpu_is_snp(struct ftrace_regs *fregs)
+{
+	const struct kvm_vcpu *const vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
+
+	return kapi_kvm_is_snp_model(vcpu->kvm);
+}
+
+static bool notrace msr_is_ghcb(struct ftrace_regs *fregs)
+{
+	const struct kvm_vcpu *const vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
+
+	return (u32)vcpu->arch.regs[VCPU_REGS_RCX] == MSR_AMD64_SEV_ES_GHCB && vcpu_is_snp(fregs);
+}
+
+static bool notrace second_is_ghcb(struct ftrace_regs *fregs)
+{
+	return (u32)ftrace_regs_get_argument(fregs, 1) == MSR_AMD64_SEV_ES_GHCB &&
+	       vcpu_is_snp(fregs);
+}
+
 #define BACKEND KAPI_FEATURE_BACKEND
 #define SW_PROTECTED KAPI_FEATURE_SW_PROTECTED
 #define HOLES KAPI_FEATURE_HOLES
@@ -219,6 +241,11 @@ static const struct hook hooks[KAPI_ENTRIES] = {
 				 .callers = { "kvm_guest_time_update" } },
 	[KAPI_ENTRY_STEAL_TIME] = { .features = SNP_VMS, .wanted = vcpu_is_ours },
 	[KAPI_ENTRY_GET_MSR] = { .features = SNP_VMS, .wanted = msr_is_sev_status },
+	[KAPI_ENTRY_UNDEFINED] = { .features = SNP_VMS, .wanted = vcpu_is_snp, .needs_vcpu = true },
+	[KAPI_ENTRY_HYPERCALL] = { .features = SNP_VMS, .wanted = vcpu_is_snp, .needs_vcpu = true },
+	[KAPI_ENTRY_RDMSR] = { .features = SNP_VMS, .wanted = msr_is_ghcb, .needs_vcpu = true },
+	[KAPI_ENTRY_WRMSR] = { .features = SNP_VMS, .wanted = msr_is_ghcb, .needs_vcpu = true },
+	[KAPI_ENTRY_MSR_ALLOWED] = { .features = SNP_VMS, .wanted = second_is_ghcb },
 };
 
 #define NAME(entry, fn, ret, args) [entry] = #fn,
@@ -593,6 +620,10 @@ static int prove(enum kapi_entry entry)
 {
 	int ret;
 
+	if (hooks[entry].needs_vcpu && *(const u8 *)sites[entry] != CALL) {
+		pr_err("%s is as if nobody had hooked it, not loading\n", names[entry]);
+		return -EBUSY;
+	}
 	gmem_stock_set_body(entry, sites[entry]);
 	proven = -1;
 	WRITE_ONCE(prover, current);

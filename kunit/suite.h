@@ -46,6 +46,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(tdx_mrtd)           \
 	X(rmp)                \
 	X(rmp_guest)          \
+	X(snp_insns)          \
 	X(snp_model)          \
 	X(tdx_model)          \
 	X(snp_platform)       \
@@ -67,6 +68,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(launch_in_place)    \
 	X(id_block)           \
 	X(sev)                \
+	X(snp_guest)          \
 	X(fail_nth)           \
 	X(interleavings)      \
 	X(consumers_races)    \

@@ -10,9 +10,9 @@
 #include <cstring>
 
 #include "kapi/sev.h"
+#include "mmu/accesses.h"
 #include "mmu/entry.h"
 #include "mmu/memslot.h"
-#include "mmu/walk.h"
 
 namespace
 {
@@ -76,44 +76,40 @@ Status with_private(struct kvm *kvm, std::uint64_t gpa, std::size_t size, Fn use
 	return Status{};
 }
 
+} /* namespace */
+
 /* ---- page tables ----------------------------------------------------------------------- */
 
-class VcpuTables final : public GuestTables {
-    public:
-	explicit VcpuTables(struct kvm *kvm) : kvm_(kvm) {}
-	~VcpuTables() = default;
+namespace gmem
+{
 
-	Result<std::uint64_t> read(std::uint64_t gpa, unsigned size) override
-	{
-		const Gfn gfn{ gpa >> kPageShift };
-		std::uint64_t value = 0;
-		const int ret = gmem_kvm_read_page(kapi_kvm_slot_of(kvm_, gfn.value), gfn.value,
-						   &value, static_cast<int>(gpa % kPageSize),
-						   static_cast<int>(size));
+Result<std::uint64_t> VcpuTables::read(std::uint64_t gpa, unsigned size)
+{
+	const Gfn gfn{ gpa >> kPageShift };
+	std::uint64_t value = 0;
+	const int ret = gmem_kvm_read_page(kapi_kvm_slot_of(kvm_, gfn.value), gfn.value, &value,
+					   static_cast<int>(gpa % kPageSize),
+					   static_cast<int>(size));
 
-		if (ret != 0)
-			return error(EFAULT);
-		return value;
-	}
+	if (ret != 0)
+		return error(EFAULT);
+	return value;
+}
 
-	/* Tables in shared memory are left as they are. */
-	Status replace(const TableEntry &entry, std::uint64_t wanted) override
-	{
-		bool same = true;
-		const Status status = with_private(kvm_, entry.gpa, entry.size, [&](std::byte *at) {
-			same = kapi_exchange(at, entry.size, entry.value, wanted);
-		});
+/* Tables in shared memory are left as they are. */
+Status VcpuTables::replace(const TableEntry &entry, std::uint64_t wanted)
+{
+	bool same = true;
+	const Status status = with_private(kvm_, entry.gpa, entry.size, [&](std::byte *at) {
+		same = kapi_exchange(at, entry.size, entry.value, wanted);
+	});
 
-		if (!same)
-			return error(EAGAIN);
-		return status == error(ENOENT) ? Status{} : status;
-	}
+	if (!same)
+		return error(EAGAIN);
+	return status == error(ENOENT) ? Status{} : status;
+}
 
-    private:
-	struct kvm *const kvm_;
-};
-
-} /* namespace */
+} /* namespace gmem */
 
 int gmem_kvm_read_page(struct kvm_memory_slot *slot, kapi_u64 gfn, void *data, int offset, int len)
 {
@@ -226,12 +222,4 @@ kapi_u64 gmem_kvm_walk(struct kvm_vcpu *vcpu, void *walk, kapi_u64 addr, kapi_u6
 		return result.gpa;
 	kapi_exception_fill(exception, addr, result.error_code);
 	return kapi_no_gpa();
-}
-
-int gmem_kvm_sev_status(struct kvm_vcpu *, struct msr_data *msr)
-{
-	Entry entry{ KAPI_ENTRY_GET_MSR };
-
-	kapi_msr_answer(msr, 0);
-	return 0;
 }

@@ -50,6 +50,9 @@ class ModuleRef {
 	const bool held_;
 };
 
+/* The guest can go on: what KVM answers to an exit that it has served. */
+inline constexpr int kGoOn = 1;
+
 /*
  * Whether what shared memory can do on no kernel of today is offered: conversion in place,
  * links. For the whole time that the module is loaded and the vendor's module of KVM's, too.

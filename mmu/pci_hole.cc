@@ -10,6 +10,7 @@
 #include <uapi/gmem.h>
 
 #include "gmem/locks.h"
+#include "mmu/entry.h"
 
 namespace gmem
 {

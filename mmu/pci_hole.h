@@ -59,9 +59,6 @@ Status set_hole(struct kvm *kvm, const struct kapi_region &region);
  */
 bool may_change(const struct kvm_memory_slot *old);
 
-/* The guest can go on: what KVM's page fault answers when it has served one. */
-inline constexpr int kGoOn = 1;
-
 /* A read of @gpa was served: if that is in a hole, maps what is around it. Sleeps. */
 void map_hole_ahead(struct kvm_vcpu *vcpu, std::uint64_t gpa);
 

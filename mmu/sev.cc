@@ -13,6 +13,7 @@
 #include "arch/x86/snp_platform.h"
 #include "gmem/guard.h"
 #include "gmem/trace.h"
+#include "kapi/guest.h"
 #include "kapi/sev.h"
 #include "mmu/launch.h"
 
@@ -37,20 +38,6 @@ constexpr std::uint64_t kPolicyKnown = 0xffff | kPolicySmt | kPolicyMustBeOne | 
 
 /* The lock that lets one command in at a time. */
 using CommandLock = Guard<struct kvm, kapi_kvm_lock, kapi_kvm_unlock>;
-
-void drop_snp_platform(SnpPlatform *platform)
-{
-	platform->drop();
-}
-using SnpPlatformRef = Ref<SnpPlatform, drop_snp_platform>;
-
-/* A use of the VM's platform; none: the VM has none. */
-SnpPlatformRef platform_of(struct kvm *kvm)
-{
-	const auto model = ModelVm::of(kvm, nullptr);
-
-	return SnpPlatformRef{ model.ok() ? static_cast<SnpPlatform *>(model.value()) : nullptr };
-}
 
 /* One command: what it is about, and how the firmware answered. */
 struct Command {
@@ -91,10 +78,13 @@ Status init(Command &command)
 	if (command.platform.initialized())
 		return error(EINVAL);
 	GMEM_CHECK(command.read(args));
-	if (kapi_kvm_vcpus(command.vm) != 0 || args.flags || args.vmsa_features ||
+	/* KVM sets the bit itself, and lets nobody ask for it: who does knows the model. */
+	const bool knowing = args.vmsa_features == kFeatureSnp && kapi_guests_can_know();
+
+	if (kapi_kvm_vcpus(command.vm) != 0 || args.flags || (args.vmsa_features && !knowing) ||
 	    args.ghcb_version > kGhcbVersionMax)
 		return error(EINVAL);
-	return command.platform.init(kFeatureSnp);
+	return command.platform.init(kFeatureSnp, args.ghcb_version, knowing);
 }
 
 bool policy_ok(std::uint64_t policy)
@@ -348,7 +338,7 @@ long serve_sev_command(struct kvm *kvm, unsigned long arg)
 	if (kapi_user_read(&cmd, user, sizeof(cmd)) != 0)
 		return -EFAULT;
 
-	const SnpPlatformRef platform = platform_of(kvm);
+	const SnpPlatformRef platform = snp_platform_of(kvm);
 	const CommandLock lock{ kvm };
 
 	if (!platform.get())
@@ -365,7 +355,7 @@ long serve_sev_command(struct kvm *kvm, unsigned long arg)
 long serve_sev_region(struct kvm *kvm, unsigned long arg, bool add)
 {
 	kapi_enc_region region;
-	const SnpPlatformRef platform = platform_of(kvm);
+	const SnpPlatformRef platform = snp_platform_of(kvm);
 
 	if (kapi_user_read(&region, reinterpret_cast<void *>(arg), sizeof(region)) != 0)
 		return -EFAULT;

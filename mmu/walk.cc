@@ -177,6 +177,8 @@ Result<Translation> Walk::run()
 Translation translate(GuestTables &tables, const kapi_paging &paging, std::uint64_t addr,
 		      std::uint64_t access)
 {
+	if (!paging.levels)
+		return { .found = true, .gpa = addr };
 	for (int i = 0; i < kTries; i++) {
 		const Result<Translation> result = Walk{ tables, paging, addr, access }.run();
 

@@ -109,6 +109,10 @@ void SnpPlatform::end()
 
 SnpPlatform::~SnpPlatform()
 {
+	std::uint64_t nr = 0;
+
+	for (; std::uint64_t *const msr = ghcb_msrs_.find(nr, ~0ull); nr++)
+		Destroy{}(msr);
 	drop_vmsas();
 	end();
 	/* The list's lock is held. */
@@ -368,7 +372,7 @@ void SnpPlatform::show_launch(void *seq, bool steps)
 
 /* ---- by KVM's commands -------------------------------------------------------------- */
 
-Status SnpPlatform::init(std::uint64_t vmsa_features)
+Status SnpPlatform::init(std::uint64_t vmsa_features, unsigned ghcb_version, bool knowing)
 {
 	if (initialized())
 		return error(EINVAL);
@@ -380,6 +384,8 @@ Status SnpPlatform::init(std::uint64_t vmsa_features)
 	if (!status.ok())
 		return error(EBUSY);
 	vmsa_features_ = vmsa_features;
+	ghcb_version_ = ghcb_version;
+	knowing_.store(knowing);
 	return Status{};
 }
 
@@ -455,6 +461,33 @@ Status SnpPlatform::finish(const SnpLaunchFinish &finish, SnpStatus &status)
 	return Status{};
 }
 
+/* ---- by the guest ---------------------------------------------------------------------- */
+
+RmpAnswer SnpPlatform::pvalidate(Gfn gfn, Pfn pfn, RmpSize size, bool validate)
+{
+	return the_machine->rmp.pvalidate({ pfn, guest_.asid, gpa_of(gfn), size }, validate);
+}
+
+RmpAnswer SnpPlatform::rmpadjust(Gfn gfn, Pfn pfn, RmpSize size, const RmpAdjust &adjust)
+{
+	return the_machine->rmp.rmpadjust({ pfn, guest_.asid, gpa_of(gfn), size }, adjust);
+}
+
+Status SnpPlatform::set_ghcb_msr(unsigned nr, std::uint64_t value)
+{
+	std::uint64_t *present = ghcb_msrs_.load(nr);
+
+	if (present) {
+		*present = value;
+		return Status{};
+	}
+
+	GMEM_TRY(msr, make<std::uint64_t>(value));
+	GMEM_CHECK(ghcb_msrs_.insert(nr, msr.get(), present));
+	msr.release();
+	return Status{};
+}
+
 Status SnpPlatform::measurement(Measurement &out)
 {
 	MutexGuard guard{ lock_ };
@@ -463,6 +496,13 @@ Status SnpPlatform::measurement(Measurement &out)
 		return error(EPERM);
 	out = guest_.digest.value();
 	return Status{};
+}
+
+SnpPlatformRef snp_platform_of(struct kvm *kvm)
+{
+	const auto model = ModelVm::of(kvm, nullptr);
+
+	return SnpPlatformRef{ model.ok() ? static_cast<SnpPlatform *>(model.value()) : nullptr };
 }
 
 } /* namespace gmem */

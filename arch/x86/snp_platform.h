@@ -10,6 +10,7 @@
 #include "arch/x86/snp_model.h"
 #include "gmem/bitmap.h"
 #include "gmem/locks.h"
+#include "gmem/xarray.h"
 
 namespace gmem
 {
@@ -45,11 +46,14 @@ class SnpPlatform final : public ModelVm {
 	 * What KVM's commands do, one of a VM's at a time; each sleeps. What the firmware
 	 * says comes back in the last argument, where it has been asked.
 	 *
-	 * init: -EINVAL a second time; -EBUSY: no ASID is left.
+	 * init: -EINVAL a second time; -EBUSY: no ASID is left. @knowing: the guest is to know
+	 * that it is one of SNP's (docs/snp-guest.md).
 	 */
-	Status init(std::uint64_t vmsa_features);
+	Status init(std::uint64_t vmsa_features, unsigned ghcb_version, bool knowing);
 	bool initialized() const { return asid_ != 0; }
 	std::uint64_t vmsa_features() const { return vmsa_features_; }
+	bool knowing() const { return knowing_; }
+	unsigned ghcb_version() const { return ghcb_version_; }
 	/* -EIO; -ENOMEM. */
 	Status start(const SnpLaunchStart &start, SnpStatus &status);
 	bool started() const { return gctx_ != nullptr; }
@@ -63,6 +67,16 @@ class SnpPlatform final : public ModelVm {
 	bool vmsas_measured() const { return vmsas_ && vmsas_->measured; }
 	void drop_vmsas();
 	Status finish(const SnpLaunchFinish &finish, SnpStatus &status);
+
+	/* The guest's instructions, on its page at @gfn that has @pfn. Each sleeps. */
+	RmpAnswer pvalidate(Gfn gfn, Pfn pfn, RmpSize size, bool validate);
+	RmpAnswer rmpadjust(Gfn gfn, Pfn pfn, RmpSize size, const RmpAdjust &adjust);
+	/*
+	 * The GHCB MSR of the vCPU with the number @nr, whose own task alone calls these. NULL:
+	 * it has not been written. -ENOMEM.
+	 */
+	const std::uint64_t *ghcb_msr(unsigned nr) const { return ghcb_msrs_.load(nr); }
+	Status set_ghcb_msr(unsigned nr, std::uint64_t value);
 
 	Status prepare(struct kvm *vm, Gfn gfn, Pfn pfn, unsigned order) override;
 	Status reclaim(Pfn pfn, std::uint64_t count) override;
@@ -111,7 +125,19 @@ class SnpPlatform final : public ModelVm {
 	/* Of the commands alone, which kvm->lock lets in one at a time. */
 	std::uint64_t vmsa_features_ = 0;
 	Own<Vmsa> vmsas_;
+	unsigned ghcb_version_ = 0;
+	std::atomic<bool> knowing_{ false }; /* does not change once there is a vCPU */
+	XArray<std::uint64_t> ghcb_msrs_; /* by the number of the vCPU */
 };
+
+inline void drop_snp_platform(SnpPlatform *platform)
+{
+	platform->drop();
+}
+using SnpPlatformRef = Ref<SnpPlatform, drop_snp_platform>;
+
+/* A use of the platform of a VM of SNP's type; none: the VM has none. */
+SnpPlatformRef snp_platform_of(struct kvm *kvm);
 
 } /* namespace gmem */
 

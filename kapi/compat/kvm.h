@@ -72,6 +72,14 @@
  */
 #define GMEM_KVM_MAKE_PRIVATE (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0))
 
+/* RIP is not one of a vCPU's general registers, but beside them. */
+#define GMEM_KVM_RIP_APART (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
+#if GMEM_KVM_RIP_APART
+#define gmem_vcpu_rip(vcpu) ((vcpu)->arch.rip)
+#else
+#define gmem_vcpu_rip(vcpu) ((vcpu)->arch.regs[VCPU_REGS_RIP])
+#endif
+
 /* kvm_slot_can_be_private() is called kvm_slot_has_gmem(). */
 #define GMEM_KVM_SLOT_HAS_GMEM (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
 #if GMEM_KVM_SLOT_HAS_GMEM

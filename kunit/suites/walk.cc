@@ -290,8 +290,19 @@ void two_levels()
 	EXPECT_EQ(translate(memory, paging, kAddr, kRead).gpa, 0x300c00000 + (kAddr & 0x3fffff));
 }
 
+/* Nothing is asked for, and nothing is left behind. */
+void without_paging()
+{
+	Memory memory;
+	const Translation result = translate(memory, paging_of(0x1000, 0, 0), 0xfff0, kFetch);
+
+	REQUIRE(result.found);
+	EXPECT_EQ(result.gpa, 0xfff0u);
+	EXPECT_EQ(memory.replaced, 0);
+}
+
 } /* namespace */
 
 GMEM_SUITE(walk, CASE(four_levels), CASE(large_pages), CASE(nothing_there), CASE(writing),
 	   CASE(users), CASE(executing), CASE(addresses_too_high), CASE(somebody_changes_an_entry),
-	   CASE(five_levels), CASE(three_levels), CASE(two_levels));
+	   CASE(five_levels), CASE(three_levels), CASE(two_levels), CASE(without_paging));

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The entries for guests that know that they are SNP's, of VMs on the model (kapi/guest.h):
+ * the exits of such a vCPU that KVM would answer for an ordinary guest. What the instructions
+ * do is in instructions.cc.
+ */
+#include <algorithm>
+#include <array>
+
+#include "arch/x86/snp_platform.h"
+#include "guest/decode.h"
+#include "guest/instructions.h"
+#include "kapi/sev.h"
+#include "mmu/accesses.h"
+#include "mmu/entry.h"
+#include "mmu/memslot.h"
+
+namespace
+{
+
+using namespace gmem;
+
+/* Every vCPU runs at this level: there is nothing yet by which a guest could make another. */
+constexpr unsigned kVmpl = 0;
+
+constexpr const char *kNames[] = { "?", "PVALIDATE", "RMPADJUST", "VMGEXIT" };
+
+/* A vCPU whose guest knows SNP; an empty one of any other. */
+class Knowing {
+    public:
+	explicit Knowing(struct kvm_vcpu *vcpu)
+		: vcpu_(vcpu), platform_(snp_platform_of(kapi_vcpu_kvm(vcpu)))
+	{
+	}
+
+	/* Whatever it runs just now, and from before it has been made. */
+	bool knows() const
+	{
+		return kapi_kvm_is_snp_model(kvm()) && platform_ && platform().knowing();
+	}
+	/* No nested guest of its does. */
+	explicit operator bool() const { return knows() && kapi_vcpu_is_direct(vcpu_); }
+	struct kvm_vcpu *vcpu() const { return vcpu_; }
+	struct kvm *kvm() const { return kapi_vcpu_kvm(vcpu_); }
+	SnpPlatform &platform() const { return *platform_.get(); }
+
+	std::uint64_t ghcb_msr() const;
+
+    private:
+	struct kvm_vcpu *const vcpu_;
+	const SnpPlatformRef platform_;
+};
+
+std::uint64_t Knowing::ghcb_msr() const
+{
+	const std::uint64_t *const written = platform().ghcb_msr(kapi_vcpu_nr(vcpu_));
+
+	return written ? *written
+		       : ghcb_msr_at_reset(platform().ghcb_version(), kapi_vcpu_c_bit(vcpu_));
+}
+
+/* ---- the guest's memory ---------------------------------------------------------------- */
+
+class VcpuPages final : public GuestPages {
+    public:
+	VcpuPages(Knowing &guest, bool by_user)
+		: guest_(guest), tables_(guest.kvm()), paging_(kapi_vcpu_paging(guest.vcpu())),
+		  access_(by_user ? std::uint64_t{ KAPI_PFERR_USER } : 0)
+	{
+	}
+	~VcpuPages() = default;
+
+	unsigned address_bits() const override { return paging_.levels == 5 ? 57 : 48; }
+	Translation translate(std::uint64_t addr) override
+	{
+		return gmem::translate(tables_, paging_, addr, access_);
+	}
+	Result<RmpAnswer> pvalidate(std::uint64_t gpa, RmpSize size, bool validate) override
+	{
+		return with_page(gpa, [&](Gfn gfn, Pfn pfn) {
+			return guest_.platform().pvalidate(gfn, pfn, size, validate);
+		});
+	}
+	Result<RmpAnswer> rmpadjust(std::uint64_t gpa, RmpSize size,
+				    const RmpAdjust &adjust) override
+	{
+		return with_page(gpa, [&](Gfn gfn, Pfn pfn) {
+			return guest_.platform().rmpadjust(gfn, pfn, size, adjust);
+		});
+	}
+
+	Instruction fetch(const kapi_registers &regs);
+
+    private:
+	template <class Fn> Result<RmpAnswer> with_page(std::uint64_t gpa, Fn ask);
+	std::size_t read_code(std::uint64_t addr, std::span<std::uint8_t> to);
+
+	Knowing &guest_;
+	VcpuTables tables_;
+	const kapi_paging paging_;
+	const std::uint64_t access_;
+};
+
+/*
+ * What @ask(gfn, pfn) says of the private page at @gpa. A block that is too large for it is
+ * split, as KVM does it where hardware exits for that.
+ */
+template <class Fn> Result<RmpAnswer> VcpuPages::with_page(std::uint64_t gpa, Fn ask)
+{
+	const Gfn gfn{ gpa >> kPageShift };
+	struct kvm *const kvm = guest_.kvm();
+	struct kvm_memory_slot *const slot = kapi_kvm_slot_of(kvm, gfn.value);
+	const FileRef handle{ kapi_slot_has_gmem(slot) ? kapi_slot_file_get(slot) : nullptr };
+	File *const file = handle ? File::of(handle.get()) : nullptr;
+	RmpAnswer answer{ .fault = RmpAnswer::Fault::NotGuests };
+
+	if (!file || !kapi_kvm_range_private(kvm, gfn.value, gfn.value + 1))
+		return answer;
+	{
+		GMEM_TRY(backing, memslot_kernel_page(*file, kvm, slot, gfn, Share::kPrivate));
+		answer = ask(gfn, Pfn{ kapi_page_pfn(backing.page.get()) });
+	}
+	if (answer.fault == RmpAnswer::Fault::TooLarge)
+		GMEM_CHECK(memslot_split(*file, kvm, slot, gfn));
+	return answer;
+}
+
+/* As many bytes as lie in the page at @addr; 0: it is not there. */
+std::size_t VcpuPages::read_code(std::uint64_t addr, std::span<std::uint8_t> to)
+{
+	const Translation at = gmem::translate(tables_, paging_, addr, access_ | KAPI_PFERR_FETCH);
+	const std::uint64_t gfn = at.gpa >> kPageShift, offset = at.gpa % kPageSize;
+	const std::size_t size = std::min<std::size_t>(to.size(), kPageSize - offset);
+
+	if (!at.found || gmem_kvm_read_page(kapi_kvm_slot_of(guest_.kvm(), gfn), gfn, to.data(),
+					    static_cast<int>(offset), static_cast<int>(size)) != 0)
+		return 0;
+	return size;
+}
+
+/* The page behind the first is looked at only if the instruction may go on there. */
+Instruction VcpuPages::fetch(const kapi_registers &regs)
+{
+	std::array<std::uint8_t, kInstructionMax> bytes;
+	Instruction instruction;
+	std::size_t have = 0;
+
+	while (have < bytes.size() && instruction.opcode == Opcode::Other) {
+		const std::size_t more = read_code(regs.code + have,
+						   std::span{ bytes }.subspan(have));
+
+		if (!more)
+			break;
+		have += more;
+		instruction = decode(std::span{ bytes }.first(have), regs.wide);
+	}
+	return instruction;
+}
+
+/* ---- how it goes on -------------------------------------------------------------------- */
+
+void report(Knowing &guest, const kapi_registers &regs, Opcode opcode, const char *broken)
+{
+	kapi_stat_add(KAPI_STAT_REPORTS, 1);
+	if (!kapi_guest_may_report())
+		return;
+
+	const unsigned long long rip = regs.rip, rax = regs.rax, rcx = regs.rcx, rdx = regs.rdx;
+
+	kapi_report("snp-model: vCPU %u at %#llx: %s: %s (rax %#llx, rcx %#llx, rdx %#llx)",
+		    kapi_vcpu_nr(guest.vcpu()), rip, kNames[static_cast<unsigned>(opcode)], broken,
+		    rax, rcx, rdx);
+}
+
+/* What KVM is told of the exit, with @regs as the instruction left them. */
+int finish(struct kvm_vcpu *vcpu, const kapi_registers &regs, const Executed &executed)
+{
+	switch (executed.end) {
+	case Executed::End::Retired:
+		kapi_vcpu_retire(vcpu, &regs);
+		break;
+	case Executed::End::Protection:
+		kapi_vcpu_protection_fault(vcpu);
+		break;
+	case Executed::End::PageFault:
+		kapi_vcpu_page_fault(vcpu, executed.addr, executed.error_code);
+		break;
+	case Executed::End::Nested:
+		kapi_vcpu_exit_private(vcpu, executed.addr);
+		return executed.status.code();
+	case Executed::End::Undefined:
+	case Executed::End::Again:
+		break;
+	}
+	return kGoOn;
+}
+
+/* PVALIDATE or RMPADJUST. False: to this guest it is undefined, too. */
+bool execute(Knowing &guest, int &ret)
+{
+	kapi_registers regs;
+
+	kapi_vcpu_registers(guest.vcpu(), &regs);
+
+	VcpuPages pages{ guest, regs.cpl == 3 };
+	const Instruction instruction = pages.fetch(regs);
+	const kapi_registers before = regs;
+	Executed executed{ .end = Executed::End::Undefined };
+
+	if (instruction.opcode == Opcode::Pvalidate)
+		executed = pvalidate(regs, instruction, kVmpl, pages);
+	else if (instruction.opcode == Opcode::Rmpadjust)
+		executed = rmpadjust(regs, instruction, kVmpl, pages);
+	if (executed.end == Executed::End::Undefined)
+		return false;
+	if (executed.broken)
+		report(guest, before, instruction.opcode, executed.broken);
+	ret = finish(guest.vcpu(), regs, executed);
+	return true;
+}
+
+/* False: it is a hypercall like any guest's. */
+bool vmgexit(Knowing &guest, int &ret)
+{
+	kapi_registers regs;
+
+	kapi_vcpu_registers(guest.vcpu(), &regs);
+
+	const Instruction instruction = VcpuPages{ guest, regs.cpl == 3 }.fetch(regs);
+
+	if (instruction.opcode != Opcode::Vmgexit)
+		return false;
+
+	const std::uint64_t msr = guest.ghcb_msr();
+	const GhcbRequest request = ghcb_request(msr);
+
+	if (request == GhcbRequest::Unknown)
+		report(guest, regs, instruction.opcode, "nothing that the model knows");
+	step_over(regs, instruction);
+	kapi_vcpu_retire(guest.vcpu(), &regs);
+	switch (request) {
+	case GhcbRequest::Nothing:
+		ret = kGoOn;
+		break;
+	case GhcbRequest::Terminate:
+		kapi_vcpu_exit_terminated(guest.vcpu(), msr);
+		ret = 0;
+		break;
+	case GhcbRequest::Unknown:
+		ret = -EINVAL;
+		break;
+	}
+	return true;
+}
+
+} /* namespace */
+
+int gmem_kvm_undefined(struct kvm_vcpu *vcpu)
+{
+	Entry entry{ KAPI_ENTRY_UNDEFINED };
+	Knowing guest{ vcpu };
+	int ret = kGoOn;
+
+	if (guest && execute(guest, ret))
+		return ret;
+	entry.stock();
+	return kapi_stock_undefined(vcpu);
+}
+
+int gmem_kvm_hypercall(struct kvm_vcpu *vcpu)
+{
+	Entry entry{ KAPI_ENTRY_HYPERCALL };
+	Knowing guest{ vcpu };
+	int ret = kGoOn;
+
+	if (guest && vmgexit(guest, ret))
+		return ret;
+	entry.stock();
+	return kapi_stock_hypercall(vcpu);
+}
+
+int gmem_kvm_rdmsr(struct kvm_vcpu *vcpu)
+{
+	Entry entry{ KAPI_ENTRY_RDMSR };
+	Knowing guest{ vcpu };
+
+	if (guest)
+		return kapi_vcpu_read_msr(vcpu, guest.ghcb_msr());
+	entry.stock();
+	return kapi_stock_rdmsr(vcpu);
+}
+
+int gmem_kvm_wrmsr(struct kvm_vcpu *vcpu)
+{
+	Entry entry{ KAPI_ENTRY_WRMSR };
+	Knowing guest{ vcpu };
+	kapi_registers regs;
+
+	if (!guest) {
+		entry.stock();
+		return kapi_stock_wrmsr(vcpu);
+	}
+	kapi_vcpu_registers(vcpu, &regs);
+
+	const std::uint64_t value = (regs.rdx & 0xffffffff) << 32 | (regs.rax & 0xffffffff);
+	const Status status = guest.platform().set_ghcb_msr(kapi_vcpu_nr(vcpu), value);
+
+	return status.ok() ? kapi_vcpu_wrote_msr(vcpu) : status.code();
+}
+
+/* All of its accesses exit, whatever user space's filter says: on hardware it has no part. */
+bool gmem_kvm_msr_allowed(struct kvm_vcpu *vcpu, unsigned int index, unsigned int type)
+{
+	Entry entry{ KAPI_ENTRY_MSR_ALLOWED };
+
+	/* KVM asks when it makes the vCPU, and later for others' sake. */
+	if (Knowing{ vcpu }.knows())
+		return false;
+	entry.stock();
+	return kapi_stock_msr_allowed(vcpu, index, type);
+}
+
+int gmem_kvm_sev_status(struct kvm_vcpu *vcpu, struct msr_data *msr)
+{
+	Entry entry{ KAPI_ENTRY_GET_MSR };
+	Knowing guest{ vcpu };
+
+	kapi_msr_answer(msr, guest ? sev_status(guest.platform().vmsa_features()) : 0);
+	return 0;
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Stubs of kapi/guest.h: no vCPU exits in the suites that run in the kernel.
+ */
+#include <linux/errno.h>
+
+#include "../../kapi/guest.h"
+
+bool kapi_guests_can_know(void)
+{
+	return false;
+}
+
+bool kapi_guest_may_report(void)
+{
+	return true;
+}
+
+void kapi_vcpu_registers(struct kvm_vcpu *vcpu, struct kapi_registers *registers)
+{
+	*registers = (struct kapi_registers){};
+}
+
+void kapi_vcpu_retire(struct kvm_vcpu *vcpu, const struct kapi_registers *registers)
+{
+}
+
+int kapi_vcpu_read_msr(struct kvm_vcpu *vcpu, kapi_u64 value)
+{
+	return -EINVAL;
+}
+
+int kapi_vcpu_wrote_msr(struct kvm_vcpu *vcpu)
+{
+	return -EINVAL;
+}
+
+void kapi_vcpu_protection_fault(struct kvm_vcpu *vcpu)
+{
+}
+
+void kapi_vcpu_page_fault(struct kvm_vcpu *vcpu, kapi_u64 addr, unsigned int error_code)
+{
+}
+
+void kapi_vcpu_exit_private(struct kvm_vcpu *vcpu, kapi_u64 gpa)
+{
+}
+
+void kapi_vcpu_exit_terminated(struct kvm_vcpu *vcpu, kapi_u64 ghcb_msr)
+{
+}
+
+unsigned int kapi_vcpu_nr(struct kvm_vcpu *vcpu)
+{
+	return 0;
+}
+
+unsigned int kapi_vcpu_c_bit(struct kvm_vcpu *vcpu)
+{
+	return 0;
+}
+
+int kapi_stock_undefined(struct kvm_vcpu *vcpu)
+{
+	return -EINVAL;
+}
+
+int kapi_stock_hypercall(struct kvm_vcpu *vcpu)
+{
+	return -EINVAL;
+}
+
+int kapi_stock_rdmsr(struct kvm_vcpu *vcpu)
+{
+	return -EINVAL;
+}
+
+int kapi_stock_wrmsr(struct kvm_vcpu *vcpu)
+{
+	return -EINVAL;
+}
+
+bool kapi_stock_msr_allowed(struct kvm_vcpu *vcpu, unsigned int index, unsigned int type)
+{
+	return true;
+}
