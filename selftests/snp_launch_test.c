@@ -92,7 +92,8 @@ static void test_init(void)
 	CHECK_EQ(ioctl(vm, KVM_MEMORY_ENCRYPT_OP, 0), 0);
 	CHECK_ERRNO(ioctl(vm, KVM_MEMORY_ENCRYPT_OP, 8), EFAULT);
 	CHECK_ERRNO(ioctl(vm, KVM_MEMORY_ENCRYPT_OP, &cmd), EFAULT);
-	CHECK_EQ(init_with(vm, 1, 0, 0), -EINVAL);
+	CHECK_EQ(init_with(vm, 2, 0, 0), -EINVAL);
+	CHECK_EQ(init_with(vm, SNP_ACTIVE | 1 << 5, 0, 0), -EINVAL);
 	CHECK_EQ(init_with(vm, 1ULL << 63, 0, 0), -EINVAL);
 	CHECK_EQ(init_with(vm, 0, 1, 0), -EINVAL);
 	CHECK_EQ(init_with(vm, 0, 0, 3), -EINVAL);

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 
 #include "gmem.h"
+#include "vcpu.h"
 
 void snp_require_model(void)
 {
@@ -47,11 +48,16 @@ int snp_command(int vm, uint32_t id, void *data, uint32_t *error)
 	return r < 0 ? -errno : r;
 }
 
-int snp_init(int vm)
+int snp_init_with(int vm, uint64_t features)
 {
-	struct sev_init args = {};
+	struct sev_init args = { .vmsa_features = features };
 
 	return snp_command(vm, SEV_INIT2, &args, NULL);
+}
+
+int snp_init(int vm)
+{
+	return snp_init_with(vm, 0);
 }
 
 int snp_start(struct vm *vm, uint64_t policy, uint32_t *error)
@@ -101,4 +107,12 @@ struct vm *snp_launching(unsigned int nr_vcpus, uint64_t gpa, uint64_t size, int
 	vm_add_slot(vm, TEST_SLOT, gpa, size, *fd, 0);
 	vm_make_private(vm, gpa, size);
 	return vm;
+}
+
+struct vm *snp_knowing_vm(unsigned int nr_vcpus)
+{
+	snp_require_model();
+	if (cpu_is_intel())
+		tap_skip("needs a processor with SVM");
+	return vm_create_knowing(nr_vcpus);
 }

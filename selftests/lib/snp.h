@@ -21,6 +21,9 @@
 #define SNP_PAGE_SECRETS	5
 #define SNP_PAGE_CPUID		6
 
+/* A feature of save areas. */
+#define SNP_ACTIVE		1
+
 /* Statuses of the firmware. */
 #define FW_INVALID_GUEST_STATE	0x02
 #define FW_POLICY_FAILURE	0x07
@@ -83,6 +86,8 @@ int snp_node(void);
 /* Any command with the argument at @data; @error, which may be NULL, is the status. */
 int snp_command(int vm, uint32_t id, void *data, uint32_t *error);
 int snp_init(int vm);
+/* With features of the save areas; SNP_ACTIVE: the guest is to know that it is SNP's. */
+int snp_init_with(int vm, uint64_t features);
 int snp_start(struct vm *vm, uint64_t policy, uint32_t *error);
 /* All of [@gpa, @gpa + @len), in as many commands as it takes. */
 int snp_update(struct vm *vm, uint64_t gpa, const void *source, uint64_t len, uint8_t type,
@@ -100,5 +105,7 @@ struct vm *snp_vm(unsigned int nr_vcpus);
  * file *@fd. Skips the test where the module is loaded without the model.
  */
 struct vm *snp_launching(unsigned int nr_vcpus, uint64_t gpa, uint64_t size, int *fd);
+/* The same of one whose guest knows; skips the test without the model, and on Intel's. */
+struct vm *snp_knowing_vm(unsigned int nr_vcpus);
 
 #endif

@@ -116,7 +116,7 @@ static void set_segments_and_paging(struct vcpu *vcpu)
 	CHECK_OK(ioctl(vcpu->fd, KVM_SET_SREGS, &sregs));
 }
 
-static bool cpu_is_intel(void)
+bool cpu_is_intel(void)
 {
 	u32 eax, ebx, ecx, edx;
 

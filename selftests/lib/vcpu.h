@@ -12,5 +12,6 @@ void agent_load(void *agent);
 /* vCPU @id, in 64-bit mode at the agent's entry. */
 void vcpu_init(struct vcpu *vcpu, struct vm *vm, int kvm, unsigned int id);
 void vcpu_close(struct vcpu *vcpu);
+bool cpu_is_intel(void);
 
 #endif

@@ -45,7 +45,7 @@ bool kvm_has_vm_type(unsigned long type)
 	       kvm_check(KVM_CAP_VM_TYPES) & (1 << type);
 }
 
-static struct vm *create(unsigned long type, unsigned int nr_vcpus, bool irqchip)
+static struct vm *create(unsigned long type, unsigned int nr_vcpus, bool irqchip, u64 features)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 	unsigned int i;
@@ -59,7 +59,7 @@ static struct vm *create(unsigned long type, unsigned int nr_vcpus, bool irqchip
 	vm->fd = ioctl(kvm, KVM_CREATE_VM, type);
 	CHECK(vm->fd >= 0, "KVM_CREATE_VM: %m");
 	if (type == KVM_X86_SNP_VM)
-		MUST(snp_init(vm->fd));
+		MUST(snp_init_with(vm->fd, features));
 	if (irqchip)
 		CHECK_OK(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0));
 	if (nr_vcpus) {
@@ -78,12 +78,17 @@ static struct vm *create(unsigned long type, unsigned int nr_vcpus, bool irqchip
 
 struct vm *vm_create(unsigned long type, unsigned int nr_vcpus)
 {
-	return create(type, nr_vcpus, false);
+	return create(type, nr_vcpus, false, 0);
 }
 
 struct vm *vm_create_with_apic(unsigned int nr_vcpus)
 {
-	return create(KVM_X86_DEFAULT_VM, nr_vcpus, true);
+	return create(KVM_X86_DEFAULT_VM, nr_vcpus, true, 0);
+}
+
+struct vm *vm_create_knowing(unsigned int nr_vcpus)
+{
+	return create(KVM_X86_SNP_VM, nr_vcpus, false, SNP_ACTIVE);
 }
 
 struct vm *vm_create_private(unsigned int nr_vcpus)

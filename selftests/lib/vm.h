@@ -77,6 +77,8 @@ bool kvm_has_vm_type(unsigned long type);
 struct vm *vm_create(unsigned long type, unsigned int nr_vcpus);
 /* The same of a default VM, with the APICs that KVM has, at their usual address. */
 struct vm *vm_create_with_apic(unsigned int nr_vcpus);
+/* vm_create() of SNP's type, of a guest that knows it (snp.h). */
+struct vm *vm_create_knowing(unsigned int nr_vcpus);
 /* vm_create() of the type that has private memory. */
 struct vm *vm_create_private(unsigned int nr_vcpus);
 /*
