@@ -29,6 +29,7 @@
 #define MANY_SLOTS 30000
 #define FEW_SLOTS 100
 #define HOLES 1000
+#define GETS 100000
 #define CONSUMER_PATH "/sys/kernel/debug/gmem_consumer"
 #define MANY_CONSUMERS 100000
 #define FEW_CONSUMERS 10
@@ -133,6 +134,22 @@ static void bench_populate(void)
 	CHECK_EQ(ioctl(test, GMEM_TEST_POPULATE, &req), POPULATED / PAGE_SIZE);
 	bench_time("populate_256m", t, POPULATED / SZ_1M, "MiB");
 	vm_source_free(source, POPULATED);
+	close(test);
+	close(fd);
+	vm_free(vm);
+}
+
+/* A page that is there, asked for without a guest and given back. */
+static void bench_get_pfn(void)
+{
+	struct gmem_test_get req = { .gfn = TEST_GPA / PAGE_SIZE, .before = GETS };
+	struct vm *vm = vm_create_private(1);
+	int fd = vm_add_private(vm, SZ_2M), test = test_module();
+
+	touch_all(&vm->vcpus[0], SZ_2M);
+	req.vm_fd = vm->fd;
+	CHECK_OK(ioctl(test, GMEM_TEST_GET, &req));
+	bench_time_of("get_pfn", req.ns / 1e3 / GETS, "page");
 	close(test);
 	close(fd);
 	vm_free(vm);
@@ -371,6 +388,7 @@ static const struct group {
 	{ "pages", bench_pages, false },
 	{ "yardsticks", bench_yardsticks, true },
 	{ "populate", bench_populate, false },
+	{ "get_pfn", bench_get_pfn, false },
 	{ "convert", bench_convert, false },
 	{ "parallel", bench_parallel_punch, false },
 	{ "consumers", bench_consumers, false },

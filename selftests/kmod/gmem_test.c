@@ -113,11 +113,20 @@ static long find_pfn(void __user *arg)
 static long get_page_at(struct kvm *kvm, struct gmem_test_get *req)
 {
 	struct kvm_memory_slot *const slot = KVM_CALL(gfn_to_memslot)(kvm, req->gfn);
+	const u64 began = ktime_get_ns();
 	struct kvm_frame frame;
 	int ret;
 
 	if (!slot)
 		return -ENOENT;
+	for (u32 i = 0; i < req->before; i++) {
+		ret = kvm_frame_get(kvm, slot, req->gfn, req->shared, &frame);
+		if (ret)
+			return ret;
+		kvm_frame_put(&frame);
+		cond_resched();
+	}
+	req->ns = ktime_get_ns() - began;
 	ret = kvm_frame_get(kvm, slot, req->gfn, req->shared, &frame);
 	if (ret)
 		return ret;

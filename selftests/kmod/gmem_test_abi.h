@@ -85,7 +85,8 @@ struct gmem_test_pfn {
  * Frame number of the page at @gfn of a VM, as a module that is not in a fault asks KVM
  * for it and keeps it for @hold_ms; what KVM returned. A private page by
  * kvm_gmem_get_pfn(), or a @shared one as KVM's page fault asks for it, whose errors are
- * all -EFAULT. -ENOENT: no memslot there.
+ * all -EFAULT. -ENOENT: no memslot there. Before that it is had and put back so often as
+ * @before says, which takes @ns in all.
  */
 struct gmem_test_get {
 	__u64 gfn;
@@ -93,7 +94,8 @@ struct gmem_test_get {
 	__u32 vm_fd;
 	__u32 shared;
 	__u32 hold_ms;
-	__u32 pad;
+	__u32 before;
+	__u64 ns;
 };
 #define GMEM_TEST_GET _IOWR('g', 8, struct gmem_test_get)
 
