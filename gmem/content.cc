@@ -71,7 +71,7 @@ void PageStore::settle_failed(Run &run, PageIndex index, struct page *page, Stat
 		run.happens<event::kStranded>(slot);
 	} else if (!platform.is_hosts(Pfn{ kapi_page_pfn(page) })) {
 		/* KVM's own callback does not say that it could not undo what it did. */
-		run.happens<event::kOutOfHand>(slot);
+		lose<event::kOutOfHand>(run, index);
 	} else if (!staged && !is_lost(run, index, page)) {
 		/* Half-filled; where pages come zeroed, no later step would clear it. */
 		kapi_pages_clear(page, 1);

@@ -127,12 +127,16 @@ void Conversion::tell(kapi_phase phase, IndexRange range, PageIndex at, Status s
 
 Status Conversion::prepare(PageIndex &at)
 {
-	return traced(
+	const Status sound = traced(
 		KAPI_TRACE_CONVERT, [&] { return look(at); },
 		[&](Status status, std::uint64_t ns) {
 			tell(KAPI_PHASE_PREPARE, range_, status.ok() ? range_.start : at, status,
 			     ns);
 		});
+
+	if (!sound.ok())
+		inode_.store().stats().add_refused(sound, KAPI_STAT_REFUSED_BUSY);
+	return sound;
 }
 
 Status Conversion::look(PageIndex &at)
@@ -262,11 +266,15 @@ Status Conversion::commit()
 {
 	const IndexRange range = range_;
 
-	return traced(
+	const Status changed = traced(
 		KAPI_TRACE_CONVERT, [&] { return change(); },
 		[&](Status status, std::uint64_t ns) {
 			tell(KAPI_PHASE_COMMIT, range, range_.start, status, ns);
 		});
+
+	if (changed.ok())
+		inode_.store().stats().add(KAPI_STAT_CONVERSIONS);
+	return changed;
 }
 
 Status Conversion::change()

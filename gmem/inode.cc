@@ -69,7 +69,7 @@ File *Inode::next(const File &file) const
 
 Result<Backing> Inode::page(PageIndex index, const Access &access)
 {
-	return traced(
+	Result<Backing> result = traced(
 		KAPI_TRACE_FAULT, [&] { return find(index, access); },
 		[&](Result<Backing> &found, std::uint64_t ns) {
 			const Backing &backing = found.value();
@@ -85,11 +85,15 @@ Result<Backing> Inode::page(PageIndex index, const Access &access)
 
 			kapi_trace_fault(inode_, &event);
 		});
+
+	if (!result.ok()) [[unlikely]]
+		store_.stats().add_refused(result.status(), KAPI_STAT_REFUSED_STATE);
+	return result;
 }
 
 Status Inode::punch(IndexRange range, const File *view)
 {
-	return traced(
+	const Status punched = traced(
 		KAPI_TRACE_PUNCH, [&] { return remove(range, view); },
 		[&](Status status, std::uint64_t ns) {
 			const kapi_event_punch event{ range.start.value, range.size(),
@@ -97,6 +101,10 @@ Status Inode::punch(IndexRange range, const File *view)
 
 			kapi_trace_punch(inode_, &event);
 		});
+
+	if (punched.ok())
+		store_.stats().add(KAPI_STAT_PUNCHES);
+	return punched;
 }
 
 Status Inode::remove(IndexRange range, const File *view)

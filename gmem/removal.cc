@@ -153,6 +153,7 @@ PageRef PageStore::take_from(Run &run, IndexRange range, Platform &platform, uns
 	    remove_whole(run, range.start, platform, leaked))
 		return PageRef{};
 
+	const bool could_be_one = run.could_be_one();
 	std::array<struct page *, kBatch> pages;
 	struct page *busy = nullptr;
 	PageIndex index = range.start;
@@ -167,6 +168,7 @@ PageRef PageStore::take_from(Run &run, IndexRange range, Platform &platform, uns
 		leaked += taken - kept;
 		kapi_pages_put_array(pages.data(), kept);
 	}
+	note_split(run, could_be_one);
 	return PageRef{ busy };
 }
 
@@ -217,19 +219,34 @@ IndexRange PageStore::next_to_remove(IndexRange range) const
 	return range.intersect(block_around(PageIndex{ number << kRunOrder }, kChunkOrder));
 }
 
+void PageStore::note_split(const Run &run, bool before)
+{
+	if (before && !run.could_be_one() && !run.empty())
+		stats_.add(KAPI_STAT_SPLITS);
+}
+
+template <Event kEvent> void PageStore::lose(Run &run, PageIndex index)
+{
+	const bool could_be_one = run.could_be_one();
+
+	break_giant(index);
+	run.happens<kEvent>(Run::slot_of(index));
+	note_split(run, could_be_one);
+}
+
+template void PageStore::lose<event::kStruck>(Run &run, PageIndex index);
+template void PageStore::lose<event::kOutOfHand>(Run &run, PageIndex index);
+
 template <Event kEvent> void PageStore::lose(PageIndex index)
 {
 	Run *const run = runs_.load(run_number(index));
-	const unsigned slot = Run::slot_of(index);
 
 	if (!run)
 		return;
 	MutexGuard guard{ run->lock };
 
-	if (run->present().test(slot)) {
-		break_giant(index);
-		run->happens<kEvent>(slot);
-	}
+	if (run->present().test(Run::slot_of(index)))
+		lose<kEvent>(*run, index);
 }
 
 void PageStore::poisoned(PageIndex index)

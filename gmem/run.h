@@ -110,6 +110,11 @@ class Run {
 	 */
 	struct page *block() const GMEM_REQUIRES(lock) { return block_; }
 	bool whole() const GMEM_REQUIRES(lock) { return block_ && present().all(); }
+	/* Whether one mapping could show all of it, as far as it is the run's to say. */
+	bool could_be_one() const GMEM_REQUIRES(lock)
+	{
+		return whole() && uniform() && lost().none();
+	}
 
 	/* All were prepared by one call, so one mapping may show them on any platform. */
 	bool as_one() const GMEM_REQUIRES(lock) { return as_one_; }

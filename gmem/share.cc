@@ -168,7 +168,7 @@ void PageStore::give_back(Run &run, IndexRange part, bool split, Platform &platf
 		const Pfn pfn{ kapi_page_pfn(page) };
 
 		if (!(split && platform.reclaim(pfn, 1).ok()) && !platform.is_hosts(pfn)) {
-			run.happens<event::kOutOfHand>(slot);
+			lose<event::kOutOfHand>(run, index);
 			continue;
 		}
 		if (!is_lost(run, index, page))
@@ -194,10 +194,14 @@ PageIndex PageStore::convert(IndexRange range, bool to_private, Platform &platfo
 			leave_content(*run, part);
 		else if (!platform.keeps_content())
 			give_back(*run, part, split, platform);
+
+		const bool could_be_one = run->could_be_one();
+
 		if (to_private)
 			run->happens<event::kMadePrivate>(from, to);
 		else
 			run->happens<event::kMadeShared>(from, to);
+		note_split(*run, could_be_one);
 		stats_.add(KAPI_STAT_SHARED, run->pages_shared() - pages_shared);
 		want_promotion(*run);
 		kapi_cond_resched();

@@ -203,13 +203,6 @@ void PageStore::strike_marked(Run &run, PageIndex start)
 	}
 }
 
-/* The page is lost, be it that the hardware alone has said so. */
-void PageStore::strike(Run &run, PageIndex index)
-{
-	break_giant(index);
-	run.happens<event::kStruck>(Run::slot_of(index));
-}
-
 Status PageStore::prepare_page(Run &run, unsigned slot, struct page *page, const Access &access,
 			       std::int64_t ahead)
 {
@@ -317,7 +310,7 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 		run->happens<event::kSeen>(slot);
 	else
 		run->happens<event::kGiven>(slot);
-	kapi_page_get(page);
+	kapi_page_hand_out(page, inode_);
 	if (!huge) {
 		want_promotion(*run);
 		return Backing{ PageRef{ page }, 0, why };

@@ -290,7 +290,12 @@ class PageStore {
 	}
 	Status split_block(Run &run, Platform &platform) GMEM_REQUIRES(run.lock);
 	void strike_marked(Run &run, PageIndex start) GMEM_REQUIRES(run.lock);
-	void strike(Run &run, PageIndex index) GMEM_REQUIRES(run.lock);
+	void strike(Run &run, PageIndex index) GMEM_REQUIRES(run.lock)
+	{
+		lose<event::kStruck>(run, index);
+	}
+	/* Counts it if @run could be shown as one, @before, and cannot any more. */
+	void note_split(const Run &run, bool before) GMEM_REQUIRES(run.lock);
 	bool is_lost(Run &run, PageIndex index, struct page *page) GMEM_REQUIRES(run.lock);
 	kapi_small why_small(const Run &run, unsigned fit) const GMEM_REQUIRES(run.lock);
 	kapi_small look_for_small(Run &run, PageIndex index, unsigned fit) GMEM_REQUIRES(run.lock);
@@ -319,6 +324,8 @@ class PageStore {
 	Result<int> promotable(Run &run, PageIndex start) GMEM_REQUIRES(run.lock);
 	void forget(Run &run, unsigned slot) GMEM_REQUIRES(run.lock);
 	template <Event kEvent> void lose(PageIndex index);
+	/* kStruck or kOutOfHand. */
+	template <Event kEvent> void lose(Run &run, PageIndex index) GMEM_REQUIRES(run.lock);
 	void leave_content(Run &run, IndexRange part) GMEM_REQUIRES(run.lock);
 	void give_back(Run &run, IndexRange part, bool split, Platform &platform)
 		GMEM_REQUIRES(run.lock);

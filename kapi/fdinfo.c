@@ -18,7 +18,7 @@
 #include "stats.h"
 
 /* Of this file; counts up when a line is added. */
-#define FDINFO_VERSION 1
+#define FDINFO_VERSION 2
 
 static void show_identity(struct seq_file *m, const struct inode *inode,
 			  const struct kapi_description *is)
@@ -79,4 +79,5 @@ void gmem_show_fdinfo(struct seq_file *m, struct file *file)
 	show_cgroup(m, inode);
 	show_nodes(m, inode);
 	gmem_stats_fdinfo(m, file->private_data);
+	seq_printf(m, "gmem_faults:\t%ld\n", gmem_inode_faults(inode));
 }

@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
+#include <linux/percpu.h>
 #include <linux/pseudo_fs.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
@@ -32,6 +33,7 @@ struct gmem_private {
 	struct mm_struct *maker; /* the creator's memory, without its users; or NULL */
 	struct shared_policy *policies; /* NULL if it cannot be mapped */
 	u64 created; /* ktime_get_boottime_ns() */
+	long __percpu *faults; /* pages handed out */
 	atomic_long_t nodes[]; /* pages on each */
 };
 
@@ -215,6 +217,36 @@ long gmem_inode_node_pages(struct inode *inode, int node)
 	return atomic_long_read(&private_of(inode)->nodes[node]);
 }
 
+static DEFINE_PER_CPU(long, faults);
+
+/* One function for both: a call more can be measured. */
+void kapi_page_hand_out(struct page *page, struct inode *inode)
+{
+	get_page(page);
+	this_cpu_inc(*private_of(inode)->faults);
+	this_cpu_inc(faults);
+}
+
+static long sum_of(const long __percpu *counts)
+{
+	long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(*per_cpu_ptr(counts, cpu));
+	return sum;
+}
+
+long gmem_inode_faults(struct inode *inode)
+{
+	return sum_of(private_of(inode)->faults);
+}
+
+long gmem_faults_total(void)
+{
+	return sum_of(&faults);
+}
+
 struct shared_policy *gmem_inode_policies(struct inode *inode)
 {
 	return private_of(inode)->policies;
@@ -243,12 +275,14 @@ static struct gmem_private *private_new(bool mappable)
 
 	if (!private)
 		return NULL;
-	if (mappable) {
+	private->faults = alloc_percpu_gfp(long, GFP_KERNEL_ACCOUNT);
+	if (mappable)
 		private->policies = gmem_policies_new();
-		if (!private->policies) {
-			kfree(private);
-			return NULL;
-		}
+	if (!private->faults || (mappable && !private->policies)) {
+		gmem_policies_free(private->policies);
+		free_percpu(private->faults);
+		kfree(private);
+		return NULL;
 	}
 	private->created = ktime_get_boottime_ns();
 	private->memcg = get_mem_cgroup_from_mm(current->mm);
@@ -264,6 +298,7 @@ static void private_free(struct gmem_private *private)
 	if (private->maker)
 		mmdrop(private->maker);
 	gmem_policies_free(private->policies);
+	free_percpu(private->faults);
 	kfree(private);
 }
 

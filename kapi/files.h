@@ -30,6 +30,9 @@ u64 gmem_inode_created(struct inode *inode);
 /* So many pages more, or less, are on the node now. Any context. */
 void gmem_inode_count_node(struct inode *inode, int node, long npages);
 long gmem_inode_node_pages(struct inode *inode, int node);
+/* Pages that were handed out, of this inode's and of all. */
+long gmem_inode_faults(struct inode *inode);
+long gmem_faults_total(void);
 /*
  * Whether the cpuset of the process that made the file has the node; it may no longer
  * be there, then every node is as good.

@@ -194,6 +194,8 @@ bool kapi_page_poisoned(struct page *page);
  */
 kapi_u64 kapi_pages_next_poisoned(struct page *first, kapi_u64 from, kapi_u64 count);
 void kapi_page_get(struct page *page);
+/* The same for who asked for it, counted as a fault of @inode (kapi/files.c). */
+void kapi_page_hand_out(struct page *page, struct inode *inode);
 /* The kernel's page of zeros, with a reference. */
 struct page *kapi_page_zero(void);
 void kapi_page_put(struct page *page);
@@ -367,12 +369,22 @@ enum kapi_stat {
 	KAPI_STAT_PROMOTIONS, /* runs that became one block again */
 	KAPI_STAT_PROMOTION_NS, /* nanoseconds of a CPU that trying took */
 	KAPI_STAT_LEAKED, /* pages never freed: the platform or a holder still has them */
+	KAPI_STAT_CONVERSIONS, /* done */
+	KAPI_STAT_PUNCHES, /* holes */
+	KAPI_STAT_SPLITS, /* runs that no mapping can show as one any more */
+	/* Faults and conversions that were refused: */
+	KAPI_STAT_REFUSED_STATE, /* it is shared and was asked for as private, or vice versa */
+	KAPI_STAT_REFUSED_BUSY, /* somebody uses it */
+	KAPI_STAT_REFUSED_LOST, /* it is lost */
+	KAPI_STAT_REFUSED_MEMORY, /* there is none, or it cannot be paid for */
+	KAPI_STAT_REFUSED_OTHER, /* by the platform, a consumer or the file's state */
 	KAPI_STATS_OF_FILES,
 	/* Of the platforms, in total only. */
 	KAPI_STAT_REPORTS = KAPI_STATS_OF_FILES, /* rules broken, each a report in the log */
 	KAPI_STAT_BUSY, /* waits for a busy platform */
 	KAPI_STATS,
 };
+/* Faults are counted where their pages are handed out: kapi_page_hand_out(). */
 
 /* Adds to the total; the core keeps those of its inodes. */
 void kapi_stat_add(enum kapi_stat stat, long n);

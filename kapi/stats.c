@@ -7,6 +7,7 @@
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
 
+#include "files.h"
 #include "stats.h"
 
 static const char *const names[KAPI_STATS] = {
@@ -24,6 +25,14 @@ static const char *const names[KAPI_STATS] = {
 	[KAPI_STAT_PROMOTIONS] = "promotions",
 	[KAPI_STAT_PROMOTION_NS] = "promotion_ns",
 	[KAPI_STAT_LEAKED] = "leaked",
+	[KAPI_STAT_CONVERSIONS] = "conversions",
+	[KAPI_STAT_PUNCHES] = "punches",
+	[KAPI_STAT_SPLITS] = "splits",
+	[KAPI_STAT_REFUSED_STATE] = "refused_state",
+	[KAPI_STAT_REFUSED_BUSY] = "refused_busy",
+	[KAPI_STAT_REFUSED_LOST] = "refused_lost",
+	[KAPI_STAT_REFUSED_MEMORY] = "refused_memory",
+	[KAPI_STAT_REFUSED_OTHER] = "refused_other",
 	[KAPI_STAT_REPORTS] = "platform_reports",
 	[KAPI_STAT_BUSY] = "platform_waits",
 };
@@ -44,6 +53,7 @@ static int stats_show(struct seq_file *m, void *v)
 {
 	for (int i = 0; i < KAPI_STATS; i++)
 		seq_printf(m, "%s %ld\n", names[i], gmem_stat_total(i));
+	seq_printf(m, "faults %ld\n", gmem_faults_total());
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);

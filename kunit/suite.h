@@ -88,7 +88,8 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(link)               \
 	X(transitions)        \
 	X(vendors)            \
-	X(observe)
+	X(observe)            \
+	X(counters)
 
 #define GMEM_DECLARE_SUITE(suite) extern const struct gmem_suite gmem_suite_##suite;
 GMEM_SHARED_SUITES(GMEM_DECLARE_SUITE)

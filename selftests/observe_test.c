@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -282,6 +283,44 @@ static void test_map(void)
 	close(fd);
 }
 
+/* What gmemctl top shows the growth of. */
+static void test_counters(void)
+{
+	struct vm *vm = vm_create_private(1);
+	int fd = gmem_add_mappable(vm, FILE_SIZE, PRIVATE_AT_FIRST);
+	const long total = gmem_total("faults");
+	char *p = gmem_map(fd, 0, FILE_SIZE);
+	struct pin pin;
+	long faults;
+	u64 at;
+
+	CHECK_EQ(gmem_counter(fd, "gmem_faults"), 0);
+	MUST(guest_write(&vm->vcpus[0], TEST_GPA, 8, 1));
+	/* KVM asks again where something came in between. */
+	faults = gmem_counter(fd, "gmem_faults");
+	CHECK(faults >= 1, "%ld faults", faults);
+	CHECK_EQ(gmem_counter(fd, "gmem_splits"), 0);
+	gmem_make_shared(fd, SZ_2M - PAGE_SIZE, PAGE_SIZE);
+	CHECK_EQ(gmem_counter(fd, "gmem_conversions"), 1);
+	CHECK_EQ(gmem_counter(fd, "gmem_splits"), 1);
+	p[SZ_2M - PAGE_SIZE] = 1;
+	CHECK(gmem_counter(fd, "gmem_faults") > faults, "user space's fault is not counted");
+	pin_take(&pin, PIN_VMSPLICE, p + SZ_2M - PAGE_SIZE, 1);
+	CHECK_EQ(gmem_convert(fd, 0, SZ_2M, KVM_MEMORY_ATTRIBUTE_PRIVATE, &at), -EAGAIN);
+	pin_release(&pin);
+	CHECK_EQ(gmem_counter(fd, "gmem_conversions"), 1);
+	CHECK_EQ(gmem_counter(fd, "gmem_refused_busy"), 1);
+	CHECK(mem_is_hidden(p), "user space sees a private page");
+	CHECK(gmem_counter(fd, "gmem_refused_state") > 0, "nobody was refused that");
+	MUST(gmem_punch(fd, 0, SZ_2M));
+	CHECK_EQ(gmem_counter(fd, "gmem_punches"), 1);
+	CHECK_EQ(gmem_counter(fd, "gmem_splits"), 1);
+	CHECK(gmem_total("faults") >= total + 2, "the total is less than its parts");
+	CHECK_OK(munmap(p, FILE_SIZE));
+	vm_free(vm);
+	close(fd);
+}
+
 static void test_map_refusals(void)
 {
 	struct gmem_map_run runs[RUNS];
@@ -401,6 +440,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(test_poison_is_traced),
 	TAP_TEST(test_formats_have_numbers),
 	TAP_TEST(test_map),
+	TAP_TEST(test_counters),
 	TAP_TEST(test_map_refusals),
 	TAP_TEST(test_gmemctl),
 	TAP_TEST(test_gmemctl_follows_events),

@@ -279,3 +279,9 @@ kapi_u64 kapi_inode_size(struct inode *inode)
 {
 	return inode->size;
 }
+
+void kapi_page_hand_out(struct page *page, struct inode *inode)
+{
+	kapi_page_get(page);
+	inode->faults++;
+}

@@ -29,6 +29,7 @@ struct inode {
 	std::mutex cache_mutex;
 	std::map<std::uint64_t, Chunk> cache; /* by index / 512 */
 	std::uint64_t nrpages = 0;
+	std::atomic<long> faults{ 0 };
 };
 
 struct file {
