@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
@@ -99,7 +100,11 @@ Finding hookable(const System &system)
 	std::string missing;
 
 	if (!functions)
-		return { "functions", Verdict::kUnknown, "tracefs cannot be read; root can" };
+		return { "functions", Verdict::kUnknown,
+			 errno == EACCES || errno == EPERM
+				 ? "tracefs cannot be read; root can"
+				 : "tracefs is not there: mount -t tracefs tracefs "
+				   "/sys/kernel/tracing" };
 
 	const std::string lines = '\n' + *functions;
 

@@ -1,32 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What goes on until it is interrupted: top and events.
+ * What goes on until it is interrupted: the tracepoints; top is in top.h.
  */
 #ifndef GMEMCTL_LIVE_H
 #define GMEMCTL_LIVE_H
 
-#include "screen.h"
 #include "system.h"
 
 namespace gmemctl
 {
 
-/* What has changed between two looks at the same files, a second; busiest first. */
-struct Delta {
-	File file;
-	double pages, small, promotions, leaked;
-};
+/* From now on signals that end a program only interrupt what it waits for. */
+void end_by_signals();
+bool interrupted();
 
-std::vector<Delta> deltas(const std::vector<File> &before, const std::vector<File> &now,
-			  double seconds);
-std::string top_text(const std::vector<Delta> &deltas, const Screen &screen);
-
-/*
- * Shows them each @interval seconds, @count times (0: for ever). On a terminal it is a
- * screen with keys (q, and p s m l to sort); else, or with @json, text.
- */
-void top(const System &system, double interval, unsigned count, bool json);
-/* Follows the tracepoints that match @event, NULL for all, until it is interrupted. */
+/* Follows the tracepoints that match @event, all if it is empty, until it is interrupted. */
 void events(const System &system, const std::string &event, unsigned count, bool json);
 
 } /* namespace gmemctl */

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 #include <set>
+#include <sstream>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -14,6 +15,7 @@
 #include "check.h"
 #include "live.h"
 #include "output.h"
+#include "top.h"
 
 namespace
 {
@@ -281,11 +283,16 @@ int main(int argc, char **argv)
 	std::signal(SIGPIPE, SIG_IGN);
 	describe(app, options, command);
 	try {
-		app.parse(argc, argv);
-	} catch (const CLI::ParseError &error) {
-		return app.exit(error) ? static_cast<int>(Exit::kUsage) : 0;
-	}
-	try {
+		try {
+			app.parse(argc, argv);
+		} catch (const CLI::ParseError &error) {
+			std::ostringstream out, words;
+			const int status = app.exit(error, out, words);
+
+			put(out.str());
+			std::fputs(words.str().c_str(), stderr);
+			return status ? static_cast<int>(Exit::kUsage) : 0;
+		}
 		return command(System{}, options);
 	} catch (const Failure &failure) {
 		if (*failure.what())

@@ -6,9 +6,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "live.h"
 #include "output.h"
 #include "screen.h"
+#include "top.h"
 
 using namespace gmemctl;
 
@@ -206,15 +206,100 @@ TEST(Top, Rates)
 
 	now.lines["pages"] = "720";
 	now.lines["fallback_memory"] = "108";
-	std::vector<Delta> changes = deltas({ before }, { now }, 2);
+	now.lines["fallback_policy"] = "10";
+	now.lines["faults"] = "50";
+	now.lines["conversions"] = "2";
+	now.lines["punches"] = "4";
+	now.lines["splits"] = "6";
+	now.lines["promotions"] = "8";
+	now.lines["refused_busy"] = "10";
+	now.lines["refused_other"] = "2";
+	now.lines["leaked"] = "12";
+
+	const std::vector<Delta> changes = deltas({ before }, { now }, 2);
 
 	ASSERT_EQ(changes.size(), 1u);
-	EXPECT_EQ(changes[0].pages, 100);
-	EXPECT_EQ(changes[0].small, 50);
+	EXPECT_EQ(changes[0]['p'], 100);
+	EXPECT_EQ(changes[0]['s'], 55);
+	EXPECT_EQ(changes[0].small[GMEM_SMALL_POLICY], 5);
+	EXPECT_EQ(changes[0]['f'], 25);
+	EXPECT_EQ(changes[0]['c'], 1);
+	EXPECT_EQ(changes[0]['h'], 2);
+	EXPECT_EQ(changes[0]['x'], 3);
+	EXPECT_EQ(changes[0]['m'], 4);
+	EXPECT_EQ(changes[0]['r'], 6);
+	EXPECT_EQ(changes[0].refused[1], 5);
+	EXPECT_EQ(changes[0]['l'], 6);
 	/* Another file with the same descriptor has no past. */
 	now.ino = 78;
-	EXPECT_EQ(deltas({ before }, { now }, 2)[0].pages, 0);
+	EXPECT_EQ(deltas({ before }, { now }, 2)[0]['p'], 0);
 	EXPECT_EQ(deltas({ before }, {}, 2).size(), 0u);
+}
+
+/* A busy file and a shrinking one. */
+std::vector<Delta> two_changes()
+{
+	File busy = sample(), shrinks = sample();
+
+	busy.ino = 1;
+	busy.fd = 1;
+	shrinks.ino = 2;
+	shrinks.fd = 2;
+
+	const std::vector<File> before{ busy, shrinks };
+
+	busy.lines["faults"] = "9";
+	busy.lines["refused_busy"] = "7";
+	shrinks.lines["pages"] = "20";
+	return deltas(before, { busy, shrinks }, 1);
+}
+
+TEST(Top, EachKeySorts)
+{
+	std::vector<Delta> changes = two_changes();
+
+	EXPECT_EQ(changes[0].file.fd, 1);
+	sort_by(changes, { .key = 'p' });
+	EXPECT_EQ(changes[0].file.fd, 2);
+	sort_by(changes, { .key = 'p', .reverse = true });
+	EXPECT_EQ(changes[0].file.fd, 1);
+	sort_by(changes, { .key = 'r' });
+	EXPECT_EQ(changes[0].file.fd, 1);
+}
+
+TEST(Top, FitsEachWidth)
+{
+	for (unsigned width = 1; width < 160; width++) {
+		std::istringstream lines{ top_text(two_changes(), { .width = width }, {}) };
+		std::string line;
+
+		while (std::getline(lines, line))
+			EXPECT_LE(line.size(), width);
+	}
+}
+
+TEST(Top, ReasonsAndTheColumnThatSorts)
+{
+	const std::string text = top_text(two_changes(), { .width = 60 }, { .key = 'l' });
+
+	EXPECT_NE(text.find("refused/s: state 0 busy 7 lost 0"), std::string::npos);
+	EXPECT_NE(text.find("small/s: memory 0 place 0"), std::string::npos);
+	EXPECT_NE(text.find("LEAK/s"), std::string::npos);
+	EXPECT_EQ(text.find("PUNCH/s"), std::string::npos);
+	EXPECT_TRUE(text.starts_with("2 files, by LEAK/s\n"));
+}
+
+/* What several descriptors show is counted once; no more lines than fit. */
+TEST(Top, OneFileTwice)
+{
+	std::vector<Delta> changes = two_changes();
+
+	changes.push_back(changes[0]);
+	EXPECT_NE(top_text(changes, {}, {}).find("busy 7 "), std::string::npos);
+
+	const std::string text = top_text(changes, {}, {}, 1);
+
+	EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 5);
 }
 
 } /* namespace */
