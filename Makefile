@@ -6,7 +6,7 @@
 
 KREL =
 KDIR ?= /lib/modules/$(shell uname -r)/build
-RELEASE = $(shell cat $(KDIR)/include/config/kernel.release)
+RELEASE = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
 BUILD = $(CURDIR)/build/$(RELEASE)
 # n: without what is for tests only, from a tree that need not have it.
 GMEM_TESTS = y
@@ -21,7 +21,8 @@ ifneq ($(KREL),)
 	@kdir=$$(scripts/kernel-dir $(KREL)) && $(MAKE) --no-print-directory module KREL= KDIR=$$kdir
 else
 	@test -e $(KDIR)/include/config/kernel.release || { \
-		echo "$(KDIR): no kernel headers there, set KDIR=<headers>" >&2; exit 1; }
+		echo "$(KDIR): no kernel headers there. Install linux-headers-$$(uname -r), or say" \
+			"KDIR=<headers>, or KREL=stock for one of Debian's kernels" >&2; exit 1; }
 	@mkdir -p $(BUILD)
 	@flock $(BUILD)/.lock $(MAKE) --no-print-directory module-alone
 endif
@@ -84,7 +85,7 @@ clean: ## drop build/
 	rm -rf build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 -include kunit/Makefile tools/Makefile
 
