@@ -4,13 +4,14 @@
 
 passed=0 failed=0
 
-# ok NAME COMMAND...: one line.
+# ok NAME COMMAND...: one line, with the seconds it took if that is some.
 ok()
 {
-	local name=$1
+	local name=$1 start=$SECONDS took=''
 	shift
 	if "$@"; then
-		echo "ok - $name"
+		[ $((SECONDS - start)) -lt 2 ] || took=" ($((SECONDS - start)) s)"
+		echo "ok - $name$took"
 		passed=$((passed + 1))
 	else
 		echo "not ok - $name"
