@@ -5,7 +5,8 @@
  * lib/fuzz_files.c. Where the rules are simple they are checked (create,
  * fallocate, convert), else that the error is one of user space's. Afterwards the
  * VM works, and (tap_main) memory has not grown.
- *   ioctl_fuzz_test [-n CALLS]
+ *   ioctl_fuzz_test [-n CALLS] [-w CALLS]
+ * -w: calls with wide ranges by a user who is not root; a quarter of -n if not given.
  * SEED=N repeats a run's calls.
  *
  * Tests: mmu/entry.cc, mmu/vms.cc.
@@ -52,7 +53,7 @@
 
 enum { VCPU_HOME, VCPU_PLAY, VCPU_PREFAULT, NR_VCPUS };
 
-static unsigned long nr_calls = DEFAULT_CALLS;
+static unsigned long nr_calls = DEFAULT_CALLS, nr_wide;
 static uint64_t seed;
 
 static bool stop;
@@ -303,7 +304,7 @@ static void test_random_calls(void)
 static void test_wide_ranges_by_nobody(void)
 {
 	become_nobody();
-	random_calls(nr_calls / 4, true);
+	random_calls(nr_wide, true);
 }
 
 static void test_another_vm_works(void)
@@ -322,12 +323,20 @@ int main(int argc, char **argv)
 		TAP_TEST(test_wide_ranges_by_nobody),
 		TAP_TEST(test_another_vm_works),
 	};
+	int option;
 
-	if (argc == 3 && !strcmp(argv[1], "-n"))
-		nr_calls = strtoul(argv[2], NULL, 0);
-	else if (argc != 1)
-		tap_bail_out("usage: %s [-n CALLS]", argv[0]);
+	while ((option = getopt(argc, argv, "n:w:")) != -1) {
+		if (option == 'n')
+			nr_calls = strtoul(optarg, NULL, 0);
+		else if (option == 'w')
+			nr_wide = strtoul(optarg, NULL, 0);
+		else
+			tap_bail_out("usage: %s [-n CALLS] [-w CALLS]", argv[0]);
+	}
+	if (!nr_wide)
+		nr_wide = nr_calls / 4;
 	seed = rng_seed();
-	tests[0].timeout = tests[1].timeout = 120 + nr_calls / 20;
+	tests[0].timeout = 120 + nr_calls / 20;
+	tests[1].timeout = 120 + nr_wide / 20;
 	return tap_main(tests, ARRAY_SIZE(tests));
 }
