@@ -177,8 +177,9 @@ class Watch {
 		sort_by(shown, order_);
 		curses_.show(top_text(shown, screen, order_,
 				      rows > kOtherLines ? rows - kOtherLines : 1) +
-			     line("q quit, space now, R reverse; sort by: f faults p pages s small "
-				  "c conversions r refused h holes x splits m promotions l leaked",
+			     line("q quit, space now, R reverse; f fault p pages s small c conv r "
+				  "refus h punch x split "
+				  "m promo l leak",
 				  screen));
 	}
 
