@@ -12,6 +12,9 @@ BUILD = $(CURDIR)/build/$(RELEASE)
 GMEM_TESTS = y
 ROOMS := gmem mmu arch guest kapi include view $(if $(filter y,$(GMEM_TESTS)),kunit selftests/kmod)
 Q := $(if $(V),,@)
+# y: with types of the core for a debugger of dumps (docs/tracing.md), of which no BTF can be made.
+GMEM_DEBUG_INFO =
+WITHOUT_BTF = $(if $(filter y,$(GMEM_DEBUG_INFO)),CONFIG_DEBUG_INFO_BTF_MODULES=)
 # kvm.ko of the kernel, where it is not among this machine's modules; or none.
 KVM_KO =
 
@@ -36,7 +39,7 @@ ifeq ($(GMEM_TESTS),y)
 	@sed -n '/^```c$$/,/^```$$/{/^```/!p}' docs/consumers.md >$(BUILD)/kmod/gmem_example.new
 	@cd $(BUILD)/kmod && { cmp -s gmem_example.new gmem_example.c || cp gmem_example.new gmem_example.c; }
 endif
-	$(Q)scripts/in-chroot $(KDIR) $(MAKE) --no-print-directory -C $(KDIR) M=$(BUILD) GMEM_TESTS=$(GMEM_TESTS) modules
+	$(Q)scripts/in-chroot $(KDIR) $(MAKE) --no-print-directory -C $(KDIR) M=$(BUILD) GMEM_TESTS=$(GMEM_TESTS) $(WITHOUT_BTF) modules
 
 load: module ## insmod gmem.ko on this host (ARGS="backend=stock huge=never ...")
 	modprobe kvm
