@@ -25,6 +25,9 @@ make_tracers()
 	local suite=$1 bpftrace=$2 perf=$3 dir=$4 all=$4/all name
 	mkdir -p "$dir"/{all,lib,real}
 	unpack_closure "$suite" "$all" "$bpftrace" "$perf"
+	# Before Debian 13 some libraries were there.
+	[ ! -d "$all/lib/x86_64-linux-gnu" ] ||
+		cp -an "$all/lib/x86_64-linux-gnu/." "$all/usr/lib/x86_64-linux-gnu/"
 	for name in bpftrace perf; do
 		cp -L "$all/usr/bin/$name" "$dir/real/"
 		copy_libraries "$all" "$dir/real/$name" "$dir/lib"
