@@ -122,7 +122,7 @@ void conversions_are_counted()
 
 	REQUIRE(pinned);
 	EXPECT_EQ(g.file.convert(8, 16, true), -EAGAIN);
-	kapi_page_put(pinned);
+	fake::user_unpin(pinned);
 	EXPECT_EQ(grown[KAPI_STAT_CONVERSIONS], 2);
 	EXPECT_EQ(grown[KAPI_STAT_REFUSED_BUSY], 1);
 	EXPECT_EQ(grown.refused(), 1);
