@@ -286,7 +286,7 @@ void a_refusal_names_the_page()
 	EXPECT_EQ(g.file.convert(8, 16, true), -EAGAIN);
 	EXPECT_EQ(told.count(KAPI_TRACE_CONVERT), 2u);
 	EXPECT_EQ(told->convert.phase, KAPI_PHASE_FAIL);
-	kapi_page_put(pinned);
+	fake::user_unpin(pinned);
 }
 
 void promotion_is_told()
