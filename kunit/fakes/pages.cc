@@ -179,6 +179,8 @@ struct page *allocate_one(unsigned nodes)
 void release(struct page *page)
 {
 	page_check_idle(page, "freed");
+	if (page->pinned)
+		bug("page %u is freed, and counts as pinned: see user_unpin()", frame_of(page));
 	if (free_check)
 		free_check.load()(kFirstPfn + frame_of(page));
 	uncharge(page);
