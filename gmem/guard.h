@@ -34,7 +34,6 @@ namespace gmem
 template <class Of, void (*kLock)(Of *), void (*kUnlock)(Of *)> class Guard {
     public:
 	explicit Guard(Of *of) : of_(of) { kLock(of_); }
-	explicit Guard(Of &of) : Guard(&of) {}
 	~Guard() { kUnlock(of_); }
 	Guard(const Guard &) = delete;
 	Guard &operator=(const Guard &) = delete;

@@ -6,8 +6,6 @@
 #ifndef GMEM_LOCKS_H
 #define GMEM_LOCKS_H
 
-#include <utility>
-
 #include "gmem/guard.h"
 #include "gmem/result.h"
 #include "kapi/kapi.h"
@@ -52,14 +50,6 @@ using ExclusiveInodeLock = Guard<struct inode, kapi_inode_lock, kapi_inode_unloc
 template <class Of, int (*kLock)(Of *), void (*kUnlock)(Of *)> class KillableLock {
     public:
 	KillableLock() = default;
-	KillableLock(KillableLock &&other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
-	~KillableLock()
-	{
-		if (of_)
-			kUnlock(of_);
-	}
-	KillableLock(const KillableLock &) = delete;
-	KillableLock &operator=(const KillableLock &) = delete;
 
 	/* -EINTR: killed. */
 	static Result<KillableLock> take(Of *of)
@@ -69,9 +59,9 @@ template <class Of, int (*kLock)(Of *), void (*kUnlock)(Of *)> class KillableLoc
 	}
 
     private:
-	explicit KillableLock(Of *of) : of_(of) {}
+	explicit KillableLock(Of *of) : held_(of) {}
 
-	Of *of_ = nullptr;
+	Ref<Of, kUnlock> held_;
 };
 
 /* For calls of user space that can fail: a killed one does not wait for another's long call. */

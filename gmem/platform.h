@@ -104,12 +104,12 @@ class Platform {
 	~Platform() = default;
 };
 
-inline void drop_platform(Platform *platform)
+template <class Of> void drop_platform(Of *platform)
 {
 	platform->drop();
 }
 /* A use of a platform. */
-using PlatformRef = Ref<Platform, drop_platform>;
+using PlatformRef = Ref<Platform, drop_platform<Platform>>;
 
 inline PlatformRef hold(Platform &platform)
 {

@@ -130,11 +130,7 @@ class SnpPlatform final : public ModelVm {
 	XArray<std::uint64_t> ghcb_msrs_; /* by the number of the vCPU */
 };
 
-inline void drop_snp_platform(SnpPlatform *platform)
-{
-	platform->drop();
-}
-using SnpPlatformRef = Ref<SnpPlatform, drop_snp_platform>;
+using SnpPlatformRef = Ref<SnpPlatform, drop_platform<SnpPlatform>>;
 
 /* A use of the platform of a VM of SNP's type; none: the VM has none. */
 SnpPlatformRef snp_platform_of(struct kvm *kvm);
