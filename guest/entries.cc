@@ -253,30 +253,30 @@ bool vmgexit(Knowing &guest, int &ret)
 	return true;
 }
 
+/* An exit that @ours(guest, ret) answers, or else KVM's own body. */
+int serve_exit(kapi_entry nr, struct kvm_vcpu *vcpu, bool (*ours)(Knowing &, int &),
+	       int (*stock)(struct kvm_vcpu *))
+{
+	Entry entry{ nr };
+	Knowing guest{ vcpu };
+	int ret = kGoOn;
+
+	if (guest && ours(guest, ret))
+		return ret;
+	entry.stock();
+	return stock(vcpu);
+}
+
 } /* namespace */
 
 int gmem_kvm_undefined(struct kvm_vcpu *vcpu)
 {
-	Entry entry{ KAPI_ENTRY_UNDEFINED };
-	Knowing guest{ vcpu };
-	int ret = kGoOn;
-
-	if (guest && execute(guest, ret))
-		return ret;
-	entry.stock();
-	return kapi_stock_undefined(vcpu);
+	return serve_exit(KAPI_ENTRY_UNDEFINED, vcpu, execute, kapi_stock_undefined);
 }
 
 int gmem_kvm_hypercall(struct kvm_vcpu *vcpu)
 {
-	Entry entry{ KAPI_ENTRY_HYPERCALL };
-	Knowing guest{ vcpu };
-	int ret = kGoOn;
-
-	if (guest && vmgexit(guest, ret))
-		return ret;
-	entry.stock();
-	return kapi_stock_hypercall(vcpu);
+	return serve_exit(KAPI_ENTRY_HYPERCALL, vcpu, vmgexit, kapi_stock_hypercall);
 }
 
 int gmem_kvm_rdmsr(struct kvm_vcpu *vcpu)
