@@ -154,19 +154,18 @@ static bool notrace clock_is_ours(struct ftrace_regs *fregs)
 	return vcpu->kvm->arch.vm_type == KVM_X86_SW_PROTECTED_VM;
 }
 
-static bool notrace msr_is_sev_status(struct ftrace_regs *fregs)
-{
-	const struct kvm_vcpu *const vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
-	const struct msr_data *const msr = (void *)ftrace_regs_get_argument(fregs, 1);
-
-	return msr->index == MSR_AMD64_SEV && kapi_kvm_is_snp_model(vcpu->kvm);
-}
-
 static bool notrace vcpu_is_snp(struct ftrace_regs *fregs)
 {
 	const struct kvm_vcpu *const vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
 
 	return kapi_kvm_is_snp_model(vcpu->kvm);
+}
+
+static bool notrace msr_is_sev_status(struct ftrace_regs *fregs)
+{
+	const struct msr_data *const msr = (void *)ftrace_regs_get_argument(fregs, 1);
+
+	return msr->index == MSR_AMD64_SEV && vcpu_is_snp(fregs);
 }
 
 static bool notrace msr_is_ghcb(struct ftrace_regs *fregs)
