@@ -264,13 +264,20 @@ struct kapi_slot_request {
 	unsigned long opaque[5];
 };
 
-/* No task is pre-faulting memory of @kvm for long, until the end. */
+/* No task that is known to pre-fault memory of @kvm does so for long, until the end. */
 void kapi_slot_request_begin(struct kapi_slot_request *request, struct kvm *kvm);
 /*
- * Nothing is mapped at the gfns, until the end of the request for a memslot of @kvm that
- * the current task serves. Does nothing without one. slots_lock held.
+ * The request is to make a memslot of ours: each task that pre-faults memory of the VM is
+ * known from now on. Waits for those that are not, as KVM does once it has made the memslot.
+ * No lock of the VM held.
  */
-void kapi_slot_request_keep_unmapped(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
+void kapi_slot_request_announce(struct kapi_slot_request *request);
+/*
+ * Nothing is mapped at the gfns, until the end of the request for a memslot of @kvm that
+ * the current task serves. Does nothing without one. -EAGAIN: it is not announced, as it was
+ * another when it was read first. slots_lock held.
+ */
+int kapi_slot_request_keep_unmapped(struct kvm *kvm, kapi_u64 start, kapi_u64 end);
 void kapi_slot_request_end(struct kapi_slot_request *request);
 
 /* ---- KVM's arch hooks for confidential memory (kapi/kvm.c) ----------------------- */

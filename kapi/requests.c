@@ -17,14 +17,23 @@
  * its way to say so in the page tables, and must not come upon a mapping of what is there
  * now: KVM of 7.x warns of that, and splits a huge one. KVM has waited for such vCPUs when
  * the request is done.
+ *
+ * Announced requests. That wait would be one for ever if one of those vCPUs pre-faults: KVM shows
+ * it the new memslot, of which nothing is mapped until the wait is over, and it tries again and
+ * again. So it must be known here. As long as nothing of ours is there, calls of default VMs are
+ * not sent to us (takeover.c). A request that is to make the first such thing therefore has them
+ * sent from now on, and then waits for those that were not.
  */
+#include <linux/hash.h>
 #include <linux/kvm_host.h>
 #include <linux/list.h>
 #include <linux/sched/signal.h>
 #include <linux/spinlock.h>
+#include <linux/srcu.h>
 
 #include "compat/kvm.h"
 #include "kapi.h"
+#include "slots.h"
 #include "symbols.h"
 
 struct prefault {
@@ -38,7 +47,8 @@ struct request {
 	struct list_head link;
 	struct kvm *kvm;
 	struct task_struct *task;
-	unsigned long unmapped; /* invalidations that it has begun */
+	u32 unmapped; /* invalidations that it has begun */
+	bool announced;
 };
 
 static_assert(sizeof(struct prefault) == sizeof(struct kapi_prefault));
@@ -47,6 +57,24 @@ static_assert(sizeof(struct request) == sizeof(struct kapi_slot_request));
 static LIST_HEAD(prefaults);
 static LIST_HEAD(requests);
 static DEFINE_SPINLOCK(lock); /* of both */
+
+#define BUCKET_BITS 6
+/* Announced requests, by VM. */
+static atomic_t announced[1 << BUCKET_BITS];
+
+static notrace atomic_t *announced_of(const struct kvm *kvm)
+{
+	return &announced[hash_ptr(kvm, BUCKET_BITS)];
+}
+
+bool notrace gmem_prefault_matters(const struct kvm_vcpu *vcpu)
+{
+	if (gmem_kvm_may_be_ours(vcpu->kvm) || atomic_read(announced_of(vcpu->kvm)))
+		return true;
+	/* Page tables of before a deletion: see above. */
+	return !GMEM_KVM_RELOAD_DROPS_ROOTS &&
+	       kvm_test_request(KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, (struct kvm_vcpu *)vcpu);
+}
 
 /* One for a memslot of @kvm; of @task, if it is not NULL. */
 static struct request *request_for(const struct kvm *kvm, const struct task_struct *task)
@@ -72,14 +100,16 @@ bool kapi_prefault_begin(struct kapi_prefault *p, struct kvm_vcpu *vcpu)
 	prefault->task = current;
 	prefault->stopped = false;
 	spin_lock(&lock);
-	begun = !request_for(kvm, NULL);
+	/* What is not about us is not kept here: it was sent for a reason that is gone. */
+	begun = gmem_kvm_may_be_ours(kvm) && !request_for(kvm, NULL);
 	if (begun)
 		list_add(&prefault->link, &prefaults);
 	spin_unlock(&lock);
 #if !GMEM_KVM_RELOAD_DROPS_ROOTS
-	if (begun && kvm_check_request(KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, vcpu)) {
+	if (kvm_check_request(KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, vcpu)) {
 		gmem_mmu_free_obsolete_roots(vcpu);
-		kapi_prefault_end(p);
+		if (begun)
+			kapi_prefault_end(p);
 		begun = false;
 	}
 #endif
@@ -104,6 +134,7 @@ void kapi_slot_request_begin(struct kapi_slot_request *r, struct kvm *kvm)
 	request->kvm = kvm;
 	request->task = current;
 	request->unmapped = 0;
+	request->announced = false;
 	spin_lock(&lock);
 	list_add(&request->link, &requests);
 	list_for_each_entry(prefault, &prefaults, link) {
@@ -116,7 +147,19 @@ void kapi_slot_request_begin(struct kapi_slot_request *r, struct kvm *kvm)
 	spin_unlock(&lock);
 }
 
-void kapi_slot_request_keep_unmapped(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
+void kapi_slot_request_announce(struct kapi_slot_request *r)
+{
+	struct request *const request = (struct request *)r;
+	struct kvm *const kvm = request->kvm;
+
+	request->announced = true;
+	atomic_inc(announced_of(kvm));
+	/* Of other VMs all calls are sent, always. */
+	if (kvm->arch.vm_type == KVM_X86_DEFAULT_VM)
+		synchronize_srcu_expedited(&kvm->srcu);
+}
+
+int kapi_slot_request_keep_unmapped(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 {
 	struct request *request;
 
@@ -125,9 +168,12 @@ void kapi_slot_request_keep_unmapped(struct kvm *kvm, kapi_u64 start, kapi_u64 e
 	spin_unlock(&lock);
 	/* None: the asking function is not hooked. A request is on its task's stack: it stays. */
 	if (!request)
-		return;
+		return 0;
+	if (!request->announced)
+		return -EAGAIN;
 	kapi_mmu_begin(kvm, start, end);
 	request->unmapped++;
+	return 0;
 }
 
 void kapi_slot_request_end(struct kapi_slot_request *r)
@@ -138,6 +184,8 @@ void kapi_slot_request_end(struct kapi_slot_request *r)
 		kapi_mmu_end(request->kvm);
 		request->unmapped--;
 	}
+	if (request->announced)
+		atomic_dec(announced_of(request->kvm));
 	spin_lock(&lock);
 	list_del(&request->link);
 	spin_unlock(&lock);

@@ -146,6 +146,12 @@ int gmem_slots_only(void)
 	return atomic_read(&slots_only);
 }
 
+bool notrace gmem_kvm_may_be_ours(const struct kvm *kvm)
+{
+	return kvm->arch.vm_type != KVM_X86_DEFAULT_VM || gmem_slots_only() ||
+	       gmem_vms_with_holes();
+}
+
 void kapi_slot_mark_only(struct kvm_memory_slot *slot)
 {
 	__module_get(THIS_MODULE);

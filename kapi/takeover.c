@@ -95,21 +95,16 @@ static bool notrace known_ioctl(struct ftrace_regs *fregs)
 	return false;
 }
 
-/* A default VM's, while no VM has a memslot of ours or a hole. */
 static bool notrace vcpu_may_be_ours(struct ftrace_regs *fregs)
 {
 	const struct kvm_vcpu *const vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
 
-	return vcpu->kvm->arch.vm_type != KVM_X86_DEFAULT_VM || gmem_slots_only() ||
-	       gmem_vms_with_holes();
+	return gmem_kvm_may_be_ours(vcpu->kvm);
 }
 
-/* And any other vCPU's with obsolete page tables, on which KVM's body would spin. */
-static bool notrace pre_fault_may_hang(struct ftrace_regs *fregs)
+static bool notrace prefault_matters(struct ftrace_regs *fregs)
 {
-	struct kvm_vcpu *const vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
-
-	return vcpu_may_be_ours(fregs) || kvm_test_request(KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, vcpu);
+	return gmem_prefault_matters((void *)ftrace_regs_get_argument(fregs, 0));
 }
 
 static bool notrace slot_is_only(struct ftrace_regs *fregs)
@@ -222,7 +217,7 @@ static const struct hook hooks[KAPI_ENTRIES] = {
 	[KAPI_ENTRY_VCPU_MAP] = { .features = SW_PROTECTED | SHARED,
 				  .wanted = vcpu_may_be_ours },
 	[KAPI_ENTRY_PRE_FAULT] = { .features = SW_PROTECTED | SHARED,
-				   .wanted = pre_fault_may_hang },
+				   .wanted = prefault_matters },
 	[KAPI_ENTRY_READ_PAGE] = { .features = SNP_VMS,
 				   .wanted = slot_has_gmem,
 				   .callers = { "kvm_read_guest_page",

@@ -198,6 +198,8 @@ static Status bind(File &file, struct file *handle, struct kvm *kvm, struct kvm_
 	GMEM_TRY(lock, KillableExclusiveInodeLock::take(file.inode().handle()));
 	if (!file.open())
 		return error(ESTALE);
+	GMEM_CHECK(Status{ kapi_slot_request_keep_unmapped(kvm, map.gfns().start.value,
+							   map.gfns().end.value) });
 
 	const Status status = file.bindings().add(*binding);
 
@@ -217,7 +219,6 @@ static Status bind(File &file, struct file *handle, struct kvm *kvm, struct kvm_
 	if (file.inode().store().kind().mappable)
 		kapi_slot_mark_only(slot);
 	binding.release();
-	kapi_slot_request_keep_unmapped(kvm, map.gfns().start.value, map.gfns().end.value);
 	return Status{};
 }
 

@@ -124,13 +124,13 @@ Status set_hole(struct kvm *kvm, const struct kapi_region &region)
 	const struct kapi_region as_readonly = { region.slot, KAPI_MEM_READONLY, region.gpa,
 						 region.size, addr };
 
+	const std::uint64_t start = region.gpa >> kPageShift;
+
+	GMEM_CHECK(Status{ kapi_slot_request_keep_unmapped(
+		kvm, start, start + (region.size >> kPageShift)) });
 	/* No hole may change (may_change()), so it is none meanwhile. */
 	if (old)
 		kapi_slot_mark_hole(old, false);
-
-	const std::uint64_t start = region.gpa >> kPageShift;
-
-	kapi_slot_request_keep_unmapped(kvm, start, start + (region.size >> kPageShift));
 
 	const Status status{ kapi_region_set(kvm, &as_readonly) };
 

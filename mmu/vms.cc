@@ -43,7 +43,12 @@ namespace
  */
 class SlotRequest {
     public:
-	explicit SlotRequest(struct kvm *kvm) { kapi_slot_request_begin(&request_, kvm); }
+	SlotRequest(struct kvm *kvm, const kapi_region &region)
+	{
+		kapi_slot_request_begin(&request_, kvm);
+		if (region.size != 0 && region.flags & (KAPI_MEM_GUEST_MEMFD | KVM_MEM_PCI_HOLE))
+			kapi_slot_request_announce(&request_);
+	}
 	~SlotRequest() { kapi_slot_request_end(&request_); }
 	SlotRequest(const SlotRequest &) = delete;
 	SlotRequest &operator=(const SlotRequest &) = delete;
@@ -241,8 +246,11 @@ long gmem_kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 	if (!kapi_kvm_usable(kvm) || !module)
 		return stock();
 	if (kapi_region_read(&region, ioctl, arg) == 0) {
-		/* KVM reads the request again: whether it takes a memslot away shows then. */
-		const SlotRequest request{ kvm };
+		/*
+		 * KVM reads the request again: whether it takes a memslot away shows then, and
+		 * one that only then makes a memslot of ours is refused.
+		 */
+		const SlotRequest request{ kvm, region };
 		const long ret = serve_region(kvm, ioctl, arg, region);
 
 		return ret == -ENOTTY ? stock() : ret;

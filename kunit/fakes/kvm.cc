@@ -95,6 +95,7 @@ int slot_add(struct kvm *kvm, std::uint64_t gfn, std::uint64_t npages, int fd,
 
 	*out = nullptr;
 	kapi_slot_request_begin(&request, kvm);
+	kapi_slot_request_announce(&request);
 	kvm->slots_lock.lock();
 	for (const auto &other : kvm->slots) {
 		if (gfn < other->base_gfn + other->npages && other->base_gfn < gfn + npages)

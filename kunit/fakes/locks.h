@@ -70,6 +70,7 @@ struct Held {
 struct SlotRequest {
 	struct kvm *kvm;
 	unsigned unmapped; /* ranges */
+	bool announced;
 };
 
 struct Task {

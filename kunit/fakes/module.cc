@@ -179,17 +179,28 @@ void kapi_slot_request_begin(struct kapi_slot_request *, struct kvm *kvm)
 
 	if (current().slot_request.kvm)
 		bug("a task serves two requests for memslots");
-	current().slot_request = { kvm, 0 };
+	current().slot_request = { kvm, 0, false };
 	requests.insert(kvm);
 }
 
-void kapi_slot_request_keep_unmapped(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
+void kapi_slot_request_announce(struct kapi_slot_request *)
+{
+	assert_no_locks();
+	if (!current().slot_request.kvm)
+		bug("a task announces a request that it does not serve");
+	current().slot_request.announced = true;
+}
+
+int kapi_slot_request_keep_unmapped(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 {
 	if (current().slot_request.kvm != kvm)
-		return;
+		return 0;
+	if (!current().slot_request.announced)
+		return -EAGAIN;
 	kapi_kvm_assert_slots_lock(kvm);
 	kapi_mmu_begin(kvm, start, end);
 	current().slot_request.unmapped++;
+	return 0;
 }
 
 void kapi_slot_request_end(struct kapi_slot_request *)

@@ -7,6 +7,7 @@
  * Tests: mmu/entry.cc, mmu/vms.cc, mmu/faults.cc.
  */
 #include "kunit/hosted/share.h"
+#include "mmu/pci_hole.h"
 
 using namespace gmem_test;
 
@@ -331,6 +332,26 @@ void prefaulting_stops_for_a_request()
 
 } /* namespace */
 
+/* KVM reads a request for a memslot again, and user space may have changed it. */
+void a_request_that_has_become_another_is_refused()
+{
+	Only only;
+	struct kvm *const vm = only.g.vm;
+	const auto slot = fake::slot_make(vm, 4096, 512);
+	const kapi_region hole{ 1, KVM_MEM_PCI_HOLE, 1ull << 30, kPageSize, 0 };
+	const ModuleRef module;
+	kapi_slot_request request{};
+
+	kapi_slot_request_begin(&request, vm);
+	EXPECT_EQ(set_hole(vm, hole).code(), -EAGAIN);
+	vm->slots_lock.lock();
+	EXPECT_EQ(gmem_bind(vm, slot.get(), only.g.file.fd, 0), -EAGAIN);
+	EXPECT(!kapi_slot_file(slot.get()));
+	vm->slots_lock.unlock();
+	kapi_slot_request_end(&request);
+	EXPECT(!fake::region_slot(vm, 1));
+}
+
 GMEM_SUITE(boundary, CASE(a_dying_file_is_not_user_memory),
 	   CASE(a_slot_pins_the_module_whatever_becomes_of_its_file), CASE(what_fails_pins_nothing),
 	   CASE(nothing_is_made_while_the_module_goes), CASE(a_vm_of_ours_pins_the_module),
@@ -340,4 +361,5 @@ GMEM_SUITE(boundary, CASE(a_dying_file_is_not_user_memory),
 	   CASE(shadow_pages_are_not_filled_ahead), CASE(pages_for_kvm_itself),
 	   CASE(a_nested_guests_fault_is_told_by_what_it_missed),
 	   CASE(a_nested_guests_accesses_are_shared),
-	   CASE(a_fault_that_was_too_early_is_tried_again), CASE(prefaulting_stops_for_a_request));
+	   CASE(a_fault_that_was_too_early_is_tried_again), CASE(prefaulting_stops_for_a_request),
+	   CASE(a_request_that_has_become_another_is_refused));

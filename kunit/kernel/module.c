@@ -57,8 +57,13 @@ void kapi_slot_request_begin(struct kapi_slot_request *request, struct kvm *kvm)
 {
 }
 
-void kapi_slot_request_keep_unmapped(struct kvm *kvm, u64 start, u64 end)
+void kapi_slot_request_announce(struct kapi_slot_request *request)
 {
+}
+
+int kapi_slot_request_keep_unmapped(struct kvm *kvm, u64 start, u64 end)
+{
+	return 0;
 }
 
 void kapi_slot_request_end(struct kapi_slot_request *request)

@@ -282,6 +282,15 @@ static int fail_call(struct kprobe *probe, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(fail_call);
 
+/* Before the function's first instruction: nobody else has this processor meanwhile. */
+static int delay_call(struct kprobe *probe, struct pt_regs *regs)
+{
+	if (atomic_dec_if_positive(&failing_left) >= 0)
+		mdelay(failing.rax);
+	return 0;
+}
+NOKPROBE_SYMBOL(delay_call);
+
 /* Whoever has one is not made a jump, which could not change where to go on. */
 static void after_call(struct kprobe *probe, struct pt_regs *regs, unsigned long flags)
 {
@@ -300,13 +309,13 @@ static u32 fail_no_more(void)
 	return atomic_read(&failing_left);
 }
 
-static int fail_calls(struct file *file)
+static int fail_calls(struct file *file, kprobe_pre_handler_t handler)
 {
 	int ret;
 
 	fail_probe = (struct kprobe) {
 		.symbol_name = failing.symbol,
-		.pre_handler = fail_call,
+		.pre_handler = handler,
 		.post_handler = after_call,
 	};
 	atomic_set(&failing_left, failing.calls);
@@ -316,7 +325,7 @@ static int fail_calls(struct file *file)
 	return ret;
 }
 
-static long fail(struct file *file, void __user *arg)
+static long fail(struct file *file, void __user *arg, kprobe_pre_handler_t handler)
 {
 	struct gmem_test_fail req;
 	long ret = 0;
@@ -328,7 +337,7 @@ static long fail(struct file *file, void __user *arg)
 	req.left = fail_no_more();
 	failing = req;
 	if (req.calls)
-		ret = fail_calls(file);
+		ret = fail_calls(file, handler);
 	mutex_unlock(&failing_mutex);
 	if (!ret && copy_to_user(arg, &req, sizeof(req)))
 		ret = -EFAULT;
@@ -497,7 +506,9 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case GMEM_TEST_KERNEL:
 		return tell_kernel((u64 __user *)arg);
 	case GMEM_TEST_FAIL:
-		return fail(file, (void __user *)arg);
+		return fail(file, (void __user *)arg, fail_call);
+	case GMEM_TEST_DELAY:
+		return fail(file, (void __user *)arg, delay_call);
 	}
 	return -ENOTTY;
 }

@@ -169,5 +169,7 @@ struct gmem_test_fail {
 	__u32 left;
 };
 #define GMEM_TEST_FAIL _IOWR('g', 48, struct gmem_test_fail)
+/* The same, of calls that begin @rax milliseconds later, and then do what they do. */
+#define GMEM_TEST_DELAY _IOWR('g', 49, struct gmem_test_fail)
 
 #endif /* GMEM_TEST_ABI_H */
