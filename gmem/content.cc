@@ -45,7 +45,7 @@ Status PageStore::refusal(Run &run, PageIndex index, bool ran)
 		return Status{};
 	if (is_lost(run, index, page_at(run, index)))
 		return error(EHWPOISON);
-	if (run.claimed().test(slot) || (ran && run.shown().test(slot)))
+	if (run.has_content().test(slot) || (ran && run.faulted().test(slot)))
 		return error(EEXIST);
 	return Status{};
 }

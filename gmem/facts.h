@@ -14,8 +14,8 @@ namespace gmem
 enum class Fact : unsigned {
 	kPresent, /* the page cache has a page here */
 	kPrepared, /* ... that is zeroed or populated, and the platform's if it is private */
-	kShown, /* ... that guests asked for by itself, as private: has content if one has run */
-	kClaimed, /* ... that has content */
+	kFaulted, /* ... that guests asked for by itself, as private: has content if one has run */
+	kHasContent, /* ... that was populated, or given to a holder that may have written */
 	kLost, /* no mapping of its whole run takes it in */
 	kUnsafe, /* ... and a holder may still use it: never given out, never freed */
 	kShared, /* user space may see it; pages that are absent have a state, too */
@@ -56,26 +56,26 @@ using enum Fact;
 inline constexpr Event kFilled{ {}, { kPresent }, { kPresent }, {} };
 /* Zeroed, and made the platform's if it is private. */
 inline constexpr Event kReady{ { kPresent }, { kPrepared, kUnsafe }, { kPrepared }, { kStaged } };
-/* Seen: handed to a guest, as private. Given: to another holder, or as shared. */
-inline constexpr Event kSeen{ { kPrepared }, { kUnsafe }, { kShown }, {} };
-inline constexpr Event kGiven{ { kPrepared }, { kUnsafe }, { kClaimed }, {} };
+/* Fault: handed to a guest, as private. Given: to another holder, or as shared. */
+inline constexpr Event kFault{ { kPrepared }, { kUnsafe }, { kFaulted }, {} };
+inline constexpr Event kGiven{ { kPrepared }, { kUnsafe }, { kHasContent }, {} };
 /* It got its first content. */
 inline constexpr Event kPopulated{
-	{ kPresent }, { kPrepared, kUnsafe, kShared }, { kPrepared, kClaimed }, { kStaged }
+	{ kPresent }, { kPrepared, kUnsafe, kShared }, { kPrepared, kHasContent }, { kStaged }
 };
 /* The platform failed half way: the page is neither the guest's nor the host's. */
 inline constexpr Event kStranded = kPopulated;
 /* It is the host's again, to be populated. */
 inline constexpr Event kTakenBack{
-	{ kPrepared }, { kClaimed, kUnsafe, kShared }, {}, { kPrepared, kShown }
+	{ kPrepared }, { kHasContent, kUnsafe, kShared }, {}, { kPrepared, kFaulted }
 };
 /* It is about to be private, and its content is still in it. */
 inline constexpr Event kLeft{
-	{ kPrepared, kShared }, { kUnsafe }, { kStaged }, { kPrepared, kShown, kClaimed }
+	{ kPrepared, kShared }, { kUnsafe }, { kStaged }, { kPrepared, kFaulted, kHasContent }
 };
 /* Its content is gone, and it is the host's. */
 inline constexpr Event kGivenBack{
-	{ kPrepared }, { kUnsafe }, {}, { kPrepared, kShown, kClaimed }
+	{ kPrepared }, { kUnsafe }, {}, { kPrepared, kFaulted, kHasContent }
 };
 /* Memory failure. */
 inline constexpr Event kStruck{ { kPresent }, {}, { kLost }, {} };
@@ -84,9 +84,9 @@ inline constexpr Event kOutOfHand{ { kPresent }, {}, { kLost, kUnsafe }, {} };
 inline constexpr Event kMadeShared{ {}, { kShared }, { kShared }, {} };
 inline constexpr Event kMadePrivate{ { kShared }, {}, {}, { kShared } };
 /* It left the page cache. */
-inline constexpr Event kRemoved{
-	{ kPresent }, {}, {}, { kPresent, kPrepared, kShown, kClaimed, kLost, kUnsafe, kStaged }
-};
+inline constexpr Facts kOfThePage{ kPresent, kPrepared, kFaulted, kHasContent,
+				   kLost,    kUnsafe,	kStaged };
+inline constexpr Event kRemoved{ { kPresent }, {}, {}, kOfThePage };
 
 } /* namespace event */
 

@@ -36,8 +36,8 @@ class Run {
 
 	const RunBitmap &present() const GMEM_REQUIRES(lock) { return of(Fact::kPresent); }
 	const RunBitmap &prepared() const GMEM_REQUIRES(lock) { return of(Fact::kPrepared); }
-	const RunBitmap &shown() const GMEM_REQUIRES(lock) { return of(Fact::kShown); }
-	const RunBitmap &claimed() const GMEM_REQUIRES(lock) { return of(Fact::kClaimed); }
+	const RunBitmap &faulted() const GMEM_REQUIRES(lock) { return of(Fact::kFaulted); }
+	const RunBitmap &has_content() const GMEM_REQUIRES(lock) { return of(Fact::kHasContent); }
 	const RunBitmap &lost() const GMEM_REQUIRES(lock) { return of(Fact::kLost); }
 	const RunBitmap &unsafe() const GMEM_REQUIRES(lock) { return of(Fact::kUnsafe); }
 	const RunBitmap &shared() const GMEM_REQUIRES(lock) { return of(Fact::kShared); }

@@ -307,7 +307,7 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 	if (!shared)
 		GMEM_CHECK(access.admit(Pfn{ kapi_page_pfn(page) }, huge ? kRunOrder : 0));
 	if (access.use() == Use::kGuests)
-		run->happens<event::kSeen>(slot);
+		run->happens<event::kFault>(slot);
 	else
 		run->happens<event::kGiven>(slot);
 	kapi_page_hand_out(page, inode_);

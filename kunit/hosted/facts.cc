@@ -39,33 +39,33 @@ using enum Fact;
 const Row kAll[] = {
 	{ happen<event::kFilled>, {}, { kPresent }, { kPresent }, {} },
 	{ happen<event::kReady>, { kPresent }, { kPrepared, kUnsafe }, { kPrepared }, { kStaged } },
-	{ happen<event::kSeen>, { kPrepared }, { kUnsafe }, { kShown }, {} },
-	{ happen<event::kGiven>, { kPrepared }, { kUnsafe }, { kClaimed }, {} },
+	{ happen<event::kFault>, { kPrepared }, { kUnsafe }, { kFaulted }, {} },
+	{ happen<event::kGiven>, { kPrepared }, { kUnsafe }, { kHasContent }, {} },
 	{ happen<event::kPopulated>,
 	  { kPresent },
 	  { kPrepared, kUnsafe, kShared },
-	  { kPrepared, kClaimed },
+	  { kPrepared, kHasContent },
 	  { kStaged } },
 	{ happen<event::kStranded>,
 	  { kPresent },
 	  { kPrepared, kUnsafe, kShared },
-	  { kPrepared, kClaimed },
+	  { kPrepared, kHasContent },
 	  { kStaged } },
 	{ happen<event::kTakenBack>,
 	  { kPrepared },
-	  { kClaimed, kUnsafe, kShared },
+	  { kHasContent, kUnsafe, kShared },
 	  {},
-	  { kPrepared, kShown } },
+	  { kPrepared, kFaulted } },
 	{ happen<event::kLeft>,
 	  { kPrepared, kShared },
 	  { kUnsafe },
 	  { kStaged },
-	  { kPrepared, kShown, kClaimed } },
+	  { kPrepared, kFaulted, kHasContent } },
 	{ happen<event::kGivenBack>,
 	  { kPrepared },
 	  { kUnsafe },
 	  {},
-	  { kPrepared, kShown, kClaimed } },
+	  { kPrepared, kFaulted, kHasContent } },
 	{ happen<event::kStruck>, { kPresent }, {}, { kLost }, {} },
 	{ happen<event::kOutOfHand>, { kPresent }, {}, { kLost, kUnsafe }, {} },
 	{ happen<event::kMadeShared>, {}, { kShared }, { kShared }, {} },
@@ -74,14 +74,14 @@ const Row kAll[] = {
 	  { kPresent },
 	  {},
 	  {},
-	  { kPresent, kPrepared, kShown, kClaimed, kLost, kUnsafe, kStaged } },
+	  { kPresent, kPrepared, kFaulted, kHasContent, kLost, kUnsafe, kStaged } },
 };
 
 unsigned state_of(const Run &run)
 {
-	const RunBitmap *const facts[] = { &run.present(), &run.prepared(), &run.shown(),
-					   &run.claimed(), &run.lost(),	    &run.unsafe(),
-					   &run.shared(),  &run.staged() };
+	const RunBitmap *const facts[] = { &run.present(),     &run.prepared(), &run.faulted(),
+					   &run.has_content(), &run.lost(),	&run.unsafe(),
+					   &run.shared(),      &run.staged() };
 	unsigned state = 0;
 
 	for (unsigned i = 0; i < kFacts; i++)
@@ -101,9 +101,11 @@ bool is_sound(unsigned state)
 		return !has(state, one) || has(state, other);
 	};
 
-	return implies(Fact::kPrepared, Fact::kPresent) && implies(Fact::kShown, Fact::kPrepared) &&
-	       implies(Fact::kClaimed, Fact::kPrepared) && implies(Fact::kLost, Fact::kPresent) &&
-	       implies(Fact::kUnsafe, Fact::kLost) && implies(Fact::kStaged, Fact::kPresent) &&
+	return implies(Fact::kPrepared, Fact::kPresent) &&
+	       implies(Fact::kFaulted, Fact::kPrepared) &&
+	       implies(Fact::kHasContent, Fact::kPrepared) &&
+	       implies(Fact::kLost, Fact::kPresent) && implies(Fact::kUnsafe, Fact::kLost) &&
+	       implies(Fact::kStaged, Fact::kPresent) &&
 	       !(has(state, Fact::kStaged) && has(state, Fact::kPrepared));
 }
 
@@ -185,7 +187,7 @@ void an_event_of_several_pages()
 		if (among)
 			absent.happens<event::kRemoved>(other);
 		fake::expect_warnings(true);
-		absent.happens<event::kSeen>(kFrom, kTo);
+		absent.happens<event::kFault>(kFrom, kTo);
 		EXPECT_EQ(fake::warnings() != 0, among);
 		fake::expect_warnings(false);
 	}
@@ -259,7 +261,7 @@ template <Event kEvent> void expect_then(bool huge, bool joined, bool shared = f
 
 void what_ends_huge_and_joined()
 {
-	expect_then<event::kSeen>(true, true);
+	expect_then<event::kFault>(true, true);
 	expect_then<event::kGiven>(true, true);
 	/* The neighbours stay mapped, and are split when one of them is unmapped. */
 	expect_then<event::kStruck>(false, true);

@@ -60,7 +60,7 @@ void Machine::link(const Op &op)
 	constexpr std::uint16_t kAll = 7 << 8;
 	std::uint16_t page = op.x % std::min(file.size(), kStruck);
 
-	while (page && !file.pages[page].is.shown())
+	while (page && !file.pages[page].is.faulted())
 		page--;
 	bind({ Kind::Bind, static_cast<std::uint8_t>(n), at, 0, kAll, 0 });
 	populate({ Kind::Populate, 0, at, 2, page, 1 }, false);

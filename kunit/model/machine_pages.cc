@@ -199,7 +199,7 @@ bool Machine::expect_ready(const Use &use, unsigned order)
 			other.gfn = use.gfn + i - index;
 		}
 	}
-	happens(page, use.guest ? Event::Seen : Event::Given);
+	happens(page, use.guest ? Event::Fault : Event::Given);
 	if (use.fits && !known.tried)
 		known.wants = promotable(use.file, index / kRun);
 

@@ -24,7 +24,7 @@ void Machine::happens(Page &page, Event event)
 
 bool Machine::has_content(const File &file, const Page &page) const
 {
-	return page.is.claimed() || (page.is.shown() && (file.ran || file.vm->ran));
+	return page.is.has_content() || (page.is.faulted() && (file.ran || file.vm->ran));
 }
 
 /* The core has seen the page's mark as it was asked for the page, or was told of it. */

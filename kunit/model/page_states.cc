@@ -12,18 +12,19 @@ namespace model
 /* Events: what each requires, and what it does. */
 const PageState::Rule &PageState::rule(Event event)
 {
-	constexpr unsigned kContent = kPrepared | kClaimed;
+	constexpr unsigned kContent = kPrepared | kHasContent;
 	constexpr unsigned kNew = kPrepared | kUnsafe | kShared; /* has not, to be populated */
 	static constexpr Rule kRules[] = {
 		{ "filled", 0, kPresent, kPresent, 0 },
 		{ "ready", kPresent, kPrepared | kUnsafe, kPrepared, kStaged },
-		{ "seen", kPrepared, kUnsafe, kShown, 0 },
-		{ "given", kPrepared, kUnsafe, kClaimed, 0 },
+		{ "fault", kPrepared, kUnsafe, kFaulted, 0 },
+		{ "given", kPrepared, kUnsafe, kHasContent, 0 },
 		{ "populated", kPresent, kNew, kContent, kStaged },
 		{ "stranded", kPresent, kNew, kContent, kStaged },
-		{ "taken back", kPrepared, kClaimed | kUnsafe | kShared, 0, kPrepared | kShown },
-		{ "left", kPrepared | kShared, kUnsafe, kStaged, kContent | kShown },
-		{ "given back", kPrepared, kUnsafe, 0, kContent | kShown },
+		{ "taken back", kPrepared, kHasContent | kUnsafe | kShared, 0,
+		  kPrepared | kFaulted },
+		{ "left", kPrepared | kShared, kUnsafe, kStaged, kContent | kFaulted },
+		{ "given back", kPrepared, kUnsafe, 0, kContent | kFaulted },
 		{ "struck", kPresent, 0, kLost, 0 },
 		{ "out of hand", kPresent, 0, kLost | kUnsafe, 0 },
 		{ "made shared", 0, kShared, kShared, 0 },
@@ -39,8 +40,8 @@ const PageState::Rule &PageState::rule(Event event)
 bool PageState::consistent(unsigned facts)
 {
 	static constexpr unsigned kOnlyIf[][2] = {
-		{ kPrepared, kPresent }, { kShown, kPrepared }, { kClaimed, kPrepared },
-		{ kLost, kPresent },	 { kUnsafe, kLost },	{ kStaged, kPresent },
+		{ kPrepared, kPresent }, { kFaulted, kPrepared }, { kHasContent, kPrepared },
+		{ kLost, kPresent },	 { kUnsafe, kLost },	  { kStaged, kPresent },
 	};
 
 	if (facts & kStaged && facts & kPrepared)

@@ -13,7 +13,7 @@ namespace model
 enum class Event {
 	Filled,
 	Ready,
-	Seen,
+	Fault,
 	Given,
 	Populated,
 	Stranded,
@@ -32,8 +32,8 @@ class PageState {
     public:
 	bool present() const { return facts_ & kPresent; }
 	bool prepared() const { return facts_ & kPrepared; }
-	bool shown() const { return facts_ & kShown; }
-	bool claimed() const { return facts_ & kClaimed; }
+	bool faulted() const { return facts_ & kFaulted; }
+	bool has_content() const { return facts_ & kHasContent; }
 	bool lost() const { return facts_ & kLost; }
 	bool unsafe() const { return facts_ & kUnsafe; }
 	bool shared() const { return facts_ & kShared; }
@@ -47,8 +47,8 @@ class PageState {
 	enum Fact : unsigned {
 		kPresent = 1,
 		kPrepared = 2,
-		kShown = 4,
-		kClaimed = 8,
+		kFaulted = 4,
+		kHasContent = 8,
 		kLost = 16,
 		kUnsafe = 32,
 		kShared = 64,
