@@ -31,26 +31,26 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 		       long long right);
 
 /* Suites of both worlds (kunit/suites/). */
-#define GMEM_SHARED_SUITES(X) \
-	X(types)              \
-	X(bitmap)             \
-	X(kapi_contract)      \
-	X(bindings)           \
-	X(invalidation)       \
-	X(consumers)          \
-	X(store)              \
-	X(store_remove)       \
-	X(lifetime)           \
-	X(entry)              \
-	X(snp_digest)         \
-	X(tdx_mrtd)           \
-	X(rmp)                \
-	X(rmp_guest)          \
-	X(snp_insns)          \
-	X(snp_model)          \
-	X(tdx_model)          \
-	X(snp_platform)       \
-	X(tdx_platform)       \
+#define GMEM_SUITES_OF_BOTH_WORLDS(X) \
+	X(types)                      \
+	X(bitmap)                     \
+	X(kapi_contract)              \
+	X(bindings)                   \
+	X(invalidation)               \
+	X(consumers)                  \
+	X(store)                      \
+	X(store_remove)               \
+	X(lifetime)                   \
+	X(entry)                      \
+	X(snp_digest)                 \
+	X(tdx_mrtd)                   \
+	X(rmp)                        \
+	X(rmp_guest)                  \
+	X(snp_insns)                  \
+	X(snp_model)                  \
+	X(tdx_model)                  \
+	X(snp_platform)               \
+	X(tdx_platform)               \
 	X(walk)
 
 /* Suites that need the fakes (kunit/hosted/). */
@@ -92,7 +92,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(counters)
 
 #define GMEM_DECLARE_SUITE(suite) extern const struct gmem_suite gmem_suite_##suite;
-GMEM_SHARED_SUITES(GMEM_DECLARE_SUITE)
+GMEM_SUITES_OF_BOTH_WORLDS(GMEM_DECLARE_SUITE)
 GMEM_HOSTED_SUITES(GMEM_DECLARE_SUITE)
 GMEM_DECLARE_SUITE(concurrency)
 

@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 	add(gmem_suite_concurrency);
 #else
 #define ADD(suite) add(gmem_suite_##suite);
-	GMEM_SHARED_SUITES(ADD)
+	GMEM_SUITES_OF_BOTH_WORLDS(ADD)
 	GMEM_HOSTED_SUITES(ADD)
 #endif
 	return RUN_ALL_TESTS();

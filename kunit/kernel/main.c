@@ -64,10 +64,10 @@ static int prepare_suite(struct kunit_suite *suite)
 		.suite_init = prepare_suite,                                \
 		.test_cases = cases_of_##suite,                             \
 	};
-GMEM_SHARED_SUITES(DEFINE_KUNIT_SUITE)
+GMEM_SUITES_OF_BOTH_WORLDS(DEFINE_KUNIT_SUITE)
 
 #define KUNIT_SUITE(suite) &kunit_##suite,
-kunit_test_suites(GMEM_SHARED_SUITES(KUNIT_SUITE));
+kunit_test_suites(GMEM_SUITES_OF_BOTH_WORLDS(KUNIT_SUITE));
 
 MODULE_DESCRIPTION("gmem's suites over the real kernel boundary");
 MODULE_LICENSE("GPL");
