@@ -6,6 +6,9 @@
  *
  * Each answers for files and slots that the stock backend made by handing the
  * call to the stock body.
+ *
+ * Two other headers have this name: include/uapi/gmem.h is what user space calls, and
+ * selftests/lib/gmem.h helps the test programs, which call that.
  */
 #ifndef GMEM_GMEM_H
 #define GMEM_GMEM_H

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
  * The user ABI of gmem.ko beyond the running kernel's own. Names and numbers of
- * later kernels are theirs; what starts with GMEM_ is ours alone.
+ * later kernels are theirs; what starts with GMEM_ is ours alone. Of the two other headers
+ * of this name, include/gmem/gmem.h is for modules of the kernel, and selftests/lib/gmem.h
+ * for the test programs.
  */
 #ifndef _UAPI_GMEM_H
 #define _UAPI_GMEM_H

@@ -2,7 +2,8 @@
 /*
  * guest_memfds that user space maps, their conversion in place, reading what may be
  * private, and the counters of gmem.ko. Functions named after a call of the kernel
- * return its answer, like those of vm.h.
+ * return its answer, like those of vm.h. The ioctls are in include/uapi/gmem.h;
+ * include/gmem/gmem.h, for modules of the kernel, is not used here.
  */
 #ifndef SELFTESTS_GMEM_H
 #define SELFTESTS_GMEM_H
