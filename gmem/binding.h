@@ -9,6 +9,7 @@
 #define GMEM_BINDING_H
 
 #include "gmem/result.h"
+#include "gmem/share.h"
 #include "gmem/types.h"
 
 namespace gmem
@@ -28,7 +29,10 @@ class Binding {
 	virtual bool shows_private(IndexRange block) const = 0;
 
 	/* The largest order of what the holder could map as one around @index, by its place. */
-	virtual unsigned fit(PageIndex index) const { return order_within(range_, index); }
+	virtual unsigned largest_order(PageIndex index) const
+	{
+		return order_within(range_, index);
+	}
 
 	/*
 	 * @range, a part of range(), is about to become private or shared. The
@@ -36,12 +40,12 @@ class Binding {
 	 * what it needs for converted(); nothing visible may change. Inode lock
 	 * held exclusively; may sleep.
 	 */
-	virtual Status prepare(IndexRange, bool /* to_private */) { return Status{}; }
+	virtual Status prepare_convert(IndexRange, Share /* to */) { return Status{}; }
 	/*
-	 * What prepare() was asked for any part of the range will not happen; it may
-	 * not have been asked at all.
+	 * What prepare_convert() was asked for any part of the range will not happen; it
+	 * may not have been asked at all.
 	 */
-	virtual void failed(IndexRange, bool /* to_private */) {}
+	virtual void convert_failed(IndexRange, Share /* to */) {}
 
 	/*
 	 * The life of an invalidation, in this order, each with the inode lock
@@ -58,7 +62,7 @@ class Binding {
 	virtual void zap(IndexRange range) { unmap(range); }
 	virtual void flush() {}
 	/* @range, which is unmapped, has become private or shared. */
-	virtual void converted(IndexRange, bool /* to_private */) {}
+	virtual void converted(IndexRange, Share /* to */) {}
 	virtual void end(IndexRange reach) = 0;
 
 	/*
@@ -66,8 +70,8 @@ class Binding {
 	 * out no page of the file any more. A fault that came before is told by end() to
 	 * try again. Then the holder forgets the file. Inode lock held exclusively.
 	 */
-	virtual void cut() {}
-	virtual void orphan() {}
+	virtual void file_closes() {}
+	virtual void file_closed() {}
 	/* Frees the binding, which no file knows any more. */
 	virtual void destroy() = 0;
 

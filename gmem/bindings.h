@@ -25,19 +25,19 @@ class IntervalBinding : public Binding, private kapi_interval {
 		return static_cast<IntervalBinding *>(node);
 	}
 	struct kapi_interval *node() { return this; }
-	/* Whether it can be beside others that are. */
-	bool shared() const { return shared_; }
+	/* Whether it may overlap others of which this is true. */
+	bool coexists() const { return coexists_; }
 
     protected:
 	// cppcheck-suppress uninitDerivedMemberVar
-	IntervalBinding(IndexRange range, bool shared)
-		: Binding(range), kapi_interval(), shared_(shared)
+	IntervalBinding(IndexRange range, bool coexists)
+		: Binding(range), kapi_interval(), coexists_(coexists)
 	{
 	}
 	~IntervalBinding() = default;
 
     private:
-	const bool shared_;
+	const bool coexists_;
 };
 
 /* Those of one kind. */
@@ -100,14 +100,14 @@ class Bindings {
 		map_.erase_range(range.start.value, range.end.value - 1);
 	}
 
-	/* Another consumer's. -EEXIST: not both are shared where it overlaps. */
+	/* Another consumer's. -EEXIST: where it overlaps, not both may coexist. */
 	Status add(IntervalBinding &binding)
 	{
 		const IndexRange range = binding.range();
 
 		if (exclusive_.first(range))
 			return error(EEXIST);
-		if (!binding.shared() && first_overlapping(range))
+		if (!binding.coexists() && first_overlapping(range))
 			return error(EEXIST);
 		tree_of(binding).add(binding);
 		return Status{};
@@ -122,7 +122,7 @@ class Bindings {
 			return slot;
 		if (Binding *const exclusive = exclusive_.first(range))
 			return exclusive;
-		return shared_.first(range);
+		return coexisting_.first(range);
 	}
 
 	/* The first page of @range that is bound; its end if none is. */
@@ -134,7 +134,7 @@ class Bindings {
 			return first;
 		for (const Binding *const binding :
 		     { first_slot(range), static_cast<Binding *>(exclusive_.first(range)),
-		       static_cast<Binding *>(shared_.first(range)) }) {
+		       static_cast<Binding *>(coexisting_.first(range)) }) {
 			if (binding)
 				first = std::min(first,
 						 std::max(binding->range().start, range.start));
@@ -147,7 +147,7 @@ class Bindings {
 	{
 		for_each_slot(range, fn);
 		for_each_in(exclusive_, range, fn);
-		for_each_in(shared_, range, fn);
+		for_each_in(coexisting_, range, fn);
 	}
 
 	/* Calls @fn for all, each of which is not in here any more then. */
@@ -161,13 +161,13 @@ class Bindings {
 
 		for_each_slot(all, remove_and);
 		for_each_in(exclusive_, all, remove_and);
-		for_each_in(shared_, all, remove_and);
+		for_each_in(coexisting_, all, remove_and);
 	}
 
     private:
 	Intervals &tree_of(const IntervalBinding &binding)
 	{
-		return binding.shared() ? shared_ : exclusive_;
+		return binding.coexists() ? coexisting_ : exclusive_;
 	}
 
 	/*
@@ -193,7 +193,7 @@ class Bindings {
 	}
 
 	XArray<Binding> map_;
-	Intervals exclusive_, shared_;
+	Intervals exclusive_, coexisting_;
 };
 
 } /* namespace gmem */

@@ -35,8 +35,8 @@ InodeRef hold(struct inode *inode)
 
 /* The C name is the handle of the consumer's module. */
 struct gmem_consumer final : public IntervalBinding {
-	gmem_consumer(IndexRange range, const gmem_consumer_ops &ops, void *data, bool shared)
-		: IntervalBinding(range, shared), ops_(&ops), data_(data), owner_(ops.owner)
+	gmem_consumer(IndexRange range, const gmem_consumer_ops &ops, void *data, bool coexists)
+		: IntervalBinding(range, coexists), ops_(&ops), data_(data), owner_(ops.owner)
 	{
 	}
 
@@ -122,19 +122,21 @@ struct gmem_consumer final : public IntervalBinding {
 	}
 
 	bool shows_private(IndexRange) const override { return false; }
-	Status prepare(IndexRange part, bool to_private) override
+	Status prepare_convert(IndexRange part, Share to) override
 	{
 		if (!ops_->prepare)
 			return Status{};
 
-		const int ret = ops_->prepare(data_, part.start.value, part.end.value, to_private);
+		const int ret = ops_->prepare(data_, part.start.value, part.end.value,
+					      to == Share::kPrivate);
 
 		return Status{ ret > 0 ? -EIO : ret };
 	}
-	void failed(IndexRange part, bool to_private) override
+	void convert_failed(IndexRange part, Share to) override
 	{
 		if (ops_->failed)
-			ops_->failed(data_, part.start.value, part.end.value, to_private);
+			ops_->failed(data_, part.start.value, part.end.value,
+				     to == Share::kPrivate);
 	}
 	void begin(IndexRange reach) override
 	{
@@ -144,16 +146,17 @@ struct gmem_consumer final : public IntervalBinding {
 	{
 		ops_->unmap(data_, part.start.value, part.end.value);
 	}
-	void converted(IndexRange part, bool to_private) override
+	void converted(IndexRange part, Share to) override
 	{
 		if (ops_->converted)
-			ops_->converted(data_, part.start.value, part.end.value, to_private);
+			ops_->converted(data_, part.start.value, part.end.value,
+					to == Share::kPrivate);
 	}
 	void end(IndexRange reach) override
 	{
 		ops_->end(data_, reach.start.value, reach.end.value);
 	}
-	void orphan() override { ops_->release(data_); }
+	void file_closed() override { ops_->release(data_); }
 	/* The consumer still has it, and may free it as soon as it knows of no file. */
 	void destroy() override
 	{
@@ -266,9 +269,8 @@ int gmem_consumer_get_page(struct gmem_consumer *consumer, gmem_u64 index, bool 
 		/* It would have to be told where the guest has it. */
 		if (is_private && !inode.platform().keeps_content())
 			return error(EOPNOTSUPP);
-		return inode.page(at,
-				  ConsumerAccess{ lock, inode.platform(), file.bindings(), all, at,
-						  is_private ? Share::kPrivate : Share::kShared });
+		return inode.page(at, ConsumerAccess{ lock, inode.platform(), file.bindings(), all,
+						      at, private_if(is_private) });
 	};
 	Result<Backing> backing = consumer->with_file(get);
 
@@ -292,7 +294,7 @@ int gmem_consumer_is_shared(struct gmem_consumer *consumer, gmem_u64 index)
 
 		if (!consumer->range().contains(at))
 			return error(EINVAL);
-		return !file.inode().store().next_shared({ at, at + 1 }, true).empty();
+		return !file.inode().store().next_stretch({ at, at + 1 }, Share::kShared).empty();
 	};
 	const Result<bool> shared = consumer->with_file(look);
 

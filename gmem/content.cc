@@ -51,22 +51,22 @@ Status PageStore::refusal(Run &run, PageIndex index, bool ran)
 }
 
 /* A page that was prepared and has no content becomes the host's again. */
-Status PageStore::take_back(Run &run, PageIndex index, struct page *page, Platform &platform)
+Status PageStore::reclaim_unused(Run &run, PageIndex index, struct page *page, Platform &platform)
 {
 	break_giant(index);
 	GMEM_CHECK(split(run, platform));
 	GMEM_CHECK(platform.reclaim(Pfn{ kapi_page_pfn(page) }, 1));
-	run.happens<event::kTakenBack>(Run::slot_of(index));
+	run.happens<event::kReclaimed>(Run::slot_of(index));
 	return Status{};
 }
 
 /* What becomes of a page that could not be populated; @staged: from what was in it. */
-void PageStore::settle_failed(Run &run, PageIndex index, struct page *page, Status status,
-			      Platform &platform, bool staged)
+void PageStore::settle_failed_populate(Run &run, PageIndex index, struct page *page, Status status,
+				       Platform &platform, bool staged)
 {
 	const unsigned slot = Run::slot_of(index);
 
-	if (status == error(ENOTRECOVERABLE)) {
+	if (status == kHalfDone) {
 		/* It is reclaimed at its end like the guest's, or leaked. */
 		run.happens<event::kStranded>(slot);
 	} else if (!platform.is_hosts(Pfn{ kapi_page_pfn(page) })) {

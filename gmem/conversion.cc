@@ -35,8 +35,8 @@ constexpr unsigned kPieceOrder = kRunOrder + 4;
 IndexRange Conversion::next(IndexRange rest)
 {
 	for (;;) {
-		const IndexRange change = inode_.store().next_to_convert(rest, to_private_,
-									 &lock_.turn());
+		const IndexRange change = inode_.store().next_stretch_in_chunk(rest, other(to_),
+									       &lock_.turn());
 
 		if (!change.empty() || change.end == rest.end)
 			return change;
@@ -79,7 +79,7 @@ Status Conversion::ask_consumers(IndexRange change, PageIndex &at)
 
 			if (status.ok()) {
 				at = part.start;
-				status = binding.prepare(part, to_private_);
+				status = binding.prepare_convert(part, to_);
 			}
 		});
 	}
@@ -105,7 +105,7 @@ Status Conversion::wait_until_unused(IndexRange change, PageIndex &at)
 			return error(EINTR);
 		/* A caller with a signal pending need not wait: nothing has changed. */
 		if (tries == kTries || kapi_signal_pending())
-			return error(EAGAIN);
+			return kInUse;
 		lock_.drop();
 		if (tries == kDrainAt)
 			kapi_drain_batches();
@@ -118,8 +118,9 @@ Status Conversion::wait_until_unused(IndexRange change, PageIndex &at)
 void Conversion::tell(kapi_phase phase, IndexRange range, PageIndex at, Status status,
 		      std::uint64_t ns) const
 {
+	const bool to_private = to_ == Share::kPrivate;
 	const kapi_event_convert event{
-		phase, to_private_, range.start.value, range.size(), at.value, status.code(), ns
+		phase, to_private, range.start.value, range.size(), at.value, status.code(), ns
 	};
 
 	kapi_trace_convert(inode_.handle(), &event);
@@ -143,7 +144,7 @@ Status Conversion::look(PageIndex &at)
 {
 	at = range_.start;
 	GMEM_CHECK(lock_.take_killable());
-	inode_.begin_conversion(range_, to_private_);
+	inode_.begin_conversion(range_, to_);
 
 	const Status sound = for_each_change(range_, kPieceOrder, [&](IndexRange change) {
 		return inode_.store().prepare_convert(change, at);
@@ -160,7 +161,7 @@ Status Conversion::look(PageIndex &at)
 		}));
 	}
 	/* Only the guest may have private pages. */
-	if (to_private_) {
+	if (to_ == Share::kPrivate) {
 		GMEM_CHECK(for_each_change(before, kPieceOrder, [&](IndexRange change) {
 			return wait_until_unused(change, at);
 		}));
@@ -198,7 +199,7 @@ void Conversion::give_up()
 
 		for (File *file = inode_.files(); file; file = inode_.next(*file)) {
 			file->bindings().for_each_overlapping(part, [&](Binding &binding) {
-				binding.failed(binding.range().intersect(part), to_private_);
+				binding.convert_failed(binding.range().intersect(part), to_);
 			});
 		}
 		rest.start = part.end;
@@ -218,7 +219,7 @@ PageIndex Conversion::unmap_stretches(Invalidation &invalidation, IndexRange res
 		rest.start = change.end;
 		if (lock_.turn().over())
 			break;
-		change = inode_.store().next_shared(rest, to_private_);
+		change = inode_.store().next_stretch(rest, other(to_));
 	} while (!change.empty());
 	invalidation.flush();
 	return rest.start;
@@ -232,14 +233,13 @@ PageIndex Conversion::convert_stretches(Invalidation &invalidation, IndexRange r
 	IndexRange change = first.intersect(rest);
 
 	do {
-		const PageIndex end = inode_.store().convert(change, to_private_, inode_.platform(),
-							     turn);
+		const PageIndex end = inode_.store().convert(change, to_, inode_.platform(), turn);
 
-		invalidation.converted({ change.start, end }, to_private_);
+		invalidation.converted({ change.start, end }, to_);
 		rest.start = end;
 		if (turn.over())
 			break;
-		change = inode_.store().next_shared(rest, to_private_);
+		change = inode_.store().next_stretch(rest, other(to_));
 	} while (!change.empty());
 	return rest.start;
 }
@@ -258,7 +258,7 @@ void Conversion::commit_chunk(IndexRange rest, IndexRange first)
 			rest.start = convert_stretches(invalidation, { rest.start, end }, first);
 		}
 		lock_.pass_on();
-		first = inode_.store().next_shared(rest, to_private_);
+		first = inode_.store().next_stretch(rest, other(to_));
 	} while (!first.empty());
 }
 

@@ -18,19 +18,22 @@
 namespace gmem
 {
 
+/* A page that is to be private has a holder: user space sees this errno. */
+inline constexpr Status kInUse = error(EAGAIN);
+
 class Conversion {
     public:
 	/*
 	 * Each call takes the inode lock if it is not held and keeps it, until this is
 	 * gone; each but the first lets others have it once a turn.
 	 */
-	Conversion(Inode &inode, IndexRange range, bool to_private)
-		: inode_(inode), lock_(inode.handle()), range_(range), to_private_(to_private)
+	Conversion(Inode &inode, IndexRange range, Share to)
+		: inode_(inode), lock_(inode.handle()), range_(range), to_(to)
 	{
 	}
 
 	/*
-	 * -EAGAIN: the page at @at is in use; -EHWPOISON: it is lost; a consumer's own
+	 * kInUse: the page at @at is in use; -EHWPOISON: it is lost; a consumer's own
 	 * error, about @at; -EINTR, -ENOMEM. Mappings of user space may be gone,
 	 * and come back when touched after over(). Sleeps.
 	 */
@@ -65,7 +68,7 @@ class Conversion {
 	Inode &inode_;
 	ExclusiveTurns lock_;
 	IndexRange range_; /* what of it is not yet converted */
-	const bool to_private_;
+	const Share to_;
 };
 
 } /* namespace gmem */

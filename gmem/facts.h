@@ -65,16 +65,16 @@ inline constexpr Event kPopulated{
 };
 /* The platform failed half way: the page is neither the guest's nor the host's. */
 inline constexpr Event kStranded = kPopulated;
-/* It is the host's again, to be populated. */
-inline constexpr Event kTakenBack{
+/* It had no content, and is the host's again, to be populated. */
+inline constexpr Event kReclaimed{
 	{ kPrepared }, { kHasContent, kUnsafe, kShared }, {}, { kPrepared, kFaulted }
 };
 /* It is about to be private, and its content is still in it. */
 inline constexpr Event kLeft{
 	{ kPrepared, kShared }, { kUnsafe }, { kStaged }, { kPrepared, kFaulted, kHasContent }
 };
-/* Its content is gone, and it is the host's. */
-inline constexpr Event kGivenBack{
+/* Its content is gone, and it is the host's, to be shared. */
+inline constexpr Event kWiped{
 	{ kPrepared }, { kUnsafe }, {}, { kPrepared, kFaulted, kHasContent }
 };
 /* Memory failure. */

@@ -80,7 +80,7 @@ Result<PageRef> File::user_page(PageIndex index)
 		Result<Backing> backing =
 			inode_.page(index, UserAccess{ lock, inode_.platform(), all, index });
 
-		if (backing.status() == error(EAGAIN))
+		if (backing.status() == kOtherState)
 			return error(EFAULT);
 		/* The platform's; a conversion's is one that ends. */
 		if (backing.status() == error(EBUSY))
@@ -111,10 +111,11 @@ void File::close()
 		Invalidation invalidation{ inode_, all, this };
 
 		invalidation.unmap();
-		bindings_.for_each_overlapping(all, [](Binding &binding) { binding.cut(); });
+		bindings_.for_each_overlapping(all,
+					       [](Binding &binding) { binding.file_closes(); });
 	}
 	bindings_.remove_all([](Binding &binding) {
-		binding.orphan();
+		binding.file_closed();
 		binding.destroy();
 	});
 	inode_.remove(*this);

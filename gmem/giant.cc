@@ -15,7 +15,7 @@ Giant *PageStore::giant_for(PageIndex index, const Access &access)
 	const std::uint64_t number = index.value >> kGiantOrder;
 
 	/* Files with giants have no shared pages. */
-	if (access.fit() < kGiantOrder || access.share() == Share::kShared ||
+	if (access.largest_order() < kGiantOrder || access.share() == Share::kShared ||
 	    !access.platform().pages_join())
 		return nullptr;
 

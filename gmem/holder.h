@@ -24,6 +24,7 @@
 
 #include "gmem/locks.h"
 #include "gmem/platform.h"
+#include "gmem/share.h"
 #include "gmem/types.h"
 
 namespace gmem
@@ -31,13 +32,6 @@ namespace gmem
 
 class Binding;
 class Bindings;
-
-/* The state that a page must be in for its asker. */
-enum class Share {
-	kPrivate,
-	kShared,
-	kEither,
-};
 
 /* What becomes of the page in its hands. */
 enum class Use {
@@ -61,7 +55,7 @@ class Access {
 	Platform &platform() const { return platform_; }
 	Share share() const { return share_; }
 	/* Blocks up to this order around the page would lie in one piece where it is used. */
-	unsigned fit() const { return fit_; }
+	unsigned largest_order() const { return largest_order_; }
 	Use use() const { return use_; }
 
 	/* Whether all of the block of @order around the page would be used as private. */
@@ -73,8 +67,8 @@ class Access {
 	virtual Asker asker() const = 0;
 
     protected:
-	Access(Platform &platform, Share share, unsigned fit, Use use)
-		: platform_(platform), share_(share), fit_(fit), use_(use)
+	Access(Platform &platform, Share share, unsigned largest_order, Use use)
+		: platform_(platform), share_(share), largest_order_(largest_order), use_(use)
 	{
 	}
 	~Access() = default;
@@ -82,7 +76,7 @@ class Access {
     private:
 	Platform &platform_;
 	const Share share_;
-	const unsigned fit_;
+	const unsigned largest_order_;
 	const Use use_;
 };
 
@@ -97,9 +91,9 @@ class MemslotAccess : public Access {
 	Gfn gfn() const { return gfn_; }
 
     protected:
-	MemslotAccess(Platform &platform, struct kvm *vm, Gfn gfn, unsigned fit, Share share,
-		      Use use)
-		: Access(platform, share, fit, use), vm_(vm), gfn_(gfn)
+	MemslotAccess(Platform &platform, struct kvm *vm, Gfn gfn, unsigned largest_order,
+		      Share share, Use use)
+		: Access(platform, share, largest_order, use), vm_(vm), gfn_(gfn)
 	{
 	}
 	~MemslotAccess() = default;
@@ -112,8 +106,9 @@ class MemslotAccess : public Access {
 class FaultAccess final : public MemslotAccess {
     public:
 	/* KVM itself does not write to private pages while a guest faults on them. */
-	FaultAccess(Platform &platform, struct kvm *vm, Gfn gfn, unsigned fit, Share share)
-		: MemslotAccess(platform, vm, gfn, fit, share,
+	FaultAccess(Platform &platform, struct kvm *vm, Gfn gfn, unsigned largest_order,
+		    Share share)
+		: MemslotAccess(platform, vm, gfn, largest_order, share,
 				share == Share::kPrivate ? Use::kGuests : Use::kPasses)
 	{
 	}
@@ -122,8 +117,8 @@ class FaultAccess final : public MemslotAccess {
 class KernelAccess final : public MemslotAccess {
     public:
 	KernelAccess(const SharedInodeLock &, Platform &platform, struct kvm *vm, Gfn gfn,
-		     unsigned fit, Share share)
-		: MemslotAccess(platform, vm, gfn, fit, share, Use::kKeeps)
+		     unsigned largest_order, Share share)
+		: MemslotAccess(platform, vm, gfn, largest_order, share, Use::kKeeps)
 	{
 	}
 };
@@ -131,8 +126,9 @@ class KernelAccess final : public MemslotAccess {
 class LaunchAccess final : public MemslotAccess {
     public:
 	/* @all_private: KVM has been asked already about all of the run. */
-	LaunchAccess(Platform &platform, struct kvm *vm, Gfn gfn, unsigned fit, bool all_private)
-		: MemslotAccess(platform, vm, gfn, fit, Share::kPrivate, Use::kPasses),
+	LaunchAccess(Platform &platform, struct kvm *vm, Gfn gfn, unsigned largest_order,
+		     bool all_private)
+		: MemslotAccess(platform, vm, gfn, largest_order, Share::kPrivate, Use::kPasses),
 		  all_private_(all_private)
 	{
 	}

@@ -57,7 +57,7 @@ File *Inode::next(const File &file) const
 	/* A conversion has found no reference of the page, or is about to look. */
 	if (access.use() == Use::kKeeps && access.share() != Share::kPrivate &&
 	    becomes_private(index))
-		return error(EAGAIN);
+		return kOtherState;
 
 	Result<Backing> backing = store_.get(index, access);
 
@@ -162,9 +162,9 @@ void Inode::poisoned(PageIndex index)
 	invalidation.unmap();
 }
 
-Status Inode::convert(IndexRange range, bool to_private, PageIndex &at)
+Status Inode::convert(IndexRange range, Share to, PageIndex &at)
 {
-	Conversion conversion{ *this, range, to_private };
+	Conversion conversion{ *this, range, to };
 	Status status = conversion.prepare(at);
 
 	if (status.ok())
@@ -175,14 +175,14 @@ Status Inode::convert(IndexRange range, bool to_private, PageIndex &at)
 	return status;
 }
 
-void Inode::begin_conversion(IndexRange range, bool to_private)
+void Inode::begin_conversion(IndexRange range, Share to)
 {
 	/* Of several parts of a file, what lies between them is taken in. */
 	if (!converting_.empty())
 		range = { std::min(range.start, converting_.start),
 			  std::max(range.end, converting_.end) };
 	converting_ = range;
-	to_private_ = to_private;
+	converting_to_ = to;
 }
 
 void Inode::unmap_failed(IndexRange range)

@@ -60,20 +60,20 @@ class Inode {
 	 * @range becomes private, or shared. Errors and @at as Conversion::prepare().
 	 * The VM's slots_lock is held; takes the inode lock. Sleeps.
 	 */
-	Status convert(IndexRange range, bool to_private, PageIndex &at);
+	Status convert(IndexRange range, Share to, PageIndex &at);
 	/*
 	 * From a conversion's prepare() to its over(), which may let go of the inode lock in
 	 * between: no part of that range is bound, and no shared page of a part that
 	 * becomes private is taken. The inode lock, held exclusively.
 	 */
-	void begin_conversion(IndexRange range, bool to_private);
+	void begin_conversion(IndexRange range, Share to);
 	void end_conversion() { converting_ = {}; }
 	/* Whether there is one in @range. The inode lock. */
 	bool converting(IndexRange range) const { return !converting_.intersect(range).empty(); }
 	/* Whether the page at @index, if it is shared, may not be taken now. The inode lock. */
 	bool becomes_private(PageIndex index) const
 	{
-		return to_private_ && converting_.contains(index);
+		return converting_to_ == Share::kPrivate && converting_.contains(index);
 	}
 	/*
 	 * A holder could not unmap @range: its pages are lost and will not be used
@@ -97,7 +97,7 @@ class Inode {
 	bool ran_ = false; /* a guest of a file that has gone */
 	/* Inode lock. */
 	IndexRange converting_{};
-	bool to_private_ = false;
+	Share converting_to_ = Share::kShared;
 	kapi_work promotions_;
 	/* Of that work alone. */
 	PageIndex next_promotion_; /* where to look for runs that want it */

@@ -64,10 +64,9 @@ void Invalidation::flush()
 	for_each_binding(range_, [](Binding &b) { b.flush(); });
 }
 
-void Invalidation::converted(IndexRange part, bool to_private)
+void Invalidation::converted(IndexRange part, Share to)
 {
-	for_each_binding(part,
-			 [&](Binding &b) { b.converted(b.range().intersect(part), to_private); });
+	for_each_binding(part, [&](Binding &b) { b.converted(b.range().intersect(part), to); });
 }
 
 } /* namespace gmem */

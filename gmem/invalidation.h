@@ -35,7 +35,7 @@ class Invalidation {
 	void zap(IndexRange part);
 	void flush();
 	/* Tells the holders that a part is now private, or shared. */
-	void converted(IndexRange part, bool to_private);
+	void converted(IndexRange part, Share to);
 	/* Ends it before its time; what would bring the range back waits for a run lock. */
 	void finish();
 

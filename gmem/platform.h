@@ -32,6 +32,12 @@ struct PageContent {
 	bool corrected = false;
 };
 
+/*
+ * What prepare() and populate() say when they are done in part: the page is neither the
+ * guest's nor the host's (event::kStranded). Nothing else returns this errno.
+ */
+inline constexpr Status kHalfDone = error(ENOTRECOVERABLE);
+
 /* A launch's digest; SHA-384. */
 using Measurement = std::array<std::uint8_t, 48>;
 
@@ -44,7 +50,7 @@ class Platform {
 	/*
 	 * Makes the 2^order pages at @pfn the guest's of @vm, at @gfn and on; both
 	 * are aligned to the order. All or nothing. -EBUSY: the platform was busy
-	 * for too long; -ENOMEM; -EIO; -ENOTRECOVERABLE: neither all nor nothing, and
+	 * for too long; -ENOMEM; -EIO; kHalfDone: neither all nor nothing, and
 	 * the pages must be reclaimed before they are freed. Run lock held; may sleep.
 	 */
 	virtual Status prepare(struct kvm *vm, Gfn gfn, Pfn pfn, unsigned order) = 0;
@@ -83,7 +89,7 @@ class Platform {
 	/*
 	 * Makes the page at @pfn, which holds its first content, the guest's at @gfn,
 	 * and measures it. -EIO: see @content; -EBUSY, -ENOMEM: the page is still the
-	 * host's. -ENOTRECOVERABLE: the page is stranded, the host must not touch it, and
+	 * host's. kHalfDone: the page is stranded, the host must not touch it, and
 	 * the VM is dead. Run lock held; may sleep.
 	 */
 	virtual Status populate(Gfn, Pfn, PageContent &) { return error(EOPNOTSUPP); }

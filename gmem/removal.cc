@@ -37,7 +37,7 @@ void PageStore::forget(Run &run, unsigned slot)
 }
 
 /* Frees those of @count pages from @first on that the platform gave back; how many it did not. */
-unsigned PageStore::free_returned(struct page *first, unsigned count, Platform &platform)
+unsigned PageStore::free_reclaimed(struct page *first, unsigned count, Platform &platform)
 {
 	unsigned leaked = 0;
 
@@ -81,7 +81,7 @@ bool PageStore::remove_whole(Run &run, PageIndex start, Platform &platform, unsi
 		if (ours || platform.reclaim(Pfn{ kapi_page_pfn(first) }, to - from).ok())
 			kapi_pages_free_frozen(first, to - from);
 		else
-			leaked += free_returned(first, to - from, platform);
+			leaked += free_reclaimed(first, to - from, platform);
 		from = to;
 	}
 	return true;
@@ -92,8 +92,8 @@ bool PageStore::remove_whole(Run &run, PageIndex start, Platform &platform, unsi
  * Those that may be freed are moved to the front: how many. The others are leaked
  * on purpose.
  */
-unsigned PageStore::reclaim_batch(Run &run, struct page **pages, unsigned count, bool split,
-				  Platform &platform)
+unsigned PageStore::reclaim_removed(Run &run, struct page **pages, unsigned count, bool split,
+				    Platform &platform)
 {
 	const RunBitmap owned = run.owned(), unsafe = run.unsafe();
 	const auto slot_of = [&](unsigned i) { return kapi_cache_index(pages[i]) % kRunPages; };
@@ -163,7 +163,7 @@ PageRef PageStore::take_from(Run &run, IndexRange range, Platform &platform, uns
 	while (index < range.end && !busy) {
 		const unsigned taken = kapi_cache_take(inode_, &index.value, range.end.value,
 						       pages.data(), kBatch, &busy);
-		const unsigned kept = reclaim_batch(run, pages.data(), taken, split, platform);
+		const unsigned kept = reclaim_removed(run, pages.data(), taken, split, platform);
 
 		leaked += taken - kept;
 		kapi_pages_put_array(pages.data(), kept);

@@ -69,7 +69,7 @@ class Run {
 			end(joined_);
 		if (kEvent.clears.has(Fact::kPresent) && empty()) {
 			block_ = nullptr;
-			as_one_ = false;
+			prepared_as_block_ = false;
 			came_small_ = KAPI_SMALL_NOT;
 		}
 	}
@@ -117,9 +117,9 @@ class Run {
 	}
 
 	/* All were prepared by one call, so one mapping may show them on any platform. */
-	bool as_one() const GMEM_REQUIRES(lock) { return as_one_; }
-	void taken_as_one() GMEM_REQUIRES(lock) { as_one_ = true; }
-	void split() GMEM_REQUIRES(lock) { as_one_ = false; }
+	bool prepared_as_block() const GMEM_REQUIRES(lock) { return prepared_as_block_; }
+	void was_prepared_as_block() GMEM_REQUIRES(lock) { prepared_as_block_ = true; }
+	void split() GMEM_REQUIRES(lock) { prepared_as_block_ = false; }
 
 	/*
 	 * Whether it was handed out as one, and nothing has happened to it since. Read
@@ -141,14 +141,14 @@ class Run {
 		return !block_ && prepared().all() && lost().none() && uniform();
 	}
 	/* A place where it could be mapped huge asks for it. */
-	void seen_where_it_fits() GMEM_REQUIRES(lock) { fits_ = true; }
+	void asked_for_huge() GMEM_REQUIRES(lock) { asked_for_huge_ = true; }
 	/*
 	 * Whether it has come to want promotion since this was last asked: it is
 	 * promotable, and could be mapped huge then.
 	 */
 	bool wants_promotion() GMEM_REQUIRES(lock)
 	{
-		const bool now = fits_ && promotable();
+		const bool now = asked_for_huge_ && promotable();
 
 		return now && !std::exchange(wanted_promotion_, now);
 	}
@@ -200,11 +200,11 @@ class Run {
 
 	RunBitmap facts_[kFacts] GMEM_GUARDED_BY(lock);
 	struct page *block_ GMEM_GUARDED_BY(lock) = nullptr;
-	bool as_one_ GMEM_GUARDED_BY(lock) = false;
+	bool prepared_as_block_ GMEM_GUARDED_BY(lock) = false;
 	std::atomic<bool> huge_{ false };
 	std::atomic<bool> joined_{ false };
 	kapi_small came_small_ GMEM_GUARDED_BY(lock) = KAPI_SMALL_NOT;
-	bool fits_ GMEM_GUARDED_BY(lock) = false;
+	bool asked_for_huge_ GMEM_GUARDED_BY(lock) = false;
 	bool wanted_promotion_ GMEM_GUARDED_BY(lock) = false; /* when that was last asked */
 };
 

@@ -16,29 +16,30 @@ PageStore::Stretch PageStore::stretch_at(PageIndex index, PageIndex end) const
 	Run *const run = runs_.find(number, run_number(end - 1));
 
 	if (!run)
-		return { end, kind_.shared };
+		return { end, shared_if(kind_.shared) };
 	if (number > run_number(index))
-		return { PageIndex{ number << kRunOrder }, kind_.shared };
+		return { PageIndex{ number << kRunOrder }, shared_if(kind_.shared) };
 
 	MutexGuard guard{ run->lock };
 	const unsigned slot = Run::slot_of(index);
 	const bool shared = run->shared().test(slot);
 	const unsigned to = shared ? run->shared().next_clear(slot) : run->shared().next_set(slot);
 
-	return { std::min(index.round_down(kRunOrder) + to, end), shared };
+	return { std::min(index.round_down(kRunOrder) + to, end), shared_if(shared) };
 }
 
-IndexRange PageStore::next_shared(IndexRange range, bool shared) const
+IndexRange PageStore::next_stretch(IndexRange range, Share share) const
 {
-	return find_shared(range, shared, false, nullptr);
+	return find_stretch(range, share, false, nullptr);
 }
 
-IndexRange PageStore::next_to_convert(IndexRange range, bool to_private, const Turn *turn) const
+IndexRange PageStore::next_stretch_in_chunk(IndexRange range, Share share, const Turn *turn) const
 {
-	return find_shared(range, to_private, true, turn);
+	return find_stretch(range, share, true, turn);
 }
 
-IndexRange PageStore::find_shared(IndexRange range, bool shared, bool chunk, const Turn *turn) const
+IndexRange PageStore::find_stretch(IndexRange range, Share share, bool chunk,
+				   const Turn *turn) const
 {
 	const IndexRange none{ range.end, range.end };
 	IndexRange found = none;
@@ -46,7 +47,7 @@ IndexRange PageStore::find_shared(IndexRange range, bool shared, bool chunk, con
 	for (PageIndex index = range.start; index < range.end;) {
 		const Stretch stretch = stretch_at(index, range.end);
 
-		if (stretch.shared == shared) {
+		if (stretch.share == share) {
 			if (found.empty()) {
 				found.start = index;
 				if (chunk)
@@ -156,7 +157,7 @@ void PageStore::leave_content(Run &run, IndexRange part)
  * Makes the pages of @part, in @run, the host's where the platform does not leave
  * their content alone; the content is gone then. A page that the platform keeps is lost.
  */
-void PageStore::give_back(Run &run, IndexRange part, bool split, Platform &platform)
+void PageStore::reclaim_and_wipe(Run &run, IndexRange part, bool split, Platform &platform)
 {
 	for (PageIndex index = part.start; index < part.end; index = index + 1) {
 		const unsigned slot = Run::slot_of(index);
@@ -173,34 +174,33 @@ void PageStore::give_back(Run &run, IndexRange part, bool split, Platform &platf
 		}
 		if (!is_lost(run, index, page))
 			kapi_pages_clear(page, 1);
-		run.happens<event::kGivenBack>(slot);
+		run.happens<event::kWiped>(slot);
 	}
 }
 
-PageIndex PageStore::convert(IndexRange range, bool to_private, Platform &platform,
-			     const Turn &turn)
+PageIndex PageStore::convert(IndexRange range, Share to, Platform &platform, const Turn &turn)
 {
 	IndexRange rest = range;
 
 	do {
 		const IndexRange part = rest.intersect(block_around(rest.start, kRunOrder));
-		const unsigned from = Run::slot_of(part.start), to = from + part.size();
+		const unsigned start = Run::slot_of(part.start), end = start + part.size();
 		Run *const run = &known(run_number(part.start));
 		MutexGuard guard{ run->lock };
 		const bool split = this->split(*run, platform).ok();
 		const long pages_shared = run->pages_shared();
 
-		if (!platform.keeps_content() && to_private)
+		if (!platform.keeps_content() && to == Share::kPrivate)
 			leave_content(*run, part);
 		else if (!platform.keeps_content())
-			give_back(*run, part, split, platform);
+			reclaim_and_wipe(*run, part, split, platform);
 
 		const bool could_be_one = run->could_be_one();
 
-		if (to_private)
-			run->happens<event::kMadePrivate>(from, to);
+		if (to == Share::kPrivate)
+			run->happens<event::kMadePrivate>(start, end);
 		else
-			run->happens<event::kMadeShared>(from, to);
+			run->happens<event::kMadeShared>(start, end);
 		note_split(*run, could_be_one);
 		stats_.add(KAPI_STAT_SHARED, run->pages_shared() - pages_shared);
 		want_promotion(*run);

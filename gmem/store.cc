@@ -76,7 +76,7 @@ Result<struct page *> PageStore::fill_page(Run &run, PageIndex index)
 	const unsigned slot = Run::slot_of(index);
 
 	/* The platform's block has no place for a page from elsewhere. */
-	if (run.as_one())
+	if (run.prepared_as_block())
 		return error(EBUSY);
 
 	PageRef page{ kapi_pages_alloc_at(inode_, index.value, 0) };
@@ -98,17 +98,18 @@ Result<struct page *> PageStore::fill_page(Run &run, PageIndex index)
 }
 
 /*
- * Why a mapping from a place of order @fit cannot take in all of @run as it is;
+ * Why a mapping from a place of order @largest_order cannot take in all of @run as it is;
  * KAPI_SMALL_NOT: it can, or nothing is there yet. Three callers add what they alone know:
  * fill() that no block is to be had, get() and view() that the platform does not take it.
  */
-[[gnu::always_inline]] inline kapi_small PageStore::why_small(const Run &run, unsigned fit) const
+[[gnu::always_inline]] inline kapi_small PageStore::why_small(const Run &run,
+							      unsigned largest_order) const
 {
 	const bool whole = run.whole();
 
-	if (!kind_.huge && (fit < kRunOrder || !whole))
+	if (!kind_.huge && (largest_order < kRunOrder || !whole))
 		return KAPI_SMALL_POLICY;
-	if (fit < kRunOrder)
+	if (largest_order < kRunOrder)
 		return KAPI_SMALL_PLACE;
 	if (run.empty())
 		return KAPI_SMALL_NOT;
@@ -126,16 +127,17 @@ Result<struct page *> PageStore::fill_page(Run &run, PageIndex index)
 
 /*
  * A page for the absent @index. A whole block of them where policy and place
- * allow; @worth says whether all of the block would be used, which is asked last
+ * allow; @whole_used says whether all of the block would be used, which is asked last
  * because it may be slow to tell.
  */
-template <class Worth>
-Result<struct page *> PageStore::fill(Run &run, PageIndex index, unsigned fit, Worth worth)
+template <class WholeUsed>
+Result<struct page *> PageStore::fill(Run &run, PageIndex index, unsigned largest_order,
+				      WholeUsed whole_used)
 {
-	kapi_small why = why_small(run, fit);
+	kapi_small why = why_small(run, largest_order);
 
 	if (why == KAPI_SMALL_NOT) {
-		if (!worth())
+		if (!whole_used())
 			why = KAPI_SMALL_MIXED;
 		else if (fill_block(run, index))
 			return page_at(run, index);
@@ -159,7 +161,7 @@ Result<struct page *> PageStore::fill(Run &run, PageIndex index, unsigned fit, W
  */
 Result<struct page *> PageStore::new_page(Run &run, PageIndex index, const Access &access)
 {
-	return fill(run, index, access.fit(),
+	return fill(run, index, access.largest_order(),
 		    [&] { return kind_.mappable || access.takes_all(kRunOrder); });
 }
 
@@ -226,24 +228,24 @@ Status PageStore::prepare_block(Run &run, const Access &access, std::int64_t ahe
 	const Status status = access.prepare(ahead, Pfn{ kapi_page_pfn(run.block()) }, kRunOrder);
 
 	/* A page that is neither the guest's nor the host's goes by way of the platform, too. */
-	if (status == error(ENOTRECOVERABLE))
+	if (status == kHalfDone)
 		run.happens<event::kStranded>(0, kRunPages);
 	GMEM_CHECK(status);
 	run.happens<event::kReady>(0, kRunPages);
-	run.taken_as_one();
+	run.was_prepared_as_block();
 	return Status{};
 }
 
 /* why_small() for a request of the page at @index, marks of the hardware included. */
 [[gnu::always_inline]] inline kapi_small PageStore::look_for_small(Run &run, PageIndex index,
-								   unsigned fit)
+								   unsigned largest_order)
 {
-	if (fit >= kRunOrder) {
-		run.seen_where_it_fits();
+	if (largest_order >= kRunOrder) {
+		run.asked_for_huge();
 		if (run.whole() && run.uniform())
 			strike_marked(run, index.round_down(kRunOrder));
 	}
-	return why_small(run, fit);
+	return why_small(run, largest_order);
 }
 
 /*
@@ -280,7 +282,7 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 	const bool shared = run->shared().test(slot);
 
 	if (access.share() != Share::kEither && shared != (access.share() == Share::kShared))
-		return error(EAGAIN);
+		return kOtherState;
 
 	const bool ready = run->prepared().test(slot);
 	/* One that comes by itself is counted then. */
@@ -291,14 +293,14 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 	if (is_lost(*run, index, page))
 		return error(EHWPOISON);
 
-	kapi_small why = look_for_small(*run, index, access.fit());
+	kapi_small why = look_for_small(*run, index, access.largest_order());
 	const bool all = why == KAPI_SMALL_NOT;
 
 	if (!ready)
 		GMEM_CHECK(prepare(*run, index, page, access, all));
 
 	const bool huge = all && run->prepared().all() &&
-			  (shared || run->as_one() || access.platform().pages_join());
+			  (shared || run->prepared_as_block() || access.platform().pages_join());
 
 	if (all && !huge)
 		why = KAPI_SMALL_PLATFORM;
@@ -320,7 +322,7 @@ Result<Backing> PageStore::get(PageIndex index, const Access &access)
 			KAPI_SMALL_NOT };
 }
 
-RunView PageStore::view(PageIndex start, unsigned fit, const Platform &platform)
+RunView PageStore::view(PageIndex start, unsigned largest_order, const Platform &platform)
 {
 	Run *const run = runs_.load(run_number(start));
 
@@ -331,9 +333,10 @@ RunView PageStore::view(PageIndex start, unsigned fit, const Platform &platform)
 	if (run->empty())
 		return {};
 
-	const bool joins = run->shared().all() || run->as_one() || platform.pages_join() ||
+	const bool joins = run->shared().all() || run->prepared_as_block() ||
+			   platform.pages_join() ||
 			   (run->prepared().none() && platform.max_order() >= kRunOrder);
-	kapi_small why = why_small(*run, fit);
+	kapi_small why = why_small(*run, largest_order);
 
 	if (why == KAPI_SMALL_NOT && !joins)
 		why = KAPI_SMALL_PLATFORM;

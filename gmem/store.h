@@ -33,6 +33,12 @@ struct Backing {
 	kapi_small small = KAPI_SMALL_NOT; /* why @order is 0 */
 };
 
+/*
+ * A page is shared and was asked for as private, or the reverse. What the asker makes of it
+ * is in docs/locking.md, "Who holds a page".
+ */
+inline constexpr Status kOtherState = error(EAGAIN);
+
 /* What can be seen of a run from outside, as it is at the moment. */
 struct RunView {
 	/* Pages that are there; of those the shared ones, and the lost ones. */
@@ -70,8 +76,8 @@ class PageStore {
 	void attach(struct inode *inode) { inode_ = inode; }
 
 	/*
-	 * The page at @index, prepared. -EHWPOISON: it is lost; -EAGAIN: it is not
-	 * as @access wants it; -ENOMEM; or what the platform said. Sleeps.
+	 * The page at @index, prepared. -EHWPOISON: it is lost; kOtherState: it is
+	 * not as @access wants it; -ENOMEM; or what the platform said. Sleeps.
 	 */
 	Result<Backing> get(PageIndex index, const Access &access);
 
@@ -121,7 +127,7 @@ class PageStore {
 				/* Something may be in it, by way of a neighbour's huge mapping. */
 				if (source == Source::kUnsure)
 					return error(EFAULT);
-				GMEM_CHECK(take_back(*run, index, page, access.platform()));
+				GMEM_CHECK(reclaim_unused(*run, index, page, access.platform()));
 			}
 
 			const bool staged = source == Source::kInPlace &&
@@ -133,7 +139,8 @@ class PageStore {
 			const Status status = fill(access.gfn() + done, Pfn{ kapi_page_pfn(page) });
 
 			if (!status.ok()) {
-				settle_failed(*run, index, page, status, access.platform(), staged);
+				settle_failed_populate(*run, index, page, status, access.platform(),
+						       staged);
 				return status;
 			}
 			run->happens<event::kPopulated>(Run::slot_of(index));
@@ -182,15 +189,15 @@ class PageStore {
 	 * held exclusively ----
 	 */
 
-	/* The first stretch of @range that is (not) shared, as long as it is; or empty. */
-	IndexRange next_shared(IndexRange range, bool shared) const;
+	/* The first stretch of @range that is @share, as long as it is; or empty. */
+	IndexRange next_stretch(IndexRange range, Share share) const;
 	/*
-	 * The first one that is to become private (shared), as far as it is in one chunk
-	 * (kChunkOrder); or empty, as it also is when the task is killed. Empty and not at
-	 * the end of @range: @turn is over, and it goes on from there. Sleeps.
+	 * The same, as far as it is in one chunk (kChunkOrder); or empty, as it also is when
+	 * the task is killed. Empty and not at the end of @range: @turn is over, and it goes
+	 * on from there. Sleeps.
 	 */
-	IndexRange next_to_convert(IndexRange range, bool to_private,
-				   const Turn *turn = nullptr) const;
+	IndexRange next_stretch_in_chunk(IndexRange range, Share share,
+					 const Turn *turn = nullptr) const;
 	/*
 	 * Makes sure that convert() of @range has what it needs. -ENOMEM, -EINTR;
 	 * -EHWPOISON: the page at @at is lost. Nothing visible has changed.
@@ -202,7 +209,7 @@ class PageStore {
 	 * @range, which is mapped nowhere, is now private, or shared, up to the index
 	 * returned: at least one run, and all unless @turn is over. Cannot fail.
 	 */
-	PageIndex convert(IndexRange range, bool to_private, Platform &platform, const Turn &turn);
+	PageIndex convert(IndexRange range, Share to, Platform &platform, const Turn &turn);
 	/* Whether a mapping of the run around @index may take in all of it. Any context. */
 	bool huge_at(PageIndex index) const
 	{
@@ -244,8 +251,8 @@ class PageStore {
 	/* No mapping takes in more than an aligned block of this order. */
 	unsigned max_order() const { return giants_possible_ ? kGiantOrder : kRunOrder; }
 
-	/* The run at @start as it is where blocks of order @fit can be mapped. Sleeps. */
-	RunView view(PageIndex start, unsigned fit, const Platform &platform);
+	/* The run at @start as it is where blocks of order @largest_order can be mapped. Sleeps. */
+	RunView view(PageIndex start, unsigned largest_order, const Platform &platform);
 
 	Stats &stats() { return stats_; }
 	const FileKind &kind() const { return kind_; }
@@ -273,9 +280,9 @@ class PageStore {
 
 	Result<Run *> obtain(PageIndex index);
 	struct page *page_at(const Run &run, PageIndex index) const GMEM_REQUIRES(run.lock);
-	template <class Worth>
-	Result<struct page *> fill(Run &run, PageIndex index, unsigned fit, Worth worth)
-		GMEM_REQUIRES(run.lock);
+	template <class WholeUsed>
+	Result<struct page *> fill(Run &run, PageIndex index, unsigned largest_order,
+				   WholeUsed whole_used) GMEM_REQUIRES(run.lock);
 	Result<struct page *> new_page(Run &run, PageIndex index, const Access &access)
 		GMEM_REQUIRES(run.lock);
 	Result<struct page *> page_for(Run &run, PageIndex index, const Access &access)
@@ -286,7 +293,7 @@ class PageStore {
 	/* Pages of @run can be the host's one by one then. Or what the platform said. */
 	Status split(Run &run, Platform &platform) GMEM_REQUIRES(run.lock)
 	{
-		return run.as_one() ? split_block(run, platform) : Status{};
+		return run.prepared_as_block() ? split_block(run, platform) : Status{};
 	}
 	Status split_block(Run &run, Platform &platform) GMEM_REQUIRES(run.lock);
 	void strike_marked(Run &run, PageIndex start) GMEM_REQUIRES(run.lock);
@@ -297,8 +304,9 @@ class PageStore {
 	/* Counts it if @run could be shown as one, @before, and cannot any more. */
 	void note_split(const Run &run, bool before) GMEM_REQUIRES(run.lock);
 	bool is_lost(Run &run, PageIndex index, struct page *page) GMEM_REQUIRES(run.lock);
-	kapi_small why_small(const Run &run, unsigned fit) const GMEM_REQUIRES(run.lock);
-	kapi_small look_for_small(Run &run, PageIndex index, unsigned fit) GMEM_REQUIRES(run.lock);
+	kapi_small why_small(const Run &run, unsigned largest_order) const GMEM_REQUIRES(run.lock);
+	kapi_small look_for_small(Run &run, PageIndex index, unsigned largest_order)
+		GMEM_REQUIRES(run.lock);
 	void want_promotion(Run &run) GMEM_REQUIRES(run.lock);
 	Status prepare(Run &run, PageIndex index, struct page *page, const Access &access, bool all)
 		GMEM_REQUIRES(run.lock);
@@ -309,34 +317,34 @@ class PageStore {
 	Result<IndexRange> populatable(Run &run, IndexRange range, bool ran)
 		GMEM_REQUIRES(run.lock);
 	Status refusal(Run &run, PageIndex index, bool ran) GMEM_REQUIRES(run.lock);
-	Status take_back(Run &run, PageIndex index, struct page *page, Platform &platform)
+	Status reclaim_unused(Run &run, PageIndex index, struct page *page, Platform &platform)
 		GMEM_REQUIRES(run.lock);
-	void settle_failed(Run &run, PageIndex index, struct page *page, Status status,
-			   Platform &platform, bool staged) GMEM_REQUIRES(run.lock);
+	void settle_failed_populate(Run &run, PageIndex index, struct page *page, Status status,
+				    Platform &platform, bool staged) GMEM_REQUIRES(run.lock);
 	bool remove_whole(Run &run, PageIndex start, Platform &platform, unsigned &leaked)
 		GMEM_REQUIRES(run.lock);
 	PageRef remove_from(Run &run, IndexRange range, Platform &platform) GMEM_REQUIRES(run.lock);
 	PageRef take_from(Run &run, IndexRange range, Platform &platform, unsigned &leaked)
 		GMEM_REQUIRES(run.lock);
-	unsigned free_returned(struct page *first, unsigned count, Platform &platform);
-	unsigned reclaim_batch(Run &run, struct page **pages, unsigned count, bool split,
-			       Platform &platform) GMEM_REQUIRES(run.lock);
+	unsigned free_reclaimed(struct page *first, unsigned count, Platform &platform);
+	unsigned reclaim_removed(Run &run, struct page **pages, unsigned count, bool split,
+				 Platform &platform) GMEM_REQUIRES(run.lock);
 	Result<int> promotable(Run &run, PageIndex start) GMEM_REQUIRES(run.lock);
 	void forget(Run &run, unsigned slot) GMEM_REQUIRES(run.lock);
 	template <Event kEvent> void lose(PageIndex index);
 	/* kStruck or kOutOfHand. */
 	template <Event kEvent> void lose(Run &run, PageIndex index) GMEM_REQUIRES(run.lock);
 	void leave_content(Run &run, IndexRange part) GMEM_REQUIRES(run.lock);
-	void give_back(Run &run, IndexRange part, bool split, Platform &platform)
+	void reclaim_and_wipe(Run &run, IndexRange part, bool split, Platform &platform)
 		GMEM_REQUIRES(run.lock);
 
 	/* gmem/share.cc */
 	struct Stretch {
 		PageIndex end;
-		bool shared;
+		Share share;
 	};
 	Stretch stretch_at(PageIndex index, PageIndex end) const;
-	IndexRange find_shared(IndexRange range, bool shared, bool chunk, const Turn *turn) const;
+	IndexRange find_stretch(IndexRange range, Share share, bool chunk, const Turn *turn) const;
 	PageIndex first_lost(const Run &run, IndexRange part) const GMEM_REQUIRES(run.lock);
 	Status set_aside(std::uint64_t number);
 	Run &known(std::uint64_t number);

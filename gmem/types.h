@@ -131,7 +131,7 @@ class SlotMap {
 	}
 
 	/* The largest order of what can be mapped as one around @index, and fits. */
-	constexpr unsigned fit(PageIndex index) const
+	constexpr unsigned largest_order(PageIndex index) const
 	{
 		return fits(index, kGiantOrder) ? kGiantOrder
 		       : fits(index, kRunOrder) ? kRunOrder

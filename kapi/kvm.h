@@ -98,7 +98,10 @@ void kapi_mmu_make_stale(struct kvm *kvm, kapi_u64 gfn);
 
 /* ---- KVM's attributes (kapi/attributes.c) ------------------------------------------ */
 
-/* Gfns; slots_lock held but for the first. */
+/*
+ * Gfns; slots_lock held but for the first. KVM's attribute is a bit, private or not, and
+ * so is what these take; the state of a file's page is the core's Share (gmem/share.h).
+ */
 
 /*
  * Reads the argument of KVM_SET_MEMORY_ATTRIBUTES. -ENOTTY: @ioctl is another;

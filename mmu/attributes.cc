@@ -25,42 +25,42 @@ struct Piece {
 	SlotMap map;
 	GfnRange gfns;
 
-	Conversion conversion(bool to_private) const
+	Conversion conversion(Share to) const
 	{
 		const PageIndex start = map.index_of(gfns.start);
 
-		return Conversion{ file->inode(), { start, start + gfns.size() }, to_private };
+		return Conversion{ file->inode(), { start, start + gfns.size() }, to };
 	}
 
 	/* As Conversion's. */
-	Status prepare(struct kvm *kvm, bool to_private) const
+	Status prepare(struct kvm *kvm, Share to) const
 	{
 		PageIndex at;
 
 		if (file)
-			return conversion(to_private).prepare(at);
-		if (!to_private)
+			return conversion(to).prepare(at);
+		if (to != Share::kPrivate)
 			return Status{};
 		return Status{ kapi_attributes_reserve(kvm, gfns.start.value, gfns.end.value) };
 	}
-	void fail(struct kvm *kvm, bool to_private) const
+	void fail(struct kvm *kvm, Share to) const
 	{
 		if (file)
-			conversion(to_private).fail();
-		else if (to_private)
+			conversion(to).fail();
+		else if (to == Share::kPrivate)
 			kapi_attributes_release(kvm, gfns.start.value, gfns.end.value);
 	}
-	Status commit(struct kvm *kvm, bool to_private) const
+	Status commit(struct kvm *kvm, Share to) const
 	{
 		if (file)
-			return conversion(to_private).commit();
+			return conversion(to).commit();
 		return Status{ kapi_attributes_convert(kvm, gfns.start.value, gfns.end.value,
-						       to_private) };
+						       to == Share::kPrivate) };
 	}
-	void over(bool to_private) const
+	void over(Share to) const
 	{
 		if (file)
-			conversion(to_private).over();
+			conversion(to).over();
 	}
 };
 
@@ -126,42 +126,42 @@ class Pieces {
 	const GfnRange gfns_;
 };
 
-Status convert_pieces(struct kvm *kvm, const Pieces &pieces, bool to_private)
+Status convert_pieces(struct kvm *kvm, const Pieces &pieces, Share to)
 {
 	Status status;
 
 	for (const Piece &piece : pieces) {
-		status = piece.prepare(kvm, to_private);
+		status = piece.prepare(kvm, to);
 		if (status.ok())
 			continue;
 		for (const Piece &told : pieces)
-			told.fail(kvm, to_private);
+			told.fail(kvm, to);
 		return status;
 	}
 	/* A killed task stays killed: each piece from there on gives up. */
 	for (const Piece &piece : pieces)
-		status = piece.commit(kvm, to_private);
+		status = piece.commit(kvm, to);
 	return status;
 }
 
 } /* namespace */
 
-Status convert_gfns(struct kvm *kvm, GfnRange gfns, bool to_private)
+Status convert_gfns(struct kvm *kvm, GfnRange gfns, Share to)
 {
 	/* Nothing is there to be made shared. */
-	if (to_private && gfns.end.value > kapi_kvm_end_gfn())
+	if (to == Share::kPrivate && gfns.end.value > kapi_kvm_end_gfn())
 		return error(EINVAL);
 
 	/* Those of memslots on files that convert are their files' state. */
-	if (kapi_attributes_are(kvm, gfns.start.value, gfns.end.value, to_private))
+	if (kapi_attributes_are(kvm, gfns.start.value, gfns.end.value, to == Share::kPrivate))
 		return Status{};
 
 	const Pieces pieces{ kvm, gfns };
-	const Status status = convert_pieces(kvm, pieces, to_private);
+	const Status status = convert_pieces(kvm, pieces, to);
 
 	/* Until then each file keeps what its pieces were prepared for. */
 	for (const Piece &piece : pieces)
-		piece.over(to_private);
+		piece.over(to);
 	return status;
 }
 
@@ -191,14 +191,14 @@ Status check_request(File &file, const struct kvm_memory_attributes2 &args)
 }
 
 /* @at, in case of an error that is about pages: the first one's. */
-Status convert_range(File &file, IndexRange range, bool to_private, PageIndex &at, bool &about_page)
+Status convert_range(File &file, IndexRange range, Share to, PageIndex &at, bool &about_page)
 {
 	GMEM_TRY(lock, KillableSlotsLock::take(file.vm()));
 	if (!file.open())
 		return error(ESTALE);
 
 	about_page = true;
-	return file.inode().convert(range, to_private, at);
+	return file.inode().convert(range, to, at);
 }
 
 } /* namespace */
@@ -231,8 +231,8 @@ long gmem_file_convert(void *core_file, void *user)
 	PageIndex at = start;
 	bool about_page = false;
 
-	status = convert_range(file, range, args.attributes & KAPI_ATTRIBUTE_PRIVATE, at,
-			       about_page);
+	status = convert_range(file, range, private_if(args.attributes & KAPI_ATTRIBUTE_PRIVATE),
+			       at, about_page);
 	if (status.ok() || !about_page)
 		return status.code();
 	/* Memory is missing for the whole, not for a page. */

@@ -7,6 +7,7 @@
 #define GMEM_MMU_ATTRIBUTES_H
 
 #include "gmem/result.h"
+#include "gmem/share.h"
 #include "gmem/types.h"
 #include "kapi/kapi.h"
 
@@ -17,7 +18,7 @@ namespace gmem
  * Makes all of @gfns private or shared, or nothing. Errors as KVM_SET_MEMORY_ATTRIBUTES2
  * (include/uapi/gmem.h). slots_lock held; sleeps.
  */
-Status convert_gfns(struct kvm *kvm, GfnRange gfns, bool to_private);
+Status convert_gfns(struct kvm *kvm, GfnRange gfns, Share to);
 
 } /* namespace gmem */
 

@@ -119,7 +119,7 @@ long gmem::launch_pages(LaunchPages &pages)
 	}
 	if (corrected.source && !corrected.write().ok() && ret < 0)
 		return -EFAULT;
-	return ret == -ENOTRECOVERABLE ? -EIO : ret;
+	return ret == kHalfDone.code() ? -EIO : ret;
 }
 
 namespace

@@ -25,7 +25,7 @@ unsigned fit_at(File &file, PageIndex start)
 	const Binding *const slot =
 		file.bindings().first_slot(block_around(start, kRunOrder).intersect(all));
 
-	return slot ? std::min(slot->fit(start), order_within(all, start))
+	return slot ? std::min(slot->largest_order(start), order_within(all, start))
 		    : order_within(all, start);
 }
 

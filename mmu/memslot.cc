@@ -78,30 +78,30 @@ void MemslotBinding::flush()
 	zapped_ = {};
 }
 
-Status MemslotBinding::prepare(IndexRange range, bool to_private)
+Status MemslotBinding::prepare_convert(IndexRange range, Share to)
 {
 	const GfnRange gfns = map_.gfns_of(range);
 
-	if (!to_private)
+	if (to != Share::kPrivate)
 		return Status{};
 	return Status{ kapi_attributes_reserve(kvm_, gfns.start.value, gfns.end.value) };
 }
 
-void MemslotBinding::failed(IndexRange range, bool to_private)
+void MemslotBinding::convert_failed(IndexRange range, Share to)
 {
 	const GfnRange gfns = map_.gfns_of(range);
 
-	if (to_private && !gfns.empty())
+	if (to == Share::kPrivate && !gfns.empty())
 		kapi_attributes_release(kvm_, gfns.start.value, gfns.end.value);
 }
 
-void MemslotBinding::converted(IndexRange range, bool to_private)
+void MemslotBinding::converted(IndexRange range, Share to)
 {
 	const GfnRange gfns = map_.gfns_of(range);
 
-	kapi_attributes_set(kvm_, gfns.start.value, gfns.end.value, to_private);
+	kapi_attributes_set(kvm_, gfns.start.value, gfns.end.value, to == Share::kPrivate);
 	changed_ = extended(changed_, gfns);
-	changed_to_private_ = to_private;
+	changed_to_ = to;
 }
 
 void MemslotBinding::end(IndexRange)
@@ -112,13 +112,13 @@ void MemslotBinding::end(IndexRange)
 	 */
 	if (!changed_.empty()) {
 		kapi_attributes_changed(kvm_, slot_, changed_.start.value, changed_.end.value,
-					changed_to_private_);
+					changed_to_ == Share::kPrivate);
 		changed_ = {};
 	}
 	kapi_mmu_end(kvm_);
 }
 
-void MemslotBinding::cut()
+void MemslotBinding::file_closes()
 {
 	/* KVM frees the slot later and must not look for the file then. */
 	kapi_slot_set_file(slot_, nullptr, range().start.value);
@@ -135,11 +135,12 @@ void MemslotBinding::destroy()
  */
 static Status tell_attributes(File &file, struct kvm *kvm, const SlotMap &map)
 {
-	const auto each = [&](bool shared, auto fn) {
+	const auto each = [&](Share share, auto fn) {
 		IndexRange rest = map.range();
 
 		for (;;) {
-			const IndexRange part = file.inode().store().next_to_convert(rest, shared);
+			const IndexRange part = file.inode().store().next_stretch_in_chunk(rest,
+											   share);
 
 			if (kapi_fatal_signal_pending())
 				return error(EINTR);
@@ -150,12 +151,13 @@ static Status tell_attributes(File &file, struct kvm *kvm, const SlotMap &map)
 		}
 	};
 
-	GMEM_CHECK(each(false, [&](GfnRange gfns) {
+	GMEM_CHECK(each(Share::kPrivate, [&](GfnRange gfns) {
 		return Status{ kapi_attributes_reserve(kvm, gfns.start.value, gfns.end.value) };
 	}));
-	for (const bool shared : { false, true }) {
-		GMEM_CHECK(each(shared, [&](GfnRange gfns) {
-			kapi_attributes_set(kvm, gfns.start.value, gfns.end.value, !shared);
+	for (const Share share : { Share::kPrivate, Share::kShared }) {
+		GMEM_CHECK(each(share, [&](GfnRange gfns) {
+			kapi_attributes_set(kvm, gfns.start.value, gfns.end.value,
+					    share == Share::kPrivate);
 			return Status{};
 		}));
 	}
@@ -278,7 +280,8 @@ void unbind_memslot(File &file, struct kvm_memory_slot *slot)
 	if (!binding)
 		return;
 	file.bindings().remove(*binding);
-	binding->cut();
+	/* To the memslot that is as if the file closed. */
+	binding->file_closes();
 	binding->destroy();
 }
 
@@ -302,10 +305,10 @@ Result<Backing> memslot_fault(File &file, struct kvm *kvm, struct kvm_memory_slo
 
 	GMEM_CHECK(check_bound(file, slot, index));
 
-	Result<Backing> backing =
-		inode.page(index, FaultAccess{ inode.platform(), kvm, gfn, map.fit(index), share });
+	Result<Backing> backing = inode.page(
+		index, FaultAccess{ inode.platform(), kvm, gfn, map.largest_order(index), share });
 
-	if (backing.status() != error(EAGAIN))
+	if (backing.status() != kOtherState)
 		return backing;
 	/* The page is not in the state asked for: a conversion is under way, or is over. */
 	{
@@ -325,8 +328,8 @@ Result<Backing> memslot_kernel_page(File &file, struct kvm *kvm, struct kvm_memo
 
 	/* Its memory may have become another VM's until the lock came. */
 	GMEM_CHECK(check_bound(file, slot, index));
-	return inode.page(index,
-			  KernelAccess{ lock, inode.platform(), kvm, gfn, map.fit(index), share });
+	return inode.page(index, KernelAccess{ lock, inode.platform(), kvm, gfn,
+					       map.largest_order(index), share });
 }
 
 Status memslot_split(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn)

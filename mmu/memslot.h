@@ -29,16 +29,16 @@ class MemslotBinding final : public Binding {
 	struct kvm_memory_slot *slot() const { return slot_; }
 
 	bool shows_private(IndexRange block) const override;
-	unsigned fit(PageIndex index) const override { return map_.fit(index); }
-	Status prepare(IndexRange range, bool to_private) override;
-	void failed(IndexRange range, bool to_private) override;
+	unsigned largest_order(PageIndex index) const override { return map_.largest_order(index); }
+	Status prepare_convert(IndexRange range, Share to) override;
+	void convert_failed(IndexRange range, Share to) override;
 	void begin(IndexRange reach) override;
 	void unmap(IndexRange range) override;
 	void zap(IndexRange range) override;
 	void flush() override;
-	void converted(IndexRange range, bool to_private) override;
+	void converted(IndexRange range, Share to) override;
 	void end(IndexRange reach) override;
-	void cut() override;
+	void file_closes() override;
 	void destroy() override;
 
     private:
@@ -55,7 +55,7 @@ class MemslotBinding final : public Binding {
 	 * Inode lock held exclusively.
 	 */
 	GfnRange zapped_{}, changed_{};
-	bool changed_to_private_ = false;
+	Share changed_to_ = Share::kShared;
 };
 
 /*
@@ -85,7 +85,7 @@ inline Share shared_of(const File &file)
  * the fault again if things have changed meanwhile. If the page is being converted, this
  * waits for the end and gives a stand-in, which KVM throws away. The caller holds @file's
  * reference and kvm->srcu. -EFAULT: the memslot has no file any more; errors of
- * PageStore::get(), but not -EAGAIN. Sleeps.
+ * PageStore::get(), but not kOtherState. Sleeps.
  */
 Result<Backing> memslot_fault(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn,
 			      Share share);

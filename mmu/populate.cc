@@ -87,7 +87,7 @@ Status populate_batch(File &file, const PopulateRequest &request, const SlotMap 
 	GMEM_TRY(lock, KillableExclusiveInodeLock::take(file.inode().handle()));
 	const IndexRange range{ index, index + count };
 	Inode &inode = file.inode();
-	const LaunchAccess access{ inode.platform(), request.kvm, gfn, map.fit(index),
+	const LaunchAccess access{ inode.platform(), request.kvm, gfn, map.largest_order(index),
 				   count == kRunPages };
 	const auto fill = [&](Gfn to, Pfn pfn) {
 		std::byte *const from = src ? src + (to - gfn) * kPageSize : nullptr;

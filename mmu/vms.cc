@@ -113,7 +113,8 @@ long serve_attributes(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 
 	const auto lock = KillableSlotsLock::take(kvm);
 
-	return lock.ok() ? convert_gfns(kvm, gfns, to_private).code() : lock.status().code();
+	return lock.ok() ? convert_gfns(kvm, gfns, private_if(to_private)).code()
+			 : lock.status().code();
 }
 
 /* Whether KVM_CREATE_VM of @type may be ours, where KVM's own does not know it. */

@@ -62,7 +62,7 @@ Status KvmArchPlatform::prepare(struct kvm *kvm, Gfn gfn, Pfn pfn, unsigned orde
 
 		if (!status.ok()) {
 			/* All or nothing; or else it is a block that must not be freed. */
-			return reclaim(pfn, i).ok() ? status : error(ENOTRECOVERABLE);
+			return reclaim(pfn, i).ok() ? status : kHalfDone;
 		}
 	}
 	return Status{};

@@ -177,7 +177,7 @@ Status SnpPlatform::split(Pfn pfn)
 }
 
 /* Makes one entry, of whatever size, the hypervisor's. */
-Status SnpPlatform::share(Pfn pfn, RmpSize size, Patience &patience)
+Status SnpPlatform::make_hypervisors(Pfn pfn, RmpSize size, Patience &patience)
 {
 	const RmpEntry entry = the_machine->rmp.lookup(pfn);
 
@@ -201,7 +201,7 @@ Status SnpPlatform::reclaim_entry(Pfn pfn, const RmpEntry &entry, std::uint64_t 
 		return broken(pfn, "freed by another guest than it is assigned to");
 	if (entry.size == RmpSize::k2M && (pfn.value % kRunPages || count < kRunPages))
 		return broken(pfn, "a part of a 2 MiB entry is freed without PSMASH");
-	return share(pfn, entry.size, patience);
+	return make_hypervisors(pfn, entry.size, patience);
 }
 
 /* What cannot be given back as one entry is not smashed: no part of it could be. */
@@ -239,10 +239,10 @@ Status SnpPlatform::undo_populate(Pfn pfn)
 {
 	Patience patience;
 
-	if (share(pfn, RmpSize::k4K, patience).ok())
+	if (make_hypervisors(pfn, RmpSize::k4K, patience).ok())
 		return Status{};
 	die();
-	return error(ENOTRECOVERABLE);
+	return kHalfDone;
 }
 
 /* No type of the firmware's is larger than a byte. */

@@ -97,7 +97,7 @@ class SnpPlatform final : public ModelVm {
     private:
 	void destroy() override { Destroy{}(this); }
 	Status broken(Pfn pfn, const char *what);
-	Status share(Pfn pfn, RmpSize size, Patience &patience);
+	Status make_hypervisors(Pfn pfn, RmpSize size, Patience &patience);
 	Status reclaim_entry(Pfn pfn, const RmpEntry &entry, std::uint64_t count,
 			     Patience &patience);
 	Status undo_populate(Pfn pfn);

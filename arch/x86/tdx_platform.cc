@@ -281,7 +281,7 @@ Status TdxPlatform::populate(Gfn gfn, Pfn pfn, PageContent &content)
 	content.firmware_error = result.status;
 	if (!reclaim(pfn, 1).ok()) {
 		die();
-		return error(ENOTRECOVERABLE);
+		return kHalfDone;
 	}
 	return status_of(result);
 }

@@ -8,7 +8,7 @@
 
 #include <uapi/gmem.h>
 
-#include "gmem/file.h"
+#include "kunit/fakes/core.h"
 #include "kunit/fakes/files.h"
 #include "kunit/fakes/pages.h"
 #include "kunit/fakes/sched.h"
@@ -122,37 +122,39 @@ void for_shown(const kvm_memory_slot &slot, std::uint64_t start, std::uint64_t e
 		fn(start - slot.pgoff + slot.base_gfn);
 }
 
+/* Checks the pages [start, end) of @file, all of which are private, or shared. */
+void check_stretch(struct file *file, std::uint64_t start, std::uint64_t end, bool is_private)
+{
+	if (is_private) {
+		for_each_page(file->inode, start, end, [](struct page *page) {
+			check_private_page(page);
+			return true;
+		});
+	}
+	if (!core_converts(file))
+		return;
+
+	struct kvm *const kvm = core_vm(file);
+
+	for (const auto &slot : kvm->slots) {
+		if (slot->file != file)
+			continue;
+		for_shown(*slot, start, end, [&](auto gfn) {
+			if (kapi_kvm_range_private(kvm, gfn, gfn + 1) != is_private)
+				bug("gfn %#lx: its attribute is not the file's", gfn);
+		});
+	}
+}
+
 void check_file(struct file *file)
 {
-	gmem::File &core = *gmem::File::of(file);
-	const gmem::IndexRange all{ gmem::PageIndex{ 0 }, core.inode().end() };
+	const std::uint64_t npages = file->inode->size >> 12;
 
-	for (const bool shared : { false, true }) {
-		for (gmem::IndexRange rest = all;;) {
-			const gmem::IndexRange part = core.inode().store().next_shared(rest,
-										       shared);
+	for (std::uint64_t index = 0; index < npages;) {
+		const Stretch stretch = core_stretch(file, index);
 
-			if (part.empty())
-				break;
-			rest.start = part.end;
-			if (!shared) {
-				for_each_page(file->inode, part.start.value, part.end.value,
-					      [](struct page *page) {
-						      check_private_page(page);
-						      return true;
-					      });
-			}
-			for (const auto &slot : core.vm()->slots) {
-				if (slot->file != file || !core.converts())
-					continue;
-				for_shown(*slot, part.start.value, part.end.value, [&](auto gfn) {
-					if (kapi_kvm_range_private(core.vm(), gfn, gfn + 1) ==
-					    shared)
-						bug("gfn %#lx: its attribute is not the file's",
-						    gfn);
-				});
-			}
-		}
+		check_stretch(file, index, stretch.end, stretch.is_private);
+		index = stretch.end;
 	}
 }
 
@@ -233,7 +235,7 @@ int convert(struct file *file, std::uint64_t start, std::uint64_t end, bool to_p
 
 	const long ret = gmem_file_convert(file->core, &args);
 
-	check_nothing_reserved(gmem::File::of(file)->vm());
+	check_nothing_reserved(core_vm(file));
 	kapi_file_put(file);
 	return_to_user();
 	check_shares();
@@ -261,25 +263,20 @@ int user_touch(struct file *file, std::uint64_t index, std::uint64_t **content)
 	if (!file_get_active(file))
 		bug("a file that is gone is touched");
 
-	const gmem::Inode &inode = gmem::File::of(file)->inode();
 	int ret = gmem_file_fault(file->core, index, &page);
 
 	/* A fault is tried again. */
 	for (; ret == -EBUSY; ret = gmem_file_fault(file->core, index, &page)) {
 		if (sched::active())
-			sched::wait("user fault", [&] {
-				return !inode.becomes_private(gmem::PageIndex{ index });
-			});
+			sched::wait("user fault",
+				    [&] { return !core_becomes_private(file, index); });
 		else
 			std::this_thread::yield();
 	}
 	if (ret == 0) {
 		if (!page->locked || !page->mapping || page->index != index)
 			bug("index %#lx: not the page, or not locked", index);
-		const gmem::IndexRange one{ gmem::PageIndex{ index },
-					    gmem::PageIndex{ index + 1 } };
-
-		if (gmem::File::of(file)->inode().store().next_shared(one, true).empty())
+		if (core_is_private(file, index))
 			bug("index %#lx is private, and handed to user space", index);
 		sched::step("user fault");
 	}

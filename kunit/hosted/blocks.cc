@@ -312,7 +312,7 @@ void preallocated_runs_are_promoted()
 	EXPECT_EQ(order_of_fault(g, 1000), 9u);
 }
 
-/* Ready, then taken back for content that does not come: it is ready when used again. */
+/* Ready, then reclaimed for content that does not come: it is ready when used again. */
 void a_run_that_is_no_longer_prepared_waits()
 {
 	Guest g{ 512 };

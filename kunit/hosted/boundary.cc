@@ -235,7 +235,7 @@ void pages_for_kvm_itself()
 	/* May not sleep. */
 	EXPECT_EQ(gmem_kvm_slot_pfn(g.slot, 5, true, false, nullptr, true, nullptr, nullptr),
 		  kapi_pfn_error());
-	EXPECT_EQ(g.file.convert(5, 6, true), 0);
+	EXPECT_EQ(g.file.convert(5, 6, Share::kPrivate), 0);
 	EXPECT_EQ(gmem_kvm_vcpu_map(&vcpu, 5, &map, true), -EINVAL);
 	EXPECT_EQ(fake::stock().vcpu_map, before);
 

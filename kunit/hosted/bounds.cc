@@ -83,8 +83,9 @@ void a_killed_conversion_leaves_whole_chunks()
 			const BareVm g;
 			const ShareFile file{ g.vm, kHuge, to_private ? kInitShared : kMmap };
 			const long before = fake::core_objects();
-			const long ret = killed_at(
-				n, [&] { return file.convert(kStart, kEnd, to_private); });
+			const long ret = killed_at(n, [&] {
+				return file.convert(kStart, kEnd, private_if(to_private));
+			});
 			const std::uint64_t at = converted_up_to(file, to_private);
 			const IndexRange done = pages(kStart, at).round_out(kRunOrder);
 
@@ -93,7 +94,7 @@ void a_killed_conversion_leaves_whole_chunks()
 				  at > kStart ? static_cast<long>(done.size() / kRunPages) : 0);
 			EXPECT(ret == -EINTR || (ret == 0 && at == kEnd));
 			parts += ret == -EINTR && at > kStart && at < kEnd;
-			EXPECT_EQ(file.convert(kStart, kEnd, to_private), 0);
+			EXPECT_EQ(file.convert(kStart, kEnd, private_if(to_private)), 0);
 			EXPECT_EQ(converted_up_to(file, to_private), kEnd);
 			return ret;
 		});
@@ -113,7 +114,11 @@ void a_killed_conversion_looks_no_further()
 	fake::set_before_look([&](std::uint64_t) { looks++; });
 	for (unsigned long n = 1; n <= kRuns; n++) {
 		looks = 0;
-		EXPECT_EQ(killed_at(n, [&] { return g.file.convert(0, kRuns * kRunPages, true); }),
+		EXPECT_EQ(killed_at(n,
+				    [&] {
+					    return g.file.convert(0, kRuns * kRunPages,
+								  Share::kPrivate);
+				    }),
 			  -EINTR);
 		EXPECT(looks < n);
 	}
@@ -129,7 +134,7 @@ void a_failed_conversion_keeps_nothing()
 
 	for (unsigned n = 1; fired; n++) {
 		fake::fail_nth(n);
-		const int ret = file.convert(500, 3000, true);
+		const int ret = file.convert(500, 3000, Share::kPrivate);
 
 		fired = fake::fail_fired();
 		fake::fail_nth(0);
@@ -138,7 +143,7 @@ void a_failed_conversion_keeps_nothing()
 		EXPECT_EQ(fake::core_objects() - before, fired ? 0 : 6);
 	}
 	/* Nor does a killed one keep what it had set aside. */
-	EXPECT_EQ(killed_at(8, [&] { return file.convert(5000, 9000, true); }), -EINTR);
+	EXPECT_EQ(killed_at(8, [&] { return file.convert(5000, 9000, Share::kPrivate); }), -EINTR);
 	EXPECT_EQ(fake::core_objects() - before, 6);
 	EXPECT(file.shared(5000, 9000));
 }
@@ -154,12 +159,12 @@ void a_record_that_came_meanwhile_is_used()
 	fake::hold_until_sleep(held, 2);
 	fake::set_on_sleep(
 		[&] { std::thread([&] { EXPECT_EQ(fake::shared_fault(g.vm, 1100), 0); }).join(); });
-	EXPECT_EQ(g.file.convert(0, 2048, true), 0);
+	EXPECT_EQ(g.file.convert(0, 2048, Share::kPrivate), 0);
 	fake::set_on_sleep(nullptr);
 	EXPECT(g.file.is_private(0, 2048) && g.attributes(0, 2048, true));
 	EXPECT(g.write(1100, 11));
 	EXPECT_EQ(g.read(600), 6u);
-	EXPECT_EQ(g.file.convert(0, 2048, false), 0);
+	EXPECT_EQ(g.file.convert(0, 2048, Share::kShared), 0);
 	EXPECT_EQ(g.file.user_read(1100), 11u);
 }
 
@@ -217,7 +222,7 @@ void binding_that_fails_or_is_killed()
 	struct kvm_memory_slot *slot;
 	bool fired = true;
 
-	EXPECT_EQ(file.convert(700, 800, false), 0);
+	EXPECT_EQ(file.convert(700, 800, Share::kShared), 0);
 	for (unsigned n = 1; fired; n++) {
 		fake::fail_nth(n);
 		const int ret = fake::slot_add(g.vm, 0, 4096, file.fd, 0, &slot);
@@ -250,7 +255,7 @@ void what_is_not_there_takes_no_time()
 	const ShareFile file{ g.vm, kHuge, kInitShared };
 
 	EXPECT(file.user_write(5, 55) && file.user_write(kHuge - 1, 66));
-	EXPECT_EQ(file.convert(0, kHuge, false), 0);
+	EXPECT_EQ(file.convert(0, kHuge, Share::kShared), 0);
 	EXPECT_EQ(file.punch(0, kHuge), 0);
 	EXPECT(!file.cached(5) && !file.cached(kHuge - 1));
 	EXPECT_EQ(file.punch(kChunk, kHuge), 0);

@@ -253,7 +253,7 @@ void convert_in_place(World &w, Random &random)
 	const bool to_private = random.below(2);
 	const long ret = random.below(2)
 				 ? w.shared.convert(start, std::min(kSharedPages, start + n),
-						    to_private)
+						    private_if(to_private))
 				 : fake::set_attributes(w.vm, kSharedBase + start,
 							kSharedBase + start + n, to_private);
 

@@ -93,13 +93,13 @@ void content_stays_both_ways()
 	const ShareGuest g{ 1024 };
 
 	EXPECT(g.file.user_write(5, 77));
-	EXPECT_EQ(g.file.convert(5, 6, true), 0);
+	EXPECT_EQ(g.file.convert(5, 6, Share::kPrivate), 0);
 	EXPECT(!g.file.mapped(5));
 	EXPECT_EQ(g.file.touch(5), -EFAULT);
 	EXPECT_EQ(fake::shared_fault(g.vm, 5), -ENOENT);
 	EXPECT_EQ(g.read(5), 77u);
 	EXPECT(g.write(5, 78));
-	EXPECT_EQ(g.file.convert(5, 6, false), 0);
+	EXPECT_EQ(g.file.convert(5, 6, Share::kShared), 0);
 	EXPECT_EQ(g.order(5), -1);
 	EXPECT_EQ(g.file.user_read(5), 78u);
 	EXPECT_EQ(g.read(5), 78u);
@@ -109,7 +109,7 @@ void absent_pages_have_a_state_too()
 {
 	const ShareGuest g{ 2048 };
 
-	EXPECT_EQ(g.file.convert(3, 1030, true), 0);
+	EXPECT_EQ(g.file.convert(3, 1030, Share::kPrivate), 0);
 	EXPECT(g.file.shared(0, 3) && g.file.is_private(3, 1030) && g.file.shared(1030, 2048));
 	EXPECT(g.attributes(0, 3, false) && g.attributes(3, 1030, true));
 	EXPECT(g.attributes(1030, 2048, false));
@@ -127,17 +127,17 @@ void only_what_changes_is_touched()
 {
 	const ShareGuest g{ 1024 };
 
-	EXPECT_EQ(g.file.convert(0, 8, true), 0);
+	EXPECT_EQ(g.file.convert(0, 8, Share::kPrivate), 0);
 	for (unsigned i = 0; i < 16; i++)
 		EXPECT(g.write(i, 100 + i));
 	const fake::MmuCalls before = fake::mmu_calls();
 
 	/* Private already. */
-	EXPECT_EQ(g.file.convert(0, 8, true), 0);
+	EXPECT_EQ(g.file.convert(0, 8, Share::kPrivate), 0);
 	EXPECT_EQ(fake::mmu_calls().begins, before.begins);
 	EXPECT_EQ(g.order(3), 0);
 
-	EXPECT_EQ(g.file.convert(4, 12, true), 0);
+	EXPECT_EQ(g.file.convert(4, 12, Share::kPrivate), 0);
 	EXPECT_EQ(fake::mmu_calls().unmaps, before.unmaps + 1);
 	EXPECT_EQ(fake::mmu_calls().unmap_start, 8u);
 	EXPECT_EQ(fake::mmu_calls().unmap_end, 12u);
@@ -152,33 +152,33 @@ void alternating_pages()
 	const ShareGuest g{ 1024 };
 
 	for (unsigned i = 500; i < 530; i += 2)
-		EXPECT_EQ(g.file.convert(i, i + 1, true), 0);
+		EXPECT_EQ(g.file.convert(i, i + 1, Share::kPrivate), 0);
 	for (unsigned i = 500; i < 530; i++) {
 		EXPECT_EQ(g.file.is_private(i, i + 1), i % 2 == 0);
 		EXPECT(g.write(i, i));
 	}
-	EXPECT_EQ(g.file.convert(498, 532, true), 0);
+	EXPECT_EQ(g.file.convert(498, 532, Share::kPrivate), 0);
 	EXPECT(g.file.is_private(498, 532) && g.file.shared(0, 498) && g.file.shared(532, 1024));
 	for (unsigned i = 500; i < 530; i++) {
 		EXPECT_EQ(g.order(i), i % 2 ? -1 : 0);
 		EXPECT_EQ(g.read(i), i);
 	}
-	EXPECT_EQ(g.file.convert(0, 1024, false), 0);
+	EXPECT_EQ(g.file.convert(0, 1024, Share::kShared), 0);
 	EXPECT(g.file.shared(0, 1024));
 }
 
-/* next_shared() over runs with and without records, from any place. */
+/* next_stretch() over runs with and without records, from any place. */
 void stretches()
 {
 	const ShareGuest g{ 3000 };
 	const auto found = [&](std::uint64_t start, std::uint64_t end, bool shared) {
-		return g.file.store().next_shared(pages(start, end), shared);
+		return g.file.store().next_stretch(pages(start, end), shared_if(shared));
 	};
 
 	EXPECT(found(0, 3000, true) == pages(0, 3000));
 	EXPECT(found(0, 3000, false).empty());
 	EXPECT(found(7, 7, true).empty());
-	EXPECT_EQ(g.file.convert(1500, 1600, true), 0);
+	EXPECT_EQ(g.file.convert(1500, 1600, Share::kPrivate), 0);
 	EXPECT(found(0, 3000, true) == pages(0, 1500));
 	EXPECT(found(0, 3000, false) == pages(1500, 1600));
 	EXPECT(found(1500, 3000, true) == pages(1600, 3000));
@@ -189,11 +189,11 @@ void stretches()
 	/* A file that begins private. */
 	const ShareFile p{ g.vm, 3000, kMmap };
 
-	EXPECT(p.store().next_shared(pages(3, 3000), false) == pages(3, 3000));
-	EXPECT_EQ(p.convert(1024, 1536, false), 0);
-	EXPECT(p.store().next_shared(pages(3, 3000), false) == pages(3, 1024));
-	EXPECT(p.store().next_shared(pages(3, 3000), true) == pages(1024, 1536));
-	EXPECT(p.store().next_shared(pages(1030, 3000), false) == pages(1536, 3000));
+	EXPECT(p.store().next_stretch(pages(3, 3000), Share::kPrivate) == pages(3, 3000));
+	EXPECT_EQ(p.convert(1024, 1536, Share::kShared), 0);
+	EXPECT(p.store().next_stretch(pages(3, 3000), Share::kPrivate) == pages(3, 1024));
+	EXPECT(p.store().next_stretch(pages(3, 3000), Share::kShared) == pages(1024, 1536));
+	EXPECT(p.store().next_stretch(pages(1030, 3000), Share::kPrivate) == pages(1536, 3000));
 }
 
 void a_page_of_a_huge_run()
@@ -201,11 +201,11 @@ void a_page_of_a_huge_run()
 	const ShareGuest g{ 1024 };
 	unsigned order = 99;
 
-	EXPECT_EQ(g.file.convert(0, 512, true), 0);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kPrivate), 0);
 	for (unsigned i = 0; i < 512; i += 7)
 		EXPECT(g.write(i, i));
 	EXPECT_EQ(g.order(9), static_cast<int>(kRunOrder));
-	EXPECT_EQ(g.file.convert(7, 8, false), 0);
+	EXPECT_EQ(g.file.convert(7, 8, Share::kShared), 0);
 	/* The rest stays mapped. */
 	for (unsigned i = 0; i < 512; i++)
 		EXPECT_EQ(g.order(i), i == 7 ? -1 : 0);
@@ -215,7 +215,7 @@ void a_page_of_a_huge_run()
 	EXPECT_EQ(g.access(7, &order), 0);
 	EXPECT_EQ(order, 0u);
 	/* And is huge again when it is whole. */
-	EXPECT_EQ(g.file.convert(7, 8, true), 0);
+	EXPECT_EQ(g.file.convert(7, 8, Share::kPrivate), 0);
 	EXPECT_EQ(g.access(7, &order), 0);
 	EXPECT_EQ(order, kRunOrder);
 	for (unsigned i = 0; i < 512; i += 7)
@@ -223,11 +223,11 @@ void a_page_of_a_huge_run()
 	/* The same of shared memory. */
 	EXPECT_EQ(g.access(600, &order), 0);
 	EXPECT_EQ(order, kRunOrder);
-	EXPECT_EQ(g.file.convert(1023, 1024, true), 0);
+	EXPECT_EQ(g.file.convert(1023, 1024, Share::kPrivate), 0);
 	EXPECT_EQ(g.order(600), 0);
 	EXPECT_EQ(g.access(601, &order), 0);
 	EXPECT_EQ(order, 0u);
-	EXPECT_EQ(g.file.convert(1023, 1024, false), 0);
+	EXPECT_EQ(g.file.convert(1023, 1024, Share::kShared), 0);
 	EXPECT_EQ(g.access(1023, &order), 0);
 	EXPECT_EQ(order, kRunOrder);
 }
@@ -241,10 +241,10 @@ void whole_runs()
 	struct page *const before = g.file.cached(700);
 
 	for (unsigned i = 0; i < 3; i++) {
-		EXPECT_EQ(g.file.convert(0, 1536, true), 0);
+		EXPECT_EQ(g.file.convert(0, 1536, Share::kPrivate), 0);
 		EXPECT_EQ(g.read(700), 700u);
 		EXPECT_EQ(g.order(700), static_cast<int>(kRunOrder));
-		EXPECT_EQ(g.file.convert(0, 1536, false), 0);
+		EXPECT_EQ(g.file.convert(0, 1536, Share::kShared), 0);
 		EXPECT_EQ(g.read(5), 5u);
 		EXPECT_EQ(g.order(5), static_cast<int>(kRunOrder));
 	}
@@ -260,20 +260,20 @@ void several_memslots_at_offsets()
 
 	EXPECT_EQ(fake::slot_add(g.vm, 4096 + 100, 300, file.fd, 100, &low), 0);
 	EXPECT_EQ(fake::slot_add(g.vm, 1024, 512, file.fd, 1300, &high), 0);
-	EXPECT_EQ(file.convert(390, 1310, true), 0);
+	EXPECT_EQ(file.convert(390, 1310, Share::kPrivate), 0);
 	EXPECT(g.attributes(4096 + 100, 4096 + 390, false));
 	EXPECT(g.attributes(4096 + 390, 4096 + 400, true));
 	EXPECT(g.attributes(1024, 1034, true) && g.attributes(1034, 1536, false));
 	EXPECT(g.write(1033, 33) && g.write(1034, 34));
 	EXPECT_EQ(file.touch(1309), -EFAULT);
 	EXPECT_EQ(file.user_read(1310), 34u);
-	EXPECT_EQ(file.convert(0, 2048, false), 0);
+	EXPECT_EQ(file.convert(0, 2048, Share::kShared), 0);
 	EXPECT_EQ(file.user_read(1309), 33u);
 	EXPECT(g.attributes(1024, 1536, false));
 	fake::slot_delete(g.vm, low);
 	fake::slot_delete(g.vm, high);
 	/* No memslot shows the file now. */
-	EXPECT_EQ(file.convert(0, 2048, true), 0);
+	EXPECT_EQ(file.convert(0, 2048, Share::kPrivate), 0);
 	EXPECT(g.attributes(1024, 1536, false));
 }
 
@@ -284,7 +284,7 @@ void binding_tells_kvm_the_state()
 	const ShareFile file{ g.vm, 1024, kMmap };
 	struct kvm_memory_slot *slot;
 
-	EXPECT_EQ(file.convert(5, 600, false), 0);
+	EXPECT_EQ(file.convert(5, 600, Share::kShared), 0);
 	for (unsigned round = 0; round < 2; round++) {
 		/* Whatever the attributes were. */
 		fake::set_private(g.vm, 4096, 5120, round);
@@ -324,22 +324,22 @@ void content_goes_on_models()
 			fake::set_platform(KAPI_PLATFORM_NONE);
 			EXPECT(g.file.user_write(5, 77));
 			EXPECT(g.file.user_write(6, 66));
-			EXPECT_EQ(g.file.convert(5, 6, true), 0);
+			EXPECT_EQ(g.file.convert(5, 6, Share::kPrivate), 0);
 			EXPECT_EQ(g.read(5), 0u);
 			EXPECT_EQ(g.file.user_read(6), 66u);
 			EXPECT(g.write(5, 78));
-			EXPECT_EQ(g.file.convert(5, 6, false), 0);
+			EXPECT_EQ(g.file.convert(5, 6, Share::kShared), 0);
 			EXPECT_EQ(g.file.user_read(5), 0u);
 			/* From a block that the platform took as one. */
-			EXPECT_EQ(g.file.convert(512, 1024, true), 0);
+			EXPECT_EQ(g.file.convert(512, 1024, Share::kPrivate), 0);
 			EXPECT_EQ(g.access(600, &order), 0);
 			EXPECT_EQ(order, model == KAPI_PLATFORM_SNP_MODEL ? kRunOrder : 0u);
 			EXPECT(g.write(600, 1) && g.write(601, 2));
-			EXPECT_EQ(g.file.convert(601, 602, false), 0);
+			EXPECT_EQ(g.file.convert(601, 602, Share::kShared), 0);
 			EXPECT_EQ(g.file.user_read(601), 0u);
 			EXPECT_EQ(g.read(600), 1u);
-			EXPECT_EQ(g.file.convert(0, 1024, true), 0);
-			EXPECT_EQ(g.file.convert(0, 1024, false), 0);
+			EXPECT_EQ(g.file.convert(0, 1024, Share::kPrivate), 0);
+			EXPECT_EQ(g.file.convert(0, 1024, Share::kShared), 0);
 			EXPECT_EQ(g.file.user_read(600), 0u);
 			EXPECT_EQ(g.file.store().stats().get(KAPI_STAT_LEAKED), 0);
 		}
@@ -369,7 +369,7 @@ void user_space_does_not_wait_for_a_split()
 
 		rmp.inject_psmash(RmpCode::FailInuse, Injection<RmpCode>::kForever);
 		EXPECT_EQ(g.file.punch(9, 10), 0);
-		EXPECT_EQ(g.file.convert(9, 10, false), 0);
+		EXPECT_EQ(g.file.convert(9, 10, Share::kShared), 0);
 		EXPECT_EQ(g.file.touch(9), -EIO);
 		rmp.inject_psmash(RmpCode::Ok, 0);
 		EXPECT_EQ(g.file.user_read(9), 0u);
@@ -388,11 +388,11 @@ void hardware_owns_private_pages_only()
 
 	EXPECT(g.write(5, 77));
 	EXPECT(g.file.cached(5)->owned);
-	EXPECT_EQ(g.file.convert(0, 512, false), 0);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kShared), 0);
 	EXPECT(!g.file.cached(5)->owned);
 	EXPECT_EQ(g.file.user_read(5), 0u);
 	EXPECT(g.file.user_write(5, 78));
-	EXPECT_EQ(g.file.convert(5, 6, true), 0);
+	EXPECT_EQ(g.file.convert(5, 6, Share::kPrivate), 0);
 	EXPECT(!g.file.cached(5)->owned);
 	EXPECT_EQ(g.read(5), 0u);
 	EXPECT(g.file.cached(5)->owned);
@@ -406,10 +406,10 @@ void populate_of_a_converting_file()
 	Filler filler;
 
 	EXPECT_EQ(filler.populate(g.vm, 5, 2), 2);
-	EXPECT_EQ(g.file.convert(6, 7, false), 0);
+	EXPECT_EQ(g.file.convert(6, 7, Share::kShared), 0);
 	EXPECT_EQ(g.file.user_read(6), 1001u);
 	EXPECT_EQ(filler.populate(g.vm, 6, 1), -EINVAL);
-	EXPECT_EQ(g.file.convert(6, 7, true), 0);
+	EXPECT_EQ(g.file.convert(6, 7, Share::kPrivate), 0);
 	EXPECT_EQ(filler.populate(g.vm, 6, 1), -EEXIST);
 	EXPECT_EQ(g.read(5), 1000u);
 }
@@ -424,11 +424,11 @@ void without_blocks_pages_convert_and_are_promoted()
 		EXPECT(g.write(i * 37 % 512, i));
 	fake::set_no_blocks(false);
 	EXPECT(g.file.user_write(5, 55));
-	EXPECT_EQ(g.file.convert(100, 200, true), 0);
+	EXPECT_EQ(g.file.convert(100, 200, Share::kPrivate), 0);
 	/* Of two kinds it would not be mapped as one. */
 	EXPECT(fake::run_work());
 	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 0);
-	EXPECT_EQ(g.file.convert(100, 200, false), 0);
+	EXPECT_EQ(g.file.convert(100, 200, Share::kShared), 0);
 	EXPECT_EQ(g.access(5), 0);
 	EXPECT(fake::run_work());
 	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 1);
@@ -438,7 +438,7 @@ void without_blocks_pages_convert_and_are_promoted()
 		if (i * 37 % 512 != 5)
 			EXPECT_EQ(g.read(i * 37 % 512), i);
 	}
-	EXPECT_EQ(g.file.convert(0, 512, true), 0);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kPrivate), 0);
 	EXPECT_EQ(g.access(5, &order), 0);
 	EXPECT_EQ(order, kRunOrder);
 }

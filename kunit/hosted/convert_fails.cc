@@ -60,9 +60,9 @@ struct State {
 /* Runs of each kind: used by both, mixed, huge, untouched. */
 void prepare_pages(const ShareGuest &g, bool mostly_private)
 {
-	EXPECT_EQ(g.file.convert(5, 500, !mostly_private), 0);
-	EXPECT_EQ(g.file.convert(5, 500, mostly_private), 0);
-	EXPECT_EQ(g.file.convert(510, 520, !mostly_private), 0);
+	EXPECT_EQ(g.file.convert(5, 500, private_if(!mostly_private)), 0);
+	EXPECT_EQ(g.file.convert(5, 500, private_if(mostly_private)), 0);
+	EXPECT_EQ(g.file.convert(510, 520, private_if(!mostly_private)), 0);
 	for (const unsigned i : { 0u, 7u, 511u, 515u, 600u, 1100u })
 		EXPECT(g.write(i, 1000 + i));
 	for (const unsigned i : { 1u, 8u, 512u, 601u, 1101u })
@@ -82,7 +82,7 @@ void file_ioctl()
 
 			fake::fail_nth(n);
 			std::uint64_t at = 0;
-			const int ret = g.file.convert(3, 1900, to_private, &at);
+			const int ret = g.file.convert(3, 1900, private_if(to_private), &at);
 			const bool fired = fake::fail_fired();
 
 			fake::fail_nth(0);
@@ -98,7 +98,7 @@ void file_ioctl()
 			/* The guest goes on, and user space. */
 			EXPECT_EQ(g.read(600), 1600u);
 			EXPECT_EQ(g.file.user_read(1101), to_private ? 3101u : kNothing);
-			EXPECT_EQ(g.file.convert(3, 1900, to_private), 0);
+			EXPECT_EQ(g.file.convert(3, 1900, private_if(to_private)), 0);
 			EXPECT_EQ(g.read(600), 1600u);
 		}
 		/* A record and its place; to private KVM's attributes of each stretch. */
@@ -123,7 +123,7 @@ void refusals()
 		}
 		const State before = State::of(g);
 
-		EXPECT_EQ(g.file.convert(0, kPages, true, &at), -EAGAIN);
+		EXPECT_EQ(g.file.convert(0, kPages, Share::kPrivate, &at), -EAGAIN);
 		EXPECT_EQ(at, 508 + index);
 		EXPECT(State::of(g) == before);
 		fake::user_unpin(pinned);
@@ -131,7 +131,7 @@ void refusals()
 		fake::return_to_user();
 		const State poisoned = State::of(g);
 
-		EXPECT_EQ(g.file.convert(0, kPages, true, &at), -EHWPOISON);
+		EXPECT_EQ(g.file.convert(0, kPages, Share::kPrivate, &at), -EHWPOISON);
 		EXPECT_EQ(at, 508 + index);
 		EXPECT(State::of(g) == poisoned);
 	}
@@ -144,9 +144,9 @@ void bad_arguments_change_nothing()
 	prepare_pages(g, false);
 	const State before = State::of(g);
 
-	EXPECT_EQ(g.file.convert(0, 0, true), -EINVAL);
-	EXPECT_EQ(g.file.convert(1, kPages + 1, true), -EINVAL);
-	EXPECT_EQ(g.file.convert(~0ull >> 12, 5, true), -EINVAL);
+	EXPECT_EQ(g.file.convert(0, 0, Share::kPrivate), -EINVAL);
+	EXPECT_EQ(g.file.convert(1, kPages + 1, Share::kPrivate), -EINVAL);
+	EXPECT_EQ(g.file.convert(~0ull >> 12, 5, Share::kPrivate), -EINVAL);
 	EXPECT(State::of(g) == before);
 	EXPECT_EQ(g.file.user_read(1), 2001u);
 }
@@ -161,13 +161,13 @@ void what_the_hardware_keeps_is_lost()
 	struct page *const kept = g.file.cached(5);
 
 	fake::set_arch_faults({ .keeps_one = true });
-	EXPECT_EQ(g.file.convert(5, 6, false), 0);
+	EXPECT_EQ(g.file.convert(5, 6, Share::kShared), 0);
 	fake::set_arch_faults({});
 	EXPECT(g.file.shared(5, 6) && kept->owned);
 	EXPECT_EQ(g.file.touch(5), -EHWPOISON);
 	EXPECT_EQ(g.access(5), -EHWPOISON);
 	EXPECT_EQ(g.read(6), 78u);
-	EXPECT_EQ(g.file.convert(0, 512, true, &at), -EHWPOISON);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kPrivate, &at), -EHWPOISON);
 	EXPECT_EQ(at, 5u);
 	/* The page is never used again, not even after a punch. */
 	EXPECT_EQ(g.file.punch(0, 512), 0);

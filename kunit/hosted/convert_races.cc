@@ -29,7 +29,7 @@ void start(bool is_private, std::uint64_t npages = 512)
 	for (unsigned i = 0; i < 8; i++)
 		EXPECT(g->file.user_write(i, kOld + i));
 	if (is_private)
-		EXPECT_EQ(g->file.convert(0, npages, true), 0);
+		EXPECT_EQ(g->file.convert(0, npages, Share::kPrivate), 0);
 	EXPECT_EQ(g->access(5), 0);
 }
 
@@ -58,12 +58,12 @@ void touch(std::uint64_t index)
 	EXPECT(ret == 0 || ret == -EFAULT);
 }
 
-void convert(std::uint64_t start_at, std::uint64_t end, bool to_private)
+void convert(std::uint64_t start_at, std::uint64_t end, Share to)
 {
-	const int ret = g->file.convert(start_at, end, to_private);
+	const int ret = g->file.convert(start_at, end, to);
 
 	/* A fault under way is waited for, but not for ever: here it may never go on. */
-	EXPECT(ret == 0 || (ret == -EAGAIN && to_private));
+	EXPECT(ret == 0 || (ret == -EAGAIN && to == Share::kPrivate));
 }
 
 unsigned preemptions(unsigned by_default)
@@ -97,8 +97,8 @@ void two_conversions()
 		for (unsigned kinds = 0; kinds < 4; kinds++) {
 			explore("two conversions", 2,
 				{ [&] { start(kinds & 1); },
-				  { [&] { convert(s[0], s[1], kinds & 2); },
-				    [&] { convert(s[2], s[3], !(kinds & 1)); } },
+				  { [&] { convert(s[0], s[1], private_if(kinds & 2)); },
+				    [&] { convert(s[2], s[3], shared_if(kinds & 1)); } },
 				  [] {
 					  fake::check_shares();
 					  for (unsigned i = 0; i < 8; i++)
@@ -113,14 +113,14 @@ void conversion_and_shared_fault()
 {
 	explore("to private, shared fault", 2,
 		{ [] { start(false); },
-		  { [] { convert(5, 6, true); }, [] { access_twice(5); } },
+		  { [] { convert(5, 6, Share::kPrivate); }, [] { access_twice(5); } },
 		  [] {
 			  check_content(5);
 			  finish();
 		  } });
 	explore("to private, shared fault of a neighbour", 2,
 		{ [] { start(false); },
-		  { [] { convert(5, 6, true); }, [] { access_twice(6); } },
+		  { [] { convert(5, 6, Share::kPrivate); }, [] { access_twice(6); } },
 		  [] {
 			  unsigned order;
 
@@ -131,7 +131,7 @@ void conversion_and_shared_fault()
 		  } });
 	explore("to shared, shared fault", 2,
 		{ [] { start(true); },
-		  { [] { convert(5, 6, false); }, [] { access_twice(5); } },
+		  { [] { convert(5, 6, Share::kShared); }, [] { access_twice(5); } },
 		  [] {
 			  EXPECT(g->file.shared(5, 6));
 			  check_content(5);
@@ -143,7 +143,7 @@ void conversion_and_private_fault()
 {
 	explore("to shared, private fault of a neighbour", 2,
 		{ [] { start(true); },
-		  { [] { convert(5, 6, false); }, [] { access_twice(6); } },
+		  { [] { convert(5, 6, Share::kShared); }, [] { access_twice(6); } },
 		  [] {
 			  EXPECT_EQ(g->file.user_read(5), kOld + 5);
 			  check_content(6);
@@ -151,7 +151,7 @@ void conversion_and_private_fault()
 		  } });
 	explore("to private of nothing, private fault", 2,
 		{ [] { g = std::make_unique<ShareGuest>(512); },
-		  { [] { convert(0, 512, true); }, [] { access_twice(5); } },
+		  { [] { convert(0, 512, Share::kPrivate); }, [] { access_twice(5); } },
 		  [] {
 			  EXPECT_EQ(g->read(5), 0u);
 			  finish();
@@ -163,7 +163,7 @@ void conversion_and_user_touch()
 	for (const bool to_private : { true, false }) {
 		explore("conversion, user touch", 2,
 			{ [&] { start(!to_private); },
-			  { [&] { convert(5, 6, to_private); }, [] { touch(5); } },
+			  { [&] { convert(5, 6, private_if(to_private)); }, [] { touch(5); } },
 			  [] {
 				  check_content(5);
 				  finish();
@@ -171,7 +171,8 @@ void conversion_and_user_touch()
 	}
 	explore("to private, user write elsewhere", 2,
 		{ [] { start(false); },
-		  { [] { convert(4, 6, true); }, [] { EXPECT(g->file.user_write(6, kNew)); } },
+		  { [] { convert(4, 6, Share::kPrivate); },
+		    [] { EXPECT(g->file.user_write(6, kNew)); } },
 		  [] {
 			  EXPECT_EQ(g->read(6), kNew);
 			  check_content(5);
@@ -179,7 +180,7 @@ void conversion_and_user_touch()
 		  } });
 	explore("to private, two user touches", 1,
 		{ [] { start(false); },
-		  { [] { convert(5, 7, true); }, [] { touch(5); }, [] { touch(6); } },
+		  { [] { convert(5, 7, Share::kPrivate); }, [] { touch(5); }, [] { touch(6); } },
 		  finish });
 }
 
@@ -190,14 +191,14 @@ void conversion_in_turns()
 	for (const bool to_private : { true, false }) {
 		explore("in turns, user touch", 2,
 			{ [&] { start(!to_private, 1024); },
-			  { [&] { convert(5, 600, to_private); }, [] { touch(7); } },
+			  { [&] { convert(5, 600, private_if(to_private)); }, [] { touch(7); } },
 			  [] {
 				  check_content(7);
 				  finish();
 			  } });
 		explore("in turns, punch", 2,
 			{ [&] { start(!to_private, 1024); },
-			  { [&] { convert(5, 600, to_private); },
+			  { [&] { convert(5, 600, private_if(to_private)); },
 			    [] { EXPECT_EQ(g->file.punch(6, 520), 0); } },
 			  [] {
 				  check_content(5);
@@ -205,7 +206,8 @@ void conversion_in_turns()
 			  } });
 		explore("in turns, fault", 2,
 			{ [&] { start(!to_private, 1024); },
-			  { [&] { convert(4, 600, to_private); }, [] { access_twice(5); } },
+			  { [&] { convert(4, 600, private_if(to_private)); },
+			    [] { access_twice(5); } },
 			  [] {
 				  check_content(5);
 				  finish();
@@ -231,7 +233,7 @@ void conversion_and_first_fault()
 {
 	explore("to private, first fault of a run", 2,
 		{ [] { start(false, 1024); },
-		  { [] { convert(0, 1024, true); }, [] { access_twice(700); } },
+		  { [] { convert(0, 1024, Share::kPrivate); }, [] { access_twice(700); } },
 		  [] {
 			  EXPECT(g->file.shared(0, 1024) || g->file.is_private(0, 1024));
 			  EXPECT_EQ(g->access(700), 0);
@@ -278,7 +280,7 @@ void conversion_and_punch()
 	for (const bool to_private : { true, false }) {
 		explore("conversion, punch", 2,
 			{ [&] { start(!to_private); },
-			  { [&] { convert(4, 6, to_private); },
+			  { [&] { convert(4, 6, private_if(to_private)); },
 			    [] { EXPECT_EQ(g->file.punch(5, 7), 0); } },
 			  [&] {
 				  EXPECT(to_private ? g->file.is_private(4, 6)
@@ -296,7 +298,7 @@ void conversion_and_poison()
 		explore("conversion, poison", 2,
 			{ [&] { start(!to_private); },
 			  { [&] {
-				   const int ret = g->file.convert(4, 6, to_private);
+				   const int ret = g->file.convert(4, 6, private_if(to_private));
 
 				   EXPECT(ret == 0 || ret == -EHWPOISON || ret == -EAGAIN);
 			   },
@@ -319,7 +321,7 @@ void conversion_and_bind()
 			 fake::slot_delete(g->vm, g->slot);
 			 g->slot = nullptr;
 		 },
-		  { [] { convert(5, 6, true); },
+		  { [] { convert(5, 6, Share::kPrivate); },
 		    [] {
 			    EXPECT_EQ(fake::slot_add(g->vm, 1024, 512, g->file.fd, 0, &other), 0);
 			    access_twice(1024 + 5);
@@ -332,7 +334,7 @@ void conversion_and_bind()
 		  } });
 	explore("conversion, unbind", 2,
 		{ [] { start(false); },
-		  { [] { convert(5, 6, true); },
+		  { [] { convert(5, 6, Share::kPrivate); },
 		    [] {
 			    fake::slot_delete(g->vm, g->slot);
 			    g->slot = nullptr;
@@ -403,7 +405,7 @@ void conversion_and_promotion()
 				 EXPECT(g->write(i * 37 % 512, kOld + i * 37 % 512));
 			 fake::set_no_blocks(false);
 		 },
-		  { [] { convert(5, 6, true); }, [] { fake::run_work(); },
+		  { [] { convert(5, 6, Share::kPrivate); }, [] { fake::run_work(); },
 		    [] { EXPECT(g->file.touch(7) == 0); } },
 		  [] {
 			  check_content(5);
@@ -425,7 +427,7 @@ void conversion_and_link()
 				 start(!to_private);
 				 heir = world_vm(fake::kSwProtectedVm);
 			 },
-			  { [&] { converted = g->file.convert(4, 6, to_private); },
+			  { [&] { converted = g->file.convert(4, 6, private_if(to_private)); },
 			    [] { linked = fake::link(heir, g->file.fd); } },
 			  [&] {
 				  struct kvm_memory_slot *slot;
@@ -452,7 +454,7 @@ void conversion_and_mark()
 		explore("conversion, mark", 2,
 			{ [&] { start(!to_private); },
 			  { [&] {
-				   const int ret = g->file.convert(4, 6, to_private);
+				   const int ret = g->file.convert(4, 6, private_if(to_private));
 
 				   EXPECT(ret == 0 || ret == -EHWPOISON || ret == -EAGAIN);
 			   },
@@ -476,8 +478,8 @@ void conversion_and_both_faults()
 	explore("there and back, two vCPUs", 1,
 		{ [] { start(false); },
 		  { [] {
-			   convert(4, 6, true);
-			   convert(4, 6, false);
+			   convert(4, 6, Share::kPrivate);
+			   convert(4, 6, Share::kShared);
 		   },
 		    [] { access_twice(5); }, [] { access_twice(4); } },
 		  [] {

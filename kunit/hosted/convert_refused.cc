@@ -33,11 +33,11 @@ class Consumer final : public Binding {
 	}
 
 	bool shows_private(IndexRange) const override { return false; }
-	Status prepare(IndexRange range, bool to_private) override
+	Status prepare_convert(IndexRange range, Share to) override
 	{
 		prepared = range;
 		prepares++;
-		last_private = to_private;
+		last_to = to;
 		return refusal;
 	}
 	void begin(IndexRange) override { begins++; }
@@ -48,20 +48,20 @@ class Consumer final : public Binding {
 		if (!failing.empty())
 			file_.inode().unmap_failed(failing);
 	}
-	void converted(IndexRange range, bool to_private) override
+	void converted(IndexRange range, Share to) override
 	{
 		EXPECT(range == unmapped && begins == ends + 1);
 		conversions++;
-		last_private = to_private;
+		last_to = to;
 	}
 	void end(IndexRange) override { ends++; }
-	void orphan() override {}
+	void file_closed() override {}
 	void destroy() override {}
 
 	Status refusal;
 	IndexRange failing, prepared, unmapped;
 	unsigned prepares = 0, begins = 0, unmaps = 0, conversions = 0, ends = 0;
-	bool last_private = false;
+	Share last_to = Share::kShared;
 
     private:
 	struct ExclusiveLock {
@@ -85,7 +85,7 @@ class Indifferent final : public Binding {
 	void begin(IndexRange) override {}
 	void unmap(IndexRange) override { unmaps++; }
 	void end(IndexRange) override {}
-	void orphan() override {}
+	void file_closed() override {}
 	void destroy() override {}
 
 	unsigned unmaps = 0;
@@ -101,8 +101,8 @@ void a_holder_need_not_mind()
 	kapi_inode_lock(file.inode().handle());
 	EXPECT(bindings.add(holder).ok());
 	kapi_inode_unlock(file.inode().handle());
-	EXPECT_EQ(file.convert(0, 512, true), 0);
-	EXPECT_EQ(file.convert(9, 512, false), 0);
+	EXPECT_EQ(file.convert(0, 512, Share::kPrivate), 0);
+	EXPECT_EQ(file.convert(9, 512, Share::kShared), 0);
 	EXPECT_EQ(holder.unmaps, 1u);
 	kapi_inode_lock(file.inode().handle());
 	bindings.remove(holder);
@@ -119,7 +119,7 @@ void a_pin_is_in_the_way()
 		struct page *const pinned = g.file.pin(index);
 
 		REQUIRE(pinned);
-		EXPECT_EQ(g.file.convert(0, 1024, true, &at), -EAGAIN);
+		EXPECT_EQ(g.file.convert(0, 1024, Share::kPrivate, &at), -EAGAIN);
 		EXPECT_EQ(at, index);
 		EXPECT(g.file.shared(0, 1024));
 		EXPECT(g.attributes(0, 1024, false));
@@ -127,13 +127,13 @@ void a_pin_is_in_the_way()
 		EXPECT_EQ(g.file.user_read(index), index + 1);
 		/* Pages that are not pinned can be converted. */
 		if (index)
-			EXPECT_EQ(g.file.convert(0, index, true), 0);
-		EXPECT_EQ(g.file.convert(index, 1024, true, &at), -EAGAIN);
+			EXPECT_EQ(g.file.convert(0, index, Share::kPrivate), 0);
+		EXPECT_EQ(g.file.convert(index, 1024, Share::kPrivate, &at), -EAGAIN);
 		EXPECT_EQ(at, index);
 		fake::user_unpin(pinned);
-		EXPECT_EQ(g.file.convert(0, 1024, true), 0);
+		EXPECT_EQ(g.file.convert(0, 1024, Share::kPrivate), 0);
 		EXPECT_EQ(g.read(index), index + 1);
-		EXPECT_EQ(g.file.convert(0, 1024, false), 0);
+		EXPECT_EQ(g.file.convert(0, 1024, Share::kShared), 0);
 	}
 }
 
@@ -144,15 +144,15 @@ void the_first_of_several_pins_is_named()
 	std::uint64_t at = 0;
 
 	REQUIRE(low && high);
-	EXPECT_EQ(g.file.convert(100, 1024, true, &at), -EAGAIN);
+	EXPECT_EQ(g.file.convert(100, 1024, Share::kPrivate, &at), -EAGAIN);
 	EXPECT_EQ(at, 300u);
 	fake::user_unpin(low);
-	EXPECT_EQ(g.file.convert(100, 1024, true, &at), -EAGAIN);
+	EXPECT_EQ(g.file.convert(100, 1024, Share::kPrivate, &at), -EAGAIN);
 	EXPECT_EQ(at, 600u);
 	/* Made shared, which it is already: nothing to ask. */
-	EXPECT_EQ(g.file.convert(0, 1024, false), 0);
+	EXPECT_EQ(g.file.convert(0, 1024, Share::kShared), 0);
 	fake::user_unpin(high);
-	EXPECT_EQ(g.file.convert(100, 1024, true), 0);
+	EXPECT_EQ(g.file.convert(100, 1024, Share::kPrivate), 0);
 }
 
 /* Only pages that change are looked at. */
@@ -160,14 +160,14 @@ void references_of_private_pages_do_not_matter()
 {
 	const ShareGuest g{ 512 };
 
-	EXPECT_EQ(g.file.convert(5, 6, true), 0);
+	EXPECT_EQ(g.file.convert(5, 6, Share::kPrivate), 0);
 	EXPECT(g.write(5, 77));
 	struct page *const page = g.file.cached(5);
 
 	kapi_page_get(page);
-	EXPECT_EQ(g.file.convert(0, 512, true), 0);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kPrivate), 0);
 	/* Nor does the reference matter to making the page shared: the host may have it then. */
-	EXPECT_EQ(g.file.convert(0, 512, false), 0);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kShared), 0);
 	EXPECT_EQ(g.file.user_read(5), 77u);
 	kapi_page_put(page);
 }
@@ -181,24 +181,24 @@ void references_for_a_moment_are_waited_for()
 		fake::hold_until_sleep(g.file.cached(5), sleeps);
 		const unsigned long before = fake::times_slept();
 
-		EXPECT_EQ(g.file.convert(0, 512, true), 0);
+		EXPECT_EQ(g.file.convert(0, 512, Share::kPrivate), 0);
 		EXPECT_EQ(fake::times_slept(), before + sleeps);
 		EXPECT_EQ(g.read(5), 77u);
-		EXPECT_EQ(g.file.convert(0, 512, false), 0);
+		EXPECT_EQ(g.file.convert(0, 512, Share::kShared), 0);
 	}
 	/* In one of the kernel's batches: they are drained once, soon. */
 	EXPECT(g.file.user_write(5, 78));
 	fake::hold_until_drained(g.file.cached(5));
 	const unsigned long drained = fake::batches_drained(), slept = fake::times_slept();
 
-	EXPECT_EQ(g.file.convert(0, 512, true), 0);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kPrivate), 0);
 	EXPECT_EQ(fake::batches_drained(), drained + 1);
 	EXPECT(fake::times_slept() <= slept + 2);
-	EXPECT_EQ(g.file.convert(0, 512, false), 0);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kShared), 0);
 	/* No reference, no wait. */
 	const unsigned long idle = fake::times_slept();
 
-	EXPECT_EQ(g.file.convert(0, 512, true), 0);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kPrivate), 0);
 	EXPECT_EQ(fake::times_slept(), idle);
 	EXPECT_EQ(fake::batches_drained(), drained + 1);
 }
@@ -210,10 +210,10 @@ void a_long_reference_is_a_pin()
 
 	EXPECT(g.file.user_write(5, 77));
 	fake::hold_until_sleep(g.file.cached(5), 60);
-	EXPECT_EQ(g.file.convert(0, 512, true, &at), -EAGAIN);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kPrivate, &at), -EAGAIN);
 	EXPECT_EQ(at, 5u);
 	EXPECT(g.file.shared(0, 512));
-	EXPECT_EQ(g.file.convert(0, 512, true), 0);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kPrivate), 0);
 }
 
 void poison_is_in_the_way()
@@ -224,25 +224,25 @@ void poison_is_in_the_way()
 	EXPECT(g.file.user_write(5, 77) && g.file.user_write(600, 78));
 	EXPECT(fake::memory_failure(g.file.inode().handle(), 600));
 	fake::return_to_user();
-	EXPECT_EQ(g.file.convert(0, 1024, true, &at), -EHWPOISON);
+	EXPECT_EQ(g.file.convert(0, 1024, Share::kPrivate, &at), -EHWPOISON);
 	EXPECT_EQ(at, 600u);
 	EXPECT(g.file.shared(0, 1024) && g.attributes(0, 1024, false));
 	EXPECT_EQ(g.file.user_read(5), 77u);
-	EXPECT_EQ(g.file.convert(0, 600, true), 0);
-	EXPECT_EQ(g.file.convert(601, 1024, true), 0);
-	EXPECT_EQ(g.file.convert(600, 601, true, &at), -EHWPOISON);
+	EXPECT_EQ(g.file.convert(0, 600, Share::kPrivate), 0);
+	EXPECT_EQ(g.file.convert(601, 1024, Share::kPrivate), 0);
+	EXPECT_EQ(g.file.convert(600, 601, Share::kPrivate, &at), -EHWPOISON);
 	EXPECT_EQ(at, 600u);
 	/* Poison of a private page does the same, unless the page is as wanted already. */
 	EXPECT_EQ(g.read(5), 77u);
 	EXPECT(fake::memory_failure(g.file.inode().handle(), 5));
 	fake::return_to_user();
-	EXPECT_EQ(g.file.convert(0, 600, true), 0);
-	EXPECT_EQ(g.file.convert(0, 600, false, &at), -EHWPOISON);
+	EXPECT_EQ(g.file.convert(0, 600, Share::kPrivate), 0);
+	EXPECT_EQ(g.file.convert(0, 600, Share::kShared, &at), -EHWPOISON);
 	EXPECT_EQ(at, 5u);
 	EXPECT(g.file.is_private(0, 600));
 	/* Once the page is gone there is nothing to lose. */
 	EXPECT_EQ(g.file.punch(5, 6), 0);
-	EXPECT_EQ(g.file.convert(0, 600, false), 0);
+	EXPECT_EQ(g.file.convert(0, 600, Share::kShared), 0);
 	EXPECT_EQ(g.file.user_read(5), 0u);
 }
 
@@ -261,30 +261,30 @@ void the_first_of_several_causes_is_named()
 	struct page *const low = file.pin(5), *const high = file.pin(600);
 
 	REQUIRE(low && high);
-	EXPECT_EQ(file.convert(0, 1024, true, &at), -EAGAIN);
+	EXPECT_EQ(file.convert(0, 1024, Share::kPrivate, &at), -EAGAIN);
 	EXPECT_EQ(at, 5u);
 	fake::user_unpin(low);
-	EXPECT_EQ(file.convert(0, 1024, true, &at), -EHWPOISON);
+	EXPECT_EQ(file.convert(0, 1024, Share::kPrivate, &at), -EHWPOISON);
 	EXPECT_EQ(at, 300u);
-	EXPECT_EQ(file.convert(300, 1024, true, &at), -EHWPOISON);
+	EXPECT_EQ(file.convert(300, 1024, Share::kPrivate, &at), -EHWPOISON);
 	EXPECT_EQ(at, 300u);
 	{
 		Consumer before{ file, 100, 200 }, after{ file, 400, 500 };
 
 		before.refusal = after.refusal = error(EBUSY);
 		/* As long as a page is lost, no consumer is asked. */
-		EXPECT_EQ(file.convert(0, 1024, true, &at), -EHWPOISON);
+		EXPECT_EQ(file.convert(0, 1024, Share::kPrivate, &at), -EHWPOISON);
 		EXPECT_EQ(at, 300u);
 		EXPECT_EQ(before.prepares + after.prepares, 0u);
 		/* All consumers are asked before the pin is waited for. */
-		EXPECT_EQ(file.convert(301, 1024, true, &at), -EBUSY);
+		EXPECT_EQ(file.convert(301, 1024, Share::kPrivate, &at), -EBUSY);
 		EXPECT_EQ(at, 400u);
 	}
-	EXPECT_EQ(file.convert(301, 1024, true, &at), -EAGAIN);
+	EXPECT_EQ(file.convert(301, 1024, Share::kPrivate, &at), -EAGAIN);
 	EXPECT_EQ(at, 600u);
 	EXPECT(file.shared(0, 1024));
 	fake::user_unpin(high);
-	EXPECT_EQ(file.convert(301, 1024, true), 0);
+	EXPECT_EQ(file.convert(301, 1024, Share::kPrivate), 0);
 }
 
 void a_consumer_may_refuse()
@@ -296,30 +296,30 @@ void a_consumer_may_refuse()
 
 	EXPECT(file.user_write(5, 77));
 	second.refusal = error(EBUSY);
-	EXPECT_EQ(file.convert(0, 1024, true, &at), -EBUSY);
+	EXPECT_EQ(file.convert(0, 1024, Share::kPrivate, &at), -EBUSY);
 	EXPECT_EQ(at, 700u);
 	EXPECT(first.prepared == pages(100, 200) && second.prepared == pages(700, 800));
-	EXPECT(second.last_private);
+	EXPECT(second.last_to == Share::kPrivate);
 	EXPECT_EQ(first.begins + second.begins, 0u);
 	EXPECT(file.shared(0, 1024));
 	/* The first consumer that refuses decides, with an error of its own. */
 	first.refusal = error(EACCES);
-	EXPECT_EQ(file.convert(150, 1024, true, &at), -EACCES);
+	EXPECT_EQ(file.convert(150, 1024, Share::kPrivate, &at), -EACCES);
 	EXPECT_EQ(at, 150u);
 	EXPECT(first.prepared == pages(150, 200));
 	/* Beside them, it is not asked. */
-	EXPECT_EQ(file.convert(200, 700, true), 0);
+	EXPECT_EQ(file.convert(200, 700, Share::kPrivate), 0);
 	first.refusal = second.refusal = Status{};
-	EXPECT_EQ(file.convert(0, 1024, true), 0);
+	EXPECT_EQ(file.convert(0, 1024, Share::kPrivate), 0);
 	EXPECT_EQ(first.conversions, 1u);
-	EXPECT(first.unmapped == pages(100, 200) && first.last_private);
-	EXPECT_EQ(file.convert(120, 130, false), 0);
-	EXPECT(first.unmapped == pages(120, 130) && !first.last_private);
+	EXPECT(first.unmapped == pages(100, 200) && first.last_to == Share::kPrivate);
+	EXPECT_EQ(file.convert(120, 130, Share::kShared), 0);
+	EXPECT(first.unmapped == pages(120, 130) && first.last_to == Share::kShared);
 	/* Made shared it is asked as well. */
 	first.refusal = error(EBUSY);
-	EXPECT_EQ(file.convert(0, 1024, false, &at), -EBUSY);
+	EXPECT_EQ(file.convert(0, 1024, Share::kShared, &at), -EBUSY);
 	EXPECT_EQ(at, 100u);
-	EXPECT(!first.last_private);
+	EXPECT(first.last_to == Share::kShared);
 	EXPECT_EQ(first.begins, first.ends);
 }
 
@@ -344,7 +344,7 @@ void a_failed_unmap_loses_the_page()
 			for (unsigned i = 0; i < 2; i++)
 				pfn[i] = kapi_page_pfn(file.cached(600 + i));
 			consumer.failing = pages(600, 602);
-			EXPECT_EQ(file.convert(0, 1024, to_private), 0);
+			EXPECT_EQ(file.convert(0, 1024, private_if(to_private)), 0);
 			consumer.failing = {};
 			/* The rest of the conversion stands. */
 			EXPECT(to_private ? file.is_private(0, 1024) : file.shared(0, 1024));
@@ -353,10 +353,10 @@ void a_failed_unmap_loses_the_page()
 			EXPECT_EQ(file.touch(600), to_private ? -EFAULT : -EHWPOISON);
 			std::uint64_t at = 0;
 
-			EXPECT_EQ(file.convert(0, 1024, !to_private, &at), -EHWPOISON);
+			EXPECT_EQ(file.convert(0, 1024, private_if(!to_private), &at), -EHWPOISON);
 			EXPECT_EQ(at, 600u);
-			EXPECT_EQ(file.convert(602, 1024, !to_private), 0);
-			EXPECT_EQ(file.convert(602, 1024, to_private), 0);
+			EXPECT_EQ(file.convert(602, 1024, private_if(!to_private)), 0);
+			EXPECT_EQ(file.convert(602, 1024, private_if(to_private)), 0);
 			if (!to_private)
 				EXPECT_EQ(file.user_read(599), 0u);
 			/* Never handed out again. */
@@ -365,7 +365,7 @@ void a_failed_unmap_loses_the_page()
 			EXPECT_EQ(fake::page_of_pfn(pfn[0])->refs.load(), 1);
 			fake::page_of_pfn(pfn[0])->leaked = true;
 			fake::page_of_pfn(pfn[1])->leaked = true;
-			EXPECT_EQ(file.convert(0, 1024, false), 0);
+			EXPECT_EQ(file.convert(0, 1024, Share::kShared), 0);
 			EXPECT_EQ(file.user_read(600), 0u);
 			EXPECT(kapi_page_pfn(file.cached(600)) != pfn[0] &&
 			       kapi_page_pfn(file.cached(600)) != pfn[1]);
@@ -404,7 +404,7 @@ void a_signal_ends_the_waiting()
 	const unsigned long slept = fake::times_slept();
 
 	fake::set_signal_after(8);
-	EXPECT_EQ(g.file.convert(0, 2048, true, &at), -EAGAIN);
+	EXPECT_EQ(g.file.convert(0, 2048, Share::kPrivate, &at), -EAGAIN);
 	EXPECT(fake::times_slept() < slept + 10);
 	EXPECT_EQ(at, 5u);
 	EXPECT(g.file.shared(0, 2048) && g.attributes(0, 2048, false));
@@ -418,8 +418,8 @@ void a_signal_ends_the_waiting()
 	/* Where nothing is waited for it makes no difference. */
 	for (unsigned n = 1; n <= 6; n++) {
 		fake::set_signal_after(n);
-		EXPECT_EQ(g.file.convert(0, 2048, true), 0);
-		EXPECT_EQ(g.file.convert(0, 2048, false), 0);
+		EXPECT_EQ(g.file.convert(0, 2048, Share::kPrivate), 0);
+		EXPECT_EQ(g.file.convert(0, 2048, Share::kShared), 0);
 	}
 	fake::set_signal_after(0);
 }
@@ -442,7 +442,7 @@ void mappings_that_come_back()
 			page->user_mapped++;
 		}
 	});
-	EXPECT_EQ(g.file.convert(0, 512, true), 0);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kPrivate), 0);
 	fake::set_on_sleep(nullptr);
 	EXPECT(sleeps >= 2);
 	EXPECT(!g.file.mapped(5));

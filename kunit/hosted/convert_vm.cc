@@ -108,7 +108,7 @@ void parts()
 	EXPECT_EQ(fake::set_attributes(v.vm, 2559, 2561, true), 0);
 	EXPECT(v.b.is_private(1023, 1024) && v.a.is_private(1024, 1025));
 	/* A later conversion through the file finds it so. */
-	EXPECT_EQ(v.a.convert(0, 1536, true), 0);
+	EXPECT_EQ(v.a.convert(0, 1536, Share::kPrivate), 0);
 	EXPECT(v.attributes(0, 1024, true) && v.attributes(2560, 3072, true));
 }
 

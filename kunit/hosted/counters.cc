@@ -99,7 +99,7 @@ void the_other_state_is_refused()
 {
 	const ShareGuest g{ 1024 };
 
-	EXPECT_EQ(g.file.convert(8, 16, true), 0);
+	EXPECT_EQ(g.file.convert(8, 16, Share::kPrivate), 0);
 	Growth grown{ g.file.inode() };
 
 	EXPECT(g.file.touch(9) != 0);
@@ -113,15 +113,15 @@ void conversions_are_counted()
 	Growth grown{ g.file.inode() };
 
 	EXPECT_EQ(g.file.touch(9), 0);
-	EXPECT_EQ(g.file.convert(8, 16, true), 0);
+	EXPECT_EQ(g.file.convert(8, 16, Share::kPrivate), 0);
 	EXPECT_EQ(grown[KAPI_STAT_CONVERSIONS], 1);
-	EXPECT_EQ(g.file.convert(0, 1024, false), 0);
+	EXPECT_EQ(g.file.convert(0, 1024, Share::kShared), 0);
 	EXPECT_EQ(grown[KAPI_STAT_CONVERSIONS], 2);
 
 	struct page *const pinned = g.file.pin(9);
 
 	REQUIRE(pinned);
-	EXPECT_EQ(g.file.convert(8, 16, true), -EAGAIN);
+	EXPECT_EQ(g.file.convert(8, 16, Share::kPrivate), -EAGAIN);
 	fake::user_unpin(pinned);
 	EXPECT_EQ(grown[KAPI_STAT_CONVERSIONS], 2);
 	EXPECT_EQ(grown[KAPI_STAT_REFUSED_BUSY], 1);
@@ -176,14 +176,14 @@ void a_conversion_of_a_part_splits()
 	Growth grown{ g.file.inode() };
 
 	EXPECT_EQ(g.access(5), 0);
-	EXPECT_EQ(g.file.convert(0, 512, true), 0);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kPrivate), 0);
 	EXPECT_EQ(grown[KAPI_STAT_SPLITS], 0);
-	EXPECT_EQ(g.file.convert(3, 4, false), 0);
+	EXPECT_EQ(g.file.convert(3, 4, Share::kShared), 0);
 	EXPECT_EQ(grown[KAPI_STAT_SPLITS], 1);
-	EXPECT_EQ(g.file.convert(7, 9, false), 0);
+	EXPECT_EQ(g.file.convert(7, 9, Share::kShared), 0);
 	EXPECT_EQ(grown[KAPI_STAT_SPLITS], 1);
 	/* One again, and a page of it is lost. */
-	EXPECT_EQ(g.file.convert(0, 512, false), 0);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kShared), 0);
 	EXPECT(fake::memory_failure(g.file.inode().handle(), 7));
 	EXPECT_EQ(grown[KAPI_STAT_SPLITS], 2);
 	/* With the hardware's mark alone, when somebody looks. */

@@ -51,7 +51,7 @@ const Row kAll[] = {
 	  { kPrepared, kUnsafe, kShared },
 	  { kPrepared, kHasContent },
 	  { kStaged } },
-	{ happen<event::kTakenBack>,
+	{ happen<event::kReclaimed>,
 	  { kPrepared },
 	  { kHasContent, kUnsafe, kShared },
 	  {},
@@ -61,7 +61,7 @@ const Row kAll[] = {
 	  { kUnsafe },
 	  { kStaged },
 	  { kPrepared, kFaulted, kHasContent } },
-	{ happen<event::kGivenBack>,
+	{ happen<event::kWiped>,
 	  { kPrepared },
 	  { kUnsafe },
 	  {},
@@ -228,16 +228,16 @@ void a_run_and_its_block()
 
 	/* As one until it is split, or nothing of it is left. */
 	run.fill(block);
-	EXPECT(!run.as_one());
-	run.taken_as_one();
+	EXPECT(!run.prepared_as_block());
+	run.was_prepared_as_block();
 	run.happens<event::kRemoved>(0, kRunPages - 1);
-	EXPECT(run.block() == block && run.as_one());
+	EXPECT(run.block() == block && run.prepared_as_block());
 	run.happens<event::kRemoved>(kRunPages - 1);
-	EXPECT(!run.block() && !run.as_one());
+	EXPECT(!run.block() && !run.prepared_as_block());
 	run.fill(block);
-	run.taken_as_one();
+	run.was_prepared_as_block();
 	run.split();
-	EXPECT(run.block() == block && !run.as_one());
+	EXPECT(run.block() == block && !run.prepared_as_block());
 }
 
 /* A run that was handed out huge, after @kEvent has happened to one of its pages. */
@@ -266,8 +266,8 @@ void what_ends_huge_and_joined()
 	/* The neighbours stay mapped, and are split when one of them is unmapped. */
 	expect_then<event::kStruck>(false, true);
 	expect_then<event::kOutOfHand>(false, true);
-	expect_then<event::kTakenBack>(false, false);
-	expect_then<event::kGivenBack>(false, false);
+	expect_then<event::kReclaimed>(false, false);
+	expect_then<event::kWiped>(false, false);
 	expect_then<event::kLeft>(false, false, true);
 	expect_then<event::kMadeShared>(false, false);
 	expect_then<event::kMadePrivate>(false, false, true);
@@ -284,7 +284,7 @@ void when_a_run_wants_promotion()
 
 	for (unsigned i = 0; i < kRunPages; i++)
 		run.fill(i, kapi_page_nth(i % 2 ? block : elsewhere, i));
-	run.seen_where_it_fits();
+	run.asked_for_huge();
 	EXPECT(!run.promotable() && !run.wants_promotion());
 	run.happens<event::kReady>(0, kRunPages);
 	EXPECT(run.promotable() && run.wants_promotion());
@@ -295,7 +295,7 @@ void when_a_run_wants_promotion()
 	EXPECT(!run.uniform() && !run.owns(7) && run.owns(8) && !run.owned().test(7));
 	run.happens<event::kMadePrivate>(7);
 	EXPECT(run.promotable() && run.wants_promotion());
-	run.happens<event::kTakenBack>(7);
+	run.happens<event::kReclaimed>(7);
 	run.happens<event::kReady>(7);
 	EXPECT(run.promotable() && run.wants_promotion());
 	run.move_to(block);

@@ -21,7 +21,7 @@ void no_promotion_of_two_kinds()
 	fake::set_no_blocks(true);
 	for (unsigned i = 0; i < 512; i++)
 		EXPECT_EQ(g.access(i * 37 % 512), 0);
-	EXPECT_EQ(g.file.convert(7, 8, true), 0);
+	EXPECT_EQ(g.file.convert(7, 8, Share::kPrivate), 0);
 	fake::set_no_blocks(false);
 	while (fake::run_work())
 		;

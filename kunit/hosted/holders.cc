@@ -30,7 +30,7 @@ void start(bool is_private)
 	for (unsigned i = 0; i < 8; i++)
 		EXPECT(g->file.user_write(i, kOld + i));
 	if (is_private)
-		EXPECT_EQ(g->file.convert(0, 512, true), 0);
+		EXPECT_EQ(g->file.convert(0, 512, Share::kPrivate), 0);
 }
 
 void finish()
@@ -47,11 +47,11 @@ void explore(unsigned bound, fake::sched::Scenario scenario)
 
 /* ---- the kernel for itself --------------------------------------------------------- */
 
-void convert(std::uint64_t from, std::uint64_t to, bool to_private)
+void convert(std::uint64_t start_at, std::uint64_t end, Share to)
 {
-	const int ret = g->file.convert(from, to, to_private);
+	const int ret = g->file.convert(start_at, end, to);
 
-	EXPECT(ret == 0 || (ret == -EAGAIN && to_private));
+	EXPECT(ret == 0 || (ret == -EAGAIN && to == Share::kPrivate));
 }
 
 /* As for a nested guest, for as long as it likes. */
@@ -78,9 +78,9 @@ void a_page_in_kvms_hands_stays_shared()
 			const fake::KernelHold held{ one.vm, 5 };
 
 			EXPECT_EQ(held.error(), 0);
-			EXPECT_EQ(one.file.convert(0, 512, true), -EAGAIN);
+			EXPECT_EQ(one.file.convert(0, 512, Share::kPrivate), -EAGAIN);
 		}
-		EXPECT_EQ(one.file.convert(0, 512, true), 0);
+		EXPECT_EQ(one.file.convert(0, 512, Share::kPrivate), 0);
 		EXPECT_EQ(fake::KernelHold(one.vm, 5).error(), -EINVAL);
 	}
 	/* One that is there, and one that is not yet. */
@@ -93,7 +93,7 @@ void a_page_in_kvms_hands_stays_shared()
 				    EXPECT_EQ(g->file.inode().store().stats().get(KAPI_STAT_PAGES),
 					      511);
 			    },
-			     { [] { convert(4, 7, true); },
+			     { [] { convert(4, 7, Share::kPrivate); },
 			       [=] {
 				       if (there)
 					       return hold(5);
@@ -106,13 +106,13 @@ void a_page_in_kvms_hands_stays_shared()
 	}
 	explore(2, { [] { start(true); },
 		     { [] {
-			      convert(4, 7, false);
-			      convert(5, 6, true);
+			      convert(4, 7, Share::kShared);
+			      convert(5, 6, Share::kPrivate);
 		      },
 		       [] { hold(5); } },
 		     finish });
 	explore(1, { [] { start(false); },
-		     { [] { convert(4, 7, true); }, [] { hold(5); }, [] { hold(6); } },
+		     { [] { convert(4, 7, Share::kPrivate); }, [] { hold(5); }, [] { hold(6); } },
 		     finish });
 }
 
@@ -158,7 +158,7 @@ void outside_of_a_fault_there_is_no_stand_in()
 		EXPECT_EQ(error, -EAGAIN);
 		/* No fault has to be tried again for it. */
 		EXPECT_EQ(one.vm->invalidate_seq.load(), seq);
-		EXPECT_EQ(one.file.convert(5, 6, true), 0);
+		EXPECT_EQ(one.file.convert(5, 6, Share::kPrivate), 0);
 		struct page *const page = fake::kernel_get_page(one.vm, 5, &error);
 
 		REQUIRE(page != nullptr);
@@ -167,7 +167,7 @@ void outside_of_a_fault_there_is_no_stand_in()
 	}
 	for (const bool to_private : { true, false }) {
 		explore(3, { [=] { start(!to_private); },
-			     { [=] { convert(4, 7, to_private); },
+			     { [=] { convert(4, 7, private_if(to_private)); },
 			       [] {
 				       int ret;
 				       struct page *const page = fake::kernel_get_page(g->vm, 5,
@@ -211,9 +211,9 @@ void a_shared_page_outside_of_a_fault()
 
 	REQUIRE(found != kapi_pfn_error());
 	EXPECT(fake::page_of_pfn(found) == one.file.cached(5));
-	EXPECT_EQ(one.file.convert(5, 6, true), -EAGAIN);
+	EXPECT_EQ(one.file.convert(5, 6, Share::kPrivate), -EAGAIN);
 	kapi_page_put(fake::page_of_pfn(found));
-	EXPECT_EQ(one.file.convert(5, 6, true), 0);
+	EXPECT_EQ(one.file.convert(5, 6, Share::kPrivate), 0);
 	EXPECT_EQ(pfn(), kapi_pfn_error());
 }
 

@@ -124,7 +124,7 @@ void shared_pages_come_from_the_file()
 	EXPECT_EQ(g.access(5, &order), 0);
 	EXPECT_EQ(g.read(5), 77u);
 	EXPECT_EQ(order, kRunOrder);
-	EXPECT_EQ(g.file.convert(0, 512, true), 0);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kPrivate), 0);
 	EXPECT_EQ(g.order(5), -1);
 	EXPECT_EQ(g.read(5), 77u);
 	EXPECT_EQ(g.read(600), 0u);
@@ -140,15 +140,16 @@ void who_asks_gets_what_the_attribute_says()
 
 	for (const bool is_private : { false, true }) {
 		if (is_private)
-			EXPECT_EQ(g.file.convert(0, 512, true), 0);
+			EXPECT_EQ(g.file.convert(0, 512, Share::kPrivate), 0);
 		EXPECT_EQ(gmem_kvm_get_pfn(g.vm, g.slot, 5, &pfn, nullptr), 0);
 		EXPECT_EQ(fake::page_of_pfn(pfn), g.file.cached(5));
-		EXPECT_EQ(g.file.convert(0, 512, !is_private), is_private ? 0 : -EAGAIN);
+		EXPECT_EQ(g.file.convert(0, 512, private_if(!is_private)),
+			  is_private ? 0 : -EAGAIN);
 		kapi_page_put(fake::page_of_pfn(pfn));
-		EXPECT_EQ(g.file.convert(0, 512, is_private), 0);
+		EXPECT_EQ(g.file.convert(0, 512, private_if(is_private)), 0);
 	}
 	/* The exported one is for private pages alone, on each kernel. */
-	EXPECT_EQ(g.file.convert(0, 512, false), 0);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kShared), 0);
 	EXPECT_EQ(gmem_get_pfn(g.vm, g.slot, 5, &pfn, nullptr), -EAGAIN);
 }
 
@@ -209,7 +210,7 @@ void what_kvm_has_itself_is_no_extension()
 	EXPECT_EQ(gmem_kvm_check_extension(g.vm, kFlags), static_cast<int>(kMmap));
 	EXPECT_EQ(world_create(g.vm, kPageSize, kInitShared), -EINVAL);
 	EXPECT(g.file.handle && g.file.is_private(0, 512));
-	EXPECT_EQ(g.file.convert(0, 512, false), -ENOTTY);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kShared), -ENOTTY);
 	EXPECT(!g.file.user_write(5, 77));
 	EXPECT_EQ(fake::set_attributes(g.vm, 0, 512, true), 0);
 	EXPECT_EQ(g.access(5), 0);

@@ -278,7 +278,7 @@ void a_launch_that_is_over_leaves_the_page()
 	});
 }
 
-/* One that only a pre-fault has asked for: it would be taken back. */
+/* One that only a pre-fault has asked for: it would be reclaimed. */
 void a_td_that_is_finalized_leaves_the_page()
 {
 	static Source source;

@@ -109,10 +109,10 @@ void what_user_space_wrote_is_launched()
 		for (const std::uint64_t flags : { kMmap, kInitShared }) {
 			const InPlace l{ platform, flags };
 
-			EXPECT_EQ(l.guest.file.convert(0, 512, false), 0);
+			EXPECT_EQ(l.guest.file.convert(0, 512, Share::kShared), 0);
 			l.write(5, source.pages[0]);
 			l.write(6, source.pages[1]);
-			EXPECT_EQ(l.guest.file.convert(0, 512, true), 0);
+			EXPECT_EQ(l.guest.file.convert(0, 512, Share::kPrivate), 0);
 			/* The third was never touched: zeros. */
 			EXPECT_EQ(l.populate(5, nullptr, 3), 3);
 			EXPECT(l.holds(5, source.pages[0]) && l.holds(6, source.pages[1]) &&
@@ -159,10 +159,10 @@ void it_is_only_for_the_launch()
 		fake::set_pages_come_zeroed(come_zeroed);
 		for (const unsigned index : { 5u, 9u, 606u, 607u, 700u })
 			l.write(index, test::kPageI, 70);
-		EXPECT_EQ(l.guest.file.convert(0, 1024, true), 0);
-		EXPECT_EQ(l.guest.file.convert(606, 608, false), 0);
+		EXPECT_EQ(l.guest.file.convert(0, 1024, Share::kPrivate), 0);
+		EXPECT_EQ(l.guest.file.convert(606, 608, Share::kShared), 0);
 		EXPECT_EQ(l.guest.file.user_read(606), 0u);
-		EXPECT_EQ(l.guest.file.convert(606, 608, true), 0);
+		EXPECT_EQ(l.guest.file.convert(606, 608, Share::kPrivate), 0);
 		/* The page that was not touched since still has the content. */
 		EXPECT_EQ(l.populate(606, nullptr, 2), 2);
 		EXPECT(l.holds(606, test::kPage0));
@@ -188,7 +188,7 @@ void a_whole_run_that_is_not_launched_is_zeros()
 		fake::set_pages_come_zeroed(come_zeroed);
 		for (unsigned index = 0; index < 512; index += 100)
 			l.write(index, test::kPageI, 70);
-		EXPECT_EQ(l.guest.file.convert(0, 512, true), 0);
+		EXPECT_EQ(l.guest.file.convert(0, 512, Share::kPrivate), 0);
 		for (unsigned index = 0; index < 512; index += 50)
 			EXPECT_EQ(l.guest.read(index), 0u);
 		fake::set_pages_come_zeroed(false);
@@ -203,7 +203,7 @@ void a_refused_page_keeps_what_was_in_it()
 
 	l.write(5, test::kPageI);
 	l.write(6, test::kPageW);
-	EXPECT_EQ(l.guest.file.convert(0, 512, true), 0);
+	EXPECT_EQ(l.guest.file.convert(0, 512, Share::kPrivate), 0);
 	SnpPlatform::machine()->firmware.inject_launch_update(SnpStatus::HardwareError, 1);
 	EXPECT_EQ(l.populate(5), -EIO);
 	EXPECT(l.holds(5, test::kPageI));
@@ -221,7 +221,7 @@ void a_lost_page_is_not_launched()
 	const InPlace l{ KAPI_PLATFORM_SNP_MODEL, kInitShared };
 
 	l.write(5, test::kPageI);
-	EXPECT_EQ(l.guest.file.convert(0, 512, true), 0);
+	EXPECT_EQ(l.guest.file.convert(0, 512, Share::kPrivate), 0);
 	EXPECT(fake::memory_failure(l.guest.file.inode().handle(), 5));
 	fake::return_to_user();
 	EXPECT_EQ(l.populate(5), -EHWPOISON);

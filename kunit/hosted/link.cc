@@ -313,7 +313,7 @@ void states_go_with_it()
 	ShareGuest g{ kPages, kMmap };
 	Heir heir;
 
-	EXPECT_EQ(g.file.convert(10, 20, false), 0);
+	EXPECT_EQ(g.file.convert(10, 20, Share::kShared), 0);
 	EXPECT(g.file.user_write(12, 44));
 	EXPECT(g.write(3, 33));
 	heir.take(g.file.fd);
@@ -328,7 +328,7 @@ void states_go_with_it()
 	EXPECT_EQ(g.file.user_read(12), 44u);
 	EXPECT_EQ(g.file.user_read(3), kNothing);
 	/* Until the page is converted, which the heir's descriptor can do alone. */
-	EXPECT_EQ(g.file.convert(12, 13, true), -ESTALE);
+	EXPECT_EQ(g.file.convert(12, 13, Share::kPrivate), -ESTALE);
 	EXPECT_EQ(fake::convert(fake::file_at(heir.fd), 12, 13, true), 0);
 	EXPECT_EQ(g.file.user_read(12), kNothing);
 	EXPECT_EQ(fake::fault_in(heir.vm, 12), 0);

@@ -123,7 +123,7 @@ void small_for_mixed_state()
 {
 	const ShareGuest g{ 1024 };
 
-	EXPECT_EQ(g.file.convert(0, 1, true), 0);
+	EXPECT_EQ(g.file.convert(0, 1, Share::kPrivate), 0);
 	const Listener told;
 
 	EXPECT_EQ(g.access(5), 0);
@@ -196,11 +196,11 @@ void shared_pages_are_counted()
 
 	EXPECT_EQ(g.access(5), 0);
 	EXPECT_EQ(stats.get(KAPI_STAT_SHARED), 512);
-	EXPECT_EQ(g.file.convert(0, 10, true), 0);
+	EXPECT_EQ(g.file.convert(0, 10, Share::kPrivate), 0);
 	EXPECT_EQ(stats.get(KAPI_STAT_SHARED), 502);
-	EXPECT_EQ(g.file.convert(0, 1024, true), 0);
+	EXPECT_EQ(g.file.convert(0, 1024, Share::kPrivate), 0);
 	EXPECT_EQ(stats.get(KAPI_STAT_SHARED), 0);
-	EXPECT_EQ(g.file.convert(3, 600, false), 0);
+	EXPECT_EQ(g.file.convert(3, 600, Share::kShared), 0);
 	EXPECT_EQ(stats.get(KAPI_STAT_SHARED), 509);
 	EXPECT_EQ(g.file.punch(2, 5), 0);
 	EXPECT_EQ(stats.get(KAPI_STAT_SHARED), 507);
@@ -262,7 +262,7 @@ void conversions_are_told()
 	const ShareGuest g{ 1024 };
 	const Listener told;
 
-	EXPECT_EQ(g.file.convert(8, 16, true), 0);
+	EXPECT_EQ(g.file.convert(8, 16, Share::kPrivate), 0);
 	EXPECT_EQ(told.count(KAPI_TRACE_CONVERT), 2u);
 	EXPECT_EQ(told->convert.phase, KAPI_PHASE_COMMIT);
 	EXPECT(told->convert.to_private);
@@ -283,7 +283,7 @@ void a_refusal_names_the_page()
 	struct page *const pinned = g.file.pin(9);
 
 	REQUIRE(pinned);
-	EXPECT_EQ(g.file.convert(8, 16, true), -EAGAIN);
+	EXPECT_EQ(g.file.convert(8, 16, Share::kPrivate), -EAGAIN);
 	EXPECT_EQ(told.count(KAPI_TRACE_CONVERT), 2u);
 	EXPECT_EQ(told->convert.phase, KAPI_PHASE_FAIL);
 	fake::user_unpin(pinned);

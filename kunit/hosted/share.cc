@@ -30,7 +30,7 @@ void user_space_maps_shared_pages_only()
 
 	EXPECT_EQ(g.file.touch(5), -EFAULT);
 	EXPECT(g.file.cached(5) == nullptr);
-	EXPECT_EQ(g.file.convert(5, 6, false), 0);
+	EXPECT_EQ(g.file.convert(5, 6, Share::kShared), 0);
 	EXPECT_EQ(g.file.user_read(5), 0u);
 	EXPECT_EQ(g.file.touch(4), -EFAULT);
 	EXPECT_EQ(g.file.touch(6), -EFAULT);
@@ -187,7 +187,7 @@ void default_vms_run_from_the_file_alone()
 	EXPECT_EQ(g.file.punch(0, 512), 0);
 	EXPECT_EQ(g.read(600), 0u);
 	/* Nothing converts. */
-	EXPECT_EQ(g.file.convert(0, 1, true), -EINVAL);
+	EXPECT_EQ(g.file.convert(0, 1, Share::kPrivate), -EINVAL);
 	EXPECT(fake::set_attributes(g.vm, 512, 513, true) <= 0);
 	EXPECT(g.file.shared(0, 1024));
 	/* Deleted with size 0, bound anew elsewhere. */

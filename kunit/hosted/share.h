@@ -46,16 +46,16 @@ class ShareFile {
 	}
 	bool shared(std::uint64_t start, std::uint64_t end) const
 	{
-		return store().next_shared(pages(start, end), false).empty();
+		return store().next_stretch(pages(start, end), Share::kPrivate).empty();
 	}
 	bool is_private(std::uint64_t start, std::uint64_t end) const
 	{
-		return store().next_shared(pages(start, end), true).empty();
+		return store().next_stretch(pages(start, end), Share::kShared).empty();
 	}
-	int convert(std::uint64_t start, std::uint64_t end, bool to_private,
+	int convert(std::uint64_t start, std::uint64_t end, Share to,
 		    std::uint64_t *at = nullptr) const
 	{
-		return fake::convert(handle, start, end, to_private, at);
+		return fake::convert(handle, start, end, to == Share::kPrivate, at);
 	}
 	int touch(std::uint64_t index) const
 	{

@@ -52,7 +52,7 @@ void while_asleep(std::function<void()> fn)
 void alternate(const ShareGuest &g, std::uint64_t start, std::uint64_t end)
 {
 	for (std::uint64_t i = start; i < end; i += 2)
-		EXPECT_EQ(g.file.convert(i, i + 1, true), 0);
+		EXPECT_EQ(g.file.convert(i, i + 1, Share::kPrivate), 0);
 }
 
 void allocation_and_punch_take_turns()
@@ -81,11 +81,11 @@ void a_long_conversion_takes_turns()
 		for (const bool to_private : { true, false }) {
 			const SlowWork slow{ 1 };
 
-			EXPECT_EQ(file.convert(0, kAll, to_private), 0);
+			EXPECT_EQ(file.convert(0, kAll, private_if(to_private)), 0);
 			slow.expect_turns(kRuns / 40);
 			EXPECT(to_private ? file.is_private(0, kAll) : file.shared(0, kAll));
 			/* Looking takes long where there is much to look at. */
-			EXPECT_EQ(file.convert(0, kAll, to_private), 0);
+			EXPECT_EQ(file.convert(0, kAll, private_if(to_private)), 0);
 			slow.expect_turns(kRuns / 40);
 		}
 	}
@@ -106,7 +106,7 @@ void a_fragmented_conversion_takes_turns()
 
 		for (std::uint64_t i = 0; i < 1024; i += 5)
 			EXPECT_EQ(g.access(i), 0);
-		EXPECT_EQ(g.file.convert(0, 1024, to_private), 0);
+		EXPECT_EQ(g.file.convert(0, 1024, private_if(to_private)), 0);
 		slow.expect_turns(512 / 40);
 		/* One a turn, which a stretch takes two milliseconds of. */
 		EXPECT(fake::mmu_calls().flushes - flushes <= 512 / 10 + 1);
@@ -125,7 +125,7 @@ void alternating_pages_take_one_flush()
 
 		const fake::MmuCalls before = fake::mmu_calls();
 
-		EXPECT_EQ(g.file.convert(0, 1024, to_private), 0);
+		EXPECT_EQ(g.file.convert(0, 1024, private_if(to_private)), 0);
 		EXPECT_EQ(fake::mmu_calls().unmaps - before.unmaps, 512u);
 		EXPECT_EQ(fake::mmu_calls().flushes - before.flushes, 1u);
 		EXPECT_EQ(fake::mmu_calls().begins - before.begins, 1u);
@@ -134,7 +134,7 @@ void alternating_pages_take_one_flush()
 			EXPECT_EQ(g.order(i), (i % 2 == 0) == to_private ? 0 : -1);
 		for (std::uint64_t i = 0; i < 1024; i++)
 			EXPECT_EQ(g.read(i), 100 + i);
-		EXPECT_EQ(g.file.convert(0, 1024, false), 0);
+		EXPECT_EQ(g.file.convert(0, 1024, Share::kShared), 0);
 	}
 }
 
@@ -158,8 +158,8 @@ void nothing_is_done_where_nothing_changes()
 		EXPECT_EQ(fake::set_attributes(g.vm, 1024, 4096, to_private), 0);
 		EXPECT_EQ(fake::set_attributes(g.vm, 7, 8, to_private), 0);
 		EXPECT_EQ(fake::inode_lockings(), 0u);
-		EXPECT_EQ(g.file.convert(0, 1024, to_private), 0);
-		EXPECT_EQ(other.convert(3, 5, to_private), 0);
+		EXPECT_EQ(g.file.convert(0, 1024, private_if(to_private)), 0);
+		EXPECT_EQ(other.convert(3, 5, private_if(to_private)), 0);
 		EXPECT_EQ(fake::mmu_calls().begins, before.begins);
 		EXPECT_EQ(fake::mmu_calls().unmaps, before.unmaps);
 		EXPECT_EQ(fake::mmu_calls().flushes, before.flushes);
@@ -206,7 +206,7 @@ void others_use_the_file_while_a_page_is_waited_for()
 		EXPECT_EQ(fake::fallocate(g.file.handle, false, 700 * kPageSize, kPageSize), 0);
 		EXPECT_EQ(g.access(6), 0);
 	});
-	EXPECT_EQ(g.file.convert(0, 1024, true), 0);
+	EXPECT_EQ(g.file.convert(0, 1024, Share::kPrivate), 0);
 	EXPECT(times >= 2);
 	fake::set_on_sleep(nullptr);
 	EXPECT(g.file.is_private(0, 1024) && g.file.shared(1024, 2048));
@@ -225,14 +225,14 @@ void a_failed_conversion_lets_everybody_in()
 
 	REQUIRE(pinned);
 	EXPECT(g.file.user_write(3, 33));
-	EXPECT_EQ(g.file.convert(0, 2048, true, &at), -EAGAIN);
+	EXPECT_EQ(g.file.convert(0, 2048, Share::kPrivate, &at), -EAGAIN);
 	EXPECT_EQ(at, 1030u);
 	EXPECT_EQ(g.file.user_read(3), 33u);
 	EXPECT_EQ(fake::set_attributes(g.vm, 0, 2048, true), -EAGAIN);
 	EXPECT_EQ(g.file.user_read(3), 33u);
 	EXPECT(g.file.shared(0, 2048) && g.attributes(0, 2048, false));
 	fake::user_unpin(pinned);
-	EXPECT_EQ(g.file.convert(0, 2048, true), 0);
+	EXPECT_EQ(g.file.convert(0, 2048, Share::kPrivate), 0);
 	EXPECT_EQ(g.read(3), 33u);
 }
 
@@ -298,7 +298,7 @@ void whoever_waits_for_the_lock_can_be_killed()
 	EXPECT_EQ(g.file.touch(3), -EINTR);
 	EXPECT_EQ(g.file.punch(0, 512), -EINTR);
 	EXPECT_EQ(fake::fallocate(g.file.handle, false, 0, kPageSize), -EINTR);
-	EXPECT_EQ(g.file.convert(0, 512, true), -EINTR);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kPrivate), -EINTR);
 	fake::set_killed_after(0);
 	EXPECT_EQ(g.file.touch(3), 0);
 }
@@ -351,7 +351,7 @@ void consumers_come_before_a_conversion_or_after()
 				  0);
 		});
 	});
-	EXPECT_EQ(g.file.convert(0, 1024, true), 0);
+	EXPECT_EQ(g.file.convert(0, 1024, Share::kPrivate), 0);
 	REQUIRE(binder.joinable());
 	binder.join();
 	fake::set_on_sleep(nullptr);
@@ -370,7 +370,7 @@ void private_pages_do_not_wait_for_a_conversion()
 	struct gmem_consumer *consumer = nullptr;
 	unsigned asleep = 0;
 
-	EXPECT_EQ(g.file.convert(12, 13, true), 0);
+	EXPECT_EQ(g.file.convert(12, 13, Share::kPrivate), 0);
 	EXPECT_EQ(gmem_consumer_bind(g.file.handle, 0, 512, &kCounting, &quiet,
 				     GMEM_CONSUMER_SHARED, &consumer),
 		  0);
@@ -387,7 +387,7 @@ void private_pages_do_not_wait_for_a_conversion()
 		EXPECT(page == g.file.cached(12));
 		gmem_consumer_put_page(page);
 	});
-	EXPECT_EQ(g.file.convert(0, 512, true), 0);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kPrivate), 0);
 	fake::set_on_sleep(nullptr);
 	EXPECT(asleep > 0);
 	gmem_consumer_unbind(consumer);

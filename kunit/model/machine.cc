@@ -371,7 +371,7 @@ int Machine::bind_error(const Slot &slot) const
 			return -EINVAL;
 	}
 	for (const Consumer &c : consumers_) {
-		if (c.used && c.file == slot.file && !c.shared && c.pages.overlaps(slot.pages))
+		if (c.used && c.file == slot.file && !c.coexists && c.pages.overlaps(slot.pages))
 			return -EINVAL;
 	}
 	return 0;
@@ -447,7 +447,7 @@ void Machine::punch(const Op &op)
 	for (std::uint64_t i = span.start; i < span.end; i += kRun - i % kRun) {
 		Run &run = file.runs[i / kRun];
 
-		run.as_one = run.wants = false;
+		run.prepared_as_block = run.wants = false;
 		if (file.empty(file.run_of(i)))
 			run = Run{};
 	}

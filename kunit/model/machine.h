@@ -149,7 +149,7 @@ class Machine {
 		bool used = false;
 		int file = -1; /* -1: it is closed */
 		Span pages;
-		bool shared = false; /* may be beside others */
+		bool coexists = false; /* may be beside others */
 		bool refuses = false; /* conversions */
 		struct gmem_consumer *handle = nullptr;
 		/* What the consumer was told; pages since the operation began. */

@@ -69,7 +69,7 @@ void Machine::work()
 
 		if (now != c.first) {
 			expect(worked && c.possible, "a run is promoted that may not be");
-			run = Run{ .block = true, .as_one = run.as_one };
+			run = Run{ .block = true, .prepared_as_block = run.prepared_as_block };
 			check_block(c.file, c.run);
 			continue;
 		}
@@ -115,7 +115,7 @@ void Machine::expect_giant(File &file, bool used_as_one, unsigned reserve)
 		file.pages[i].content = 0;
 	}
 	for (std::uint64_t run = 0; run < kGiant / kRun; run++)
-		file.runs[run] = Run{ .block = true, .as_one = true };
+		file.runs[run] = Run{ .block = true, .prepared_as_block = true };
 }
 
 } /* namespace model */

@@ -72,11 +72,11 @@ int Machine::consumer_error(const Consumer &c) const
 		return -EINVAL;
 	for (const Consumer &other : consumers_) {
 		if (other.used && other.file == c.file && other.pages.overlaps(c.pages) &&
-		    !(other.shared && c.shared))
+		    !(other.coexists && c.coexists))
 			return -EEXIST;
 	}
 	for (const RealSlot &slot : slots_) {
-		if (slot.used && slot.expected.file == c.file && !c.shared &&
+		if (slot.used && slot.expected.file == c.file && !c.coexists &&
 		    slot.expected.pages.overlaps(c.pages))
 			return -EEXIST;
 	}
@@ -99,7 +99,7 @@ void Machine::consumer(const Op &op)
 		return;
 	c.file = n;
 	c.pages = span_in(files_[n], op);
-	c.shared = op.c % 4 != 0;
+	c.coexists = op.c % 4 != 0;
 	/* Only one of them refuses, so that the order of asking does not matter. */
 	c.refuses = op.b % kConsumers == 0 && op.c & 16;
 	if (op.c % 32 == 31)
@@ -110,7 +110,7 @@ void Machine::consumer(const Op &op)
 
 	expect(gmem_file_get(real_[n].fd, &file) == 0, "the file of a descriptor");
 	const int ret = gmem_consumer_bind(file, c.pages.start, c.pages.end, &Consumer::kOps, &c,
-					   c.shared ? GMEM_CONSUMER_SHARED : 0, &c.handle);
+					   c.coexists ? GMEM_CONSUMER_SHARED : 0, &c.handle);
 
 	gmem_file_put(file);
 	fake::return_to_user();

@@ -181,10 +181,10 @@ void Machine::converted(int n, Span pages, bool to_private)
 
 		if (file.pages[i].shared() != to_private)
 			continue;
-		file.runs[i / kRun].as_one = file.runs[i / kRun].wants = false;
+		file.runs[i / kRun].prepared_as_block = file.runs[i / kRun].wants = false;
 		/* It begins anew, as zeros. */
 		if (!file.keeps && page.prepared())
-			happens(page, to_private ? Event::Left : Event::GivenBack);
+			happens(page, to_private ? Event::Left : Event::Wiped);
 		happens(page, to_private ? Event::MadePrivate : Event::MadeShared);
 		expect_unmapped(n, { i, i + 1 });
 		check_unmapped(n, { i, i + 1 });
@@ -219,7 +219,7 @@ void Machine::check_kinds(const File &file, int n)
 	for (std::uint64_t i = 0; i < file.size();) {
 		const gmem::IndexRange rest{ gmem::PageIndex{ i }, gmem::PageIndex{ file.size() } };
 		const bool shared = file.pages[i].shared();
-		const gmem::IndexRange part = store.next_shared(rest, shared);
+		const gmem::IndexRange part = store.next_stretch(rest, gmem::shared_if(shared));
 
 		while (i < file.size() && file.pages[i].shared() == shared)
 			i++;

@@ -186,13 +186,13 @@ bool Machine::expect_ready(const Use &use, unsigned order)
 				      (known.block || (known.unknown && (order || joined())));
 		const bool none = file.all(run, [](const Page &p) { return !p.prepared(); });
 
-		known.as_one = as_block && none && !page.shared() &&
-			       platform != KAPI_PLATFORM_TDX_MODEL;
+		known.prepared_as_block = as_block && none && !page.shared() &&
+					  platform != KAPI_PLATFORM_TDX_MODEL;
 		for (std::uint64_t i = run.start; i < run.end; i++) {
 			Page &other = file.pages[i];
 
 			if (other.prepared() ||
-			    (i != index && !known.as_one && !(as_block && joins)))
+			    (i != index && !known.prepared_as_block && !(as_block && joins)))
 				continue;
 			happens(other, Event::Ready);
 			other.content = 0;
@@ -204,7 +204,7 @@ bool Machine::expect_ready(const Use &use, unsigned order)
 		known.wants = promotable(use.file, index / kRun);
 
 	const bool ready = whole && file.all(run, [](const Page &p) { return p.prepared(); });
-	const bool together = joins || known.as_one;
+	const bool together = joins || known.prepared_as_block;
 
 	if (order)
 		expect(use.fits && use.one_kind && contiguous && ready && together,

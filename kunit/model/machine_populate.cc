@@ -93,12 +93,12 @@ void Machine::populate(const Op &op, bool keeps)
 	if (fake::fail_fired())
 		adopt(n);
 	/* A page that was prepared for a neighbour's sake is the host's again at first. */
-	const auto take_back = [&](std::uint64_t index) {
+	const auto reclaim = [&](std::uint64_t index) {
 		if (!file.pages[index].prepared())
 			return;
-		file.runs[index / kRun].as_one = file.runs[index / kRun].wants = false;
+		file.runs[index / kRun].prepared_as_block = file.runs[index / kRun].wants = false;
 		file.break_giant();
-		happens(file.pages[index], Event::TakenBack);
+		happens(file.pages[index], Event::Reclaimed);
 	};
 	for (; want < npages && !error; want++) {
 		const std::uint64_t at = gfn + want;
@@ -107,7 +107,7 @@ void Machine::populate(const Op &op, bool keeps)
 			break;
 		if (fake::fail_fired() && want == source.done) {
 			if (tried > source.done)
-				take_back(slot->expected.page_of(at));
+				reclaim(slot->expected.page_of(at));
 			if (source.kept) {
 				Page &page = file.pages[slot->expected.page_of(at)];
 
@@ -139,7 +139,7 @@ void Machine::populate(const Op &op, bool keeps)
 			error = -EEXIST;
 		if (error)
 			break;
-		take_back(index);
+		reclaim(index);
 		const bool refused = platform_of(vm) != KAPI_PLATFORM_NONE &&
 				     (launches_.at(vm).finished || occupied(vm, at));
 

@@ -41,7 +41,7 @@ struct Page {
 struct Run {
 	bool block = false; /* its pages are one */
 	bool unknown = false; /* whether they are */
-	bool as_one = false; /* the platform took it by one call */
+	bool prepared_as_block = false; /* the platform took it by one call */
 	bool wants = false; /* it has come to want promotion, which has not been tried */
 	bool tried = false; /* in vain: it need not be tried again */
 };

@@ -119,13 +119,13 @@ const gmem_consumer_ops Consumer::kOps = {
 /* A file whose pages are shared at first, and can be converted. */
 constexpr FileKind kShared{ .huge = true, .mappable = true, .shared = true };
 
-Status convert(const TestFile &file, IndexRange range, bool to_private)
+Status convert(const TestFile &file, IndexRange range, Share to)
 {
 	PageIndex at;
 
 	kapi_kvm_slots_lock(file.vm);
 
-	const Status status = file.inode().convert(range, to_private, at);
+	const Status status = file.inode().convert(range, to, at);
 
 	kapi_kvm_slots_unlock(file.vm);
 	return status;
@@ -300,7 +300,7 @@ void conversion_is_asked_for_and_told()
 	REQUIRE(file);
 	EXPECT_EQ(a.bind(file.fd, 0, 100, GMEM_CONSUMER_SHARED), 0);
 	EXPECT_EQ(b.bind(file.fd, 50, 2048, GMEM_CONSUMER_SHARED), 0);
-	EXPECT(convert(file, pages(90, 200), true).ok());
+	EXPECT(convert(file, pages(90, 200), Share::kPrivate).ok());
 	for (const Consumer *c : { &a, &b }) {
 		EXPECT_EQ(c->prepares, 1u);
 		EXPECT_EQ(c->converts, 1u);
@@ -316,7 +316,7 @@ void conversion_is_asked_for_and_told()
 	EXPECT_EQ(gmem_consumer_is_shared(b.handle, 200), 1);
 
 	/* Consumers are not asked about pages that are private already. */
-	EXPECT(convert(file, pages(90, 200), true).ok());
+	EXPECT(convert(file, pages(90, 200), Share::kPrivate).ok());
 	EXPECT_EQ(b.prepares, 1u);
 }
 
@@ -330,10 +330,10 @@ void who_refuses_stops_it()
 	EXPECT_EQ(refusing.bind(file.fd, 50, 150, GMEM_CONSUMER_SHARED), 0);
 	EXPECT_EQ(after.bind(file.fd, 120, 300, GMEM_CONSUMER_SHARED), 0);
 	refusing.refuse = -EBUSY;
-	EXPECT_EQ(convert(file, pages(10, 200), true).code(), -EBUSY);
+	EXPECT_EQ(convert(file, pages(10, 200), Share::kPrivate).code(), -EBUSY);
 	/* A number that is no error is one, too. */
 	refusing.refuse = 1;
-	EXPECT_EQ(convert(file, pages(10, 200), true).code(), -EIO);
+	EXPECT_EQ(convert(file, pages(10, 200), Share::kPrivate).code(), -EIO);
 	for (const Consumer *c : { &before, &refusing, &after }) {
 		EXPECT_EQ(c->begins + c->unmaps + c->ends + c->converts, 0u);
 		EXPECT_EQ(c->fails, 2u);
@@ -343,7 +343,7 @@ void who_refuses_stops_it()
 	EXPECT_EQ(gmem_consumer_is_shared(before.handle, 10), 1);
 
 	refusing.refuse = 0;
-	EXPECT(convert(file, pages(10, 200), true).ok());
+	EXPECT(convert(file, pages(10, 200), Share::kPrivate).ok());
 	EXPECT_EQ(gmem_consumer_is_shared(before.handle, 10), 0);
 	EXPECT_EQ(after.converts, 1u);
 }
@@ -364,10 +364,10 @@ void callbacks_that_may_be_missing()
 	gmem_file_put(handle);
 	EXPECT_EQ(refusing.bind(file.fd, 100, 200, GMEM_CONSUMER_SHARED), 0);
 	refusing.refuse = -EBUSY;
-	EXPECT_EQ(convert(file, pages(0, 512), true).code(), -EBUSY);
+	EXPECT_EQ(convert(file, pages(0, 512), Share::kPrivate).code(), -EBUSY);
 	EXPECT(c.quiet() && !c.fails);
 	refusing.refuse = 0;
-	EXPECT(convert(file, pages(0, 512), true).ok());
+	EXPECT(convert(file, pages(0, 512), Share::kPrivate).ok());
 	EXPECT_EQ(c.unmaps, 1u);
 	EXPECT_EQ(c.ends, 1u);
 	EXPECT(!c.prepares && !c.converts && !c.disorder);
@@ -402,10 +402,10 @@ void pages_come_with_their_order()
 	EXPECT_EQ(gmem_consumer_is_shared(part.handle, 512), -EINVAL);
 
 	/* The page has a user: it stays shared. */
-	EXPECT_EQ(convert(file, pages(3, 4), true).code(), -EAGAIN);
+	EXPECT_EQ(convert(file, pages(3, 4), Share::kPrivate).code(), -EAGAIN);
 	EXPECT_EQ(c.fails, 1u);
 	gmem_consumer_put_page(page);
-	EXPECT(convert(file, pages(3, 4), true).ok());
+	EXPECT(convert(file, pages(3, 4), Share::kPrivate).ok());
 	EXPECT_EQ(gmem_consumer_get_page(c.handle, 3, false, &page, &order), -EAGAIN);
 	/* This platform's private pages are its guests'. */
 	EXPECT_EQ(gmem_consumer_get_page(c.handle, 3, true, &page, &order), -EOPNOTSUPP);

@@ -152,7 +152,7 @@ void release_tells_all()
 		EXPECT_EQ(binding->begins, 1u);
 		EXPECT_EQ(binding->ends, 1u);
 		EXPECT(binding->last_unmap == binding->range());
-		EXPECT_EQ(binding->orphans, 1u);
+		EXPECT_EQ(binding->file_closings, 1u);
 		EXPECT_EQ(binding->destroys, 1u);
 	}
 }

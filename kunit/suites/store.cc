@@ -19,9 +19,10 @@ struct Got {
 	struct page *page;
 };
 
-Got get(const TestFile &file, std::uint64_t index, unsigned fit = kRunOrder)
+Got get(const TestFile &file, std::uint64_t index, unsigned largest_order = kRunOrder)
 {
-	Result<Backing> backing = file.store().get(PageIndex{ index }, file.access(index, fit));
+	Result<Backing> backing = file.store().get(PageIndex{ index },
+						   file.access(index, largest_order));
 
 	if (!backing.ok())
 		return { backing.status().code(), 0, nullptr };
@@ -29,12 +30,12 @@ Got get(const TestFile &file, std::uint64_t index, unsigned fit = kRunOrder)
 }
 
 int populate(const TestFile &file, std::uint64_t index, int answer, std::uint64_t content,
-	     unsigned fit = kRunOrder, bool sure = true)
+	     unsigned largest_order = kRunOrder, bool sure = true)
 {
 	std::uint64_t done;
 
 	return file.store()
-		.populate(pages(index, index + 1), file.access(index, fit), true,
+		.populate(pages(index, index + 1), file.access(index, largest_order), true,
 			  sure ? Source::kSure : Source::kUnsure, done,
 			  [&](Gfn, Pfn pfn) {
 				  world_page_write(world_page(pfn.value), content);

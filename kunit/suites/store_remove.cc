@@ -11,9 +11,9 @@ using namespace gmem_test;
 namespace
 {
 
-Result<Backing> get(const TestFile &file, std::uint64_t index, unsigned fit = kRunOrder)
+Result<Backing> get(const TestFile &file, std::uint64_t index, unsigned largest_order = kRunOrder)
 {
-	return file.store().get(PageIndex{ index }, file.access(index, fit));
+	return file.store().get(PageIndex{ index }, file.access(index, largest_order));
 }
 
 unsigned order_of(const TestFile &file, std::uint64_t index)

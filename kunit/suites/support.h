@@ -58,10 +58,10 @@ class NotedBinding final : public Binding {
 		ends++;
 		last_end = reach;
 	}
-	void orphan() override { orphans++; }
+	void file_closed() override { file_closings++; }
 	void destroy() override { destroys++; }
 
-	unsigned begins = 0, unmaps = 0, ends = 0, orphans = 0, destroys = 0;
+	unsigned begins = 0, unmaps = 0, ends = 0, file_closings = 0, destroys = 0;
 	bool unmapped_outside = false;
 	IndexRange last_begin, last_unmap, last_end;
 };
@@ -141,9 +141,9 @@ class TestFile {
 	explicit operator bool() const { return file != nullptr; }
 
 	/* A guest's, for the page that it has at @gfn. */
-	FaultAccess access(std::uint64_t gfn, unsigned fit = kRunOrder) const
+	FaultAccess access(std::uint64_t gfn, unsigned largest_order = kRunOrder) const
 	{
-		return { inode().platform(), vm, Gfn{ gfn }, fit, Share::kPrivate };
+		return { inode().platform(), vm, Gfn{ gfn }, largest_order, Share::kPrivate };
 	}
 	/* The page in the page cache, which the store knows best; NULL: absent. */
 	struct page *cached(std::uint64_t index) const
