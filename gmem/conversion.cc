@@ -304,4 +304,17 @@ void Conversion::over()
 	inode_.end_conversion();
 }
 
+Status Inode::convert(IndexRange range, Share to, PageIndex &at)
+{
+	Conversion conversion{ *this, range, to };
+	Status status = conversion.prepare(at);
+
+	if (status.ok())
+		status = conversion.commit();
+	else
+		conversion.fail();
+	conversion.over();
+	return status;
+}
+
 } /* namespace gmem */

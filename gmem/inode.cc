@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What happens to an inode as a whole: its beginning, handing out pages, punching, poison,
- * its end. Promotion is in gmem/promotion.cc.
+ * An inode as a whole: its beginning, its files, handing out pages, its end. What it does to
+ * those that have its pages is with what that is done by: punching and poison are in
+ * gmem/invalidation.cc, conversion is in gmem/conversion.cc, promotion in gmem/promotion.cc.
  */
 #include "gmem/inode.h"
 
-#include "gmem/conversion.h"
 #include "gmem/file.h"
-#include "gmem/invalidation.h"
-#include "gmem/locks.h"
 #include "gmem/trace.h"
 
 namespace gmem
@@ -91,88 +89,11 @@ Result<Backing> Inode::page(PageIndex index, const Access &access)
 	return result;
 }
 
-Status Inode::punch(IndexRange range, const File *view)
-{
-	const Status punched = traced(
-		KAPI_TRACE_PUNCH, [&] { return remove(range, view); },
-		[&](Status status, std::uint64_t ns) {
-			const kapi_event_punch event{ range.start.value, range.size(),
-						      status.code(), ns };
-
-			kapi_trace_punch(inode_, &event);
-		});
-
-	if (punched.ok())
-		store_.stats().add(KAPI_STAT_PUNCHES);
-	return punched;
-}
-
-Status Inode::remove(IndexRange range, const File *view)
-{
-	PageRef busy;
-
-	do {
-		if (busy)
-			kapi_page_wait_unlocked(busy.get());
-		busy = PageRef{};
-		GMEM_TRY(lock, KillableSharedInodeLock::take(inode_));
-		if (view && !view->open())
-			return error(ESTALE);
-
-		const Turn turn;
-
-		while (!range.empty() && !busy && !turn.over()) {
-			IndexRange part = store_.next_to_remove(range);
-
-			if (part.empty())
-				return Status{};
-			if (kapi_fatal_signal_pending())
-				return error(EINTR);
-
-			Invalidation invalidation{ *this, part };
-
-			invalidation.unmap(part);
-			busy = store_.remove(part, platform(), turn);
-			range.start = part.start;
-		}
-	} while (!range.empty());
-	return Status{};
-}
-
 void Inode::evict()
 {
 	kapi_work_cancel(&promotions_);
 	while (PageRef busy = store_.remove({ PageIndex{ 0 }, end() }, platform()))
 		kapi_page_wait_unlocked(busy.get());
-}
-
-void Inode::poisoned(PageIndex index)
-{
-	const IndexRange range{ index, index + 1 };
-
-	/*
-	 * The page stays where it is: what to do about the error is for user
-	 * space to decide, and the next touch tells it.
-	 */
-	store_.poisoned(index);
-
-	SharedInodeLock lock{ inode_ };
-	Invalidation invalidation{ *this, range };
-
-	invalidation.unmap();
-}
-
-Status Inode::convert(IndexRange range, Share to, PageIndex &at)
-{
-	Conversion conversion{ *this, range, to };
-	Status status = conversion.prepare(at);
-
-	if (status.ok())
-		status = conversion.commit();
-	else
-		conversion.fail();
-	conversion.over();
-	return status;
 }
 
 void Inode::begin_conversion(IndexRange range, Share to)

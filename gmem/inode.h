@@ -46,19 +46,22 @@ class Inode {
 	/* As PageStore::get(), and sees to it that runs become huge again. */
 	Result<Backing> page(PageIndex index, const Access &access);
 
+	/* ---- gmem/invalidation.cc ---- */
+
 	/*
 	 * Unmaps @range everywhere and frees its pages. -ESTALE: @view, which asks for it,
 	 * is closed; -EINTR: killed; of either, a front part may have been done. Sleeps;
 	 * takes the inode lock, a turn at a time.
 	 */
 	Status punch(IndexRange range, const File *view = nullptr);
-	/* Frees all pages; nothing is bound any more. */
-	void evict();
 	/* Unmaps the poisoned page at @index, so that its next touch is an error. */
 	void poisoned(PageIndex index);
+
+	/* Frees all pages; nothing is bound any more. */
+	void evict();
 	/*
 	 * @range becomes private, or shared. Errors and @at as Conversion::prepare().
-	 * The VM's slots_lock is held; takes the inode lock. Sleeps.
+	 * The VM's slots_lock is held; takes the inode lock. Sleeps. gmem/conversion.cc.
 	 */
 	Status convert(IndexRange range, Share to, PageIndex &at);
 	/*
@@ -83,7 +86,7 @@ class Inode {
 
     private:
 	Result<Backing> find(PageIndex index, const Access &access);
-	Status remove(IndexRange range, const File *view);
+	Status remove(IndexRange range, const File *view); /* gmem/invalidation.cc */
 	/* gmem/promotion.cc */
 	static void run_promotions(void *self);
 	unsigned promote_runs();

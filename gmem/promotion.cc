@@ -5,7 +5,6 @@
  * running; one that touches the run waits for the copy of 2 MiB. A run is unmapped only
  * once there is a block for it, on the node of its own pages, that can be paid for.
  */
-#include "gmem/file.h"
 #include "gmem/invalidation.h"
 #include "gmem/locks.h"
 #include "gmem/pace.h"

@@ -79,47 +79,75 @@ static long gmem_fop_fallocate(struct file *file, int mode, loff_t offset, loff_
 	return ret;
 }
 
-static bool is_known(unsigned int cmd)
+/* The argument of a file's ioctl. */
+union file_args {
+	struct gmem_launch_populate populate;
+	struct gmem_launch_finish finish;
+	struct gmem_launch_measurement measurement;
+	struct gmem_get_map map;
+};
+
+static long serve_populate(struct file *file, union file_args *args)
 {
-	return cmd == GMEM_POPULATE || cmd == GMEM_FINISH || cmd == GMEM_GET_MEASUREMENT ||
-	       cmd == GMEM_GET_MAP;
+	return gmem_file_populate(file, file->private_data, &args->populate);
+}
+
+static long serve_finish(struct file *file, union file_args *args)
+{
+	return gmem_file_finish(file->private_data, &args->finish);
+}
+
+static long serve_measurement(struct file *file, union file_args *args)
+{
+	return gmem_file_measurement(file->private_data, &args->measurement);
+}
+
+static long serve_map(struct file *file, union file_args *args)
+{
+	return gmem_file_map(file->private_data, &args->map);
+}
+
+/* The ioctls of a file, but KVM_SET_MEMORY_ATTRIBUTES2. */
+static const struct file_ioctl {
+	unsigned int cmd;
+	long (*serve)(struct file *file, union file_args *args);
+} file_ioctls[] = {
+	{ GMEM_POPULATE, serve_populate },
+	{ GMEM_FINISH, serve_finish },
+	{ GMEM_GET_MEASUREMENT, serve_measurement },
+	{ GMEM_GET_MAP, serve_map },
+};
+
+/* NULL: nobody knows @cmd. */
+static const struct file_ioctl *find_ioctl(unsigned int cmd)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(file_ioctls); i++) {
+		if (file_ioctls[i].cmd == cmd)
+			return &file_ioctls[i];
+	}
+	return NULL;
 }
 
 static long gmem_fop_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *const user = (void __user *)arg;
-	union {
-		struct gmem_launch_populate populate;
-		struct gmem_launch_finish finish;
-		struct gmem_launch_measurement measurement;
-		struct gmem_get_map map;
-	} args;
-	long ret = -ENOTTY;
+	const struct file_ioctl *ioctl;
+	union file_args args;
+	long ret;
 
 	/* It reads and writes its argument itself, as the published one does. */
 	if (cmd == KVM_SET_MEMORY_ATTRIBUTES2)
 		return gmem_file_convert(file->private_data, (void *)arg);
-	/* What nobody knows is that, whatever its argument is. */
-	if (!is_known(cmd))
+	ioctl = find_ioctl(cmd);
+	/* What nobody knows is -ENOTTY, whatever its argument is. */
+	if (!ioctl)
 		return -ENOTTY;
 	memset(&args, 0, sizeof(args));
 	if (_IOC_DIR(cmd) & _IOC_WRITE && copy_from_user(&args, user, _IOC_SIZE(cmd)))
 		return -EFAULT;
-
-	switch (cmd) {
-	case GMEM_POPULATE:
-		ret = gmem_file_populate(file, file->private_data, &args.populate);
-		break;
-	case GMEM_FINISH:
-		ret = gmem_file_finish(file->private_data, &args.finish);
-		break;
-	case GMEM_GET_MEASUREMENT:
-		ret = gmem_file_measurement(file->private_data, &args.measurement);
-		break;
-	case GMEM_GET_MAP:
-		ret = gmem_file_map(file->private_data, &args.map);
-		break;
-	}
+	ret = ioctl->serve(file, &args);
 	/* What came out of it is told in case of errors, too. */
 	return copy_to_user(user, &args, _IOC_SIZE(cmd)) ? -EFAULT : ret;
 }

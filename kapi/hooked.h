@@ -4,7 +4,7 @@
  * X(entry, name, result, arguments), in the kernel's own types and without names of
  * parameters. What the calls land in has the same type (kapi/entries.c);
  * scripts/check-kvm reads this list, and the one of kapi/symbols.c, and compares them
- * with the BTF of a kernel. What becomes of each is in the table of kapi/takeover.c.
+ * with the BTF of a kernel. What becomes of each is in kapi/hook_table.c.
  *
  * What the headers show of a kernel is in the macros of compat/kvm.h. Of EITHER and OR a
  * kernel has one, whole, and which shows when the module loads.

@@ -2,7 +2,8 @@
 /*
  * Attaching to KVM (kapi/takeover.c), the bodies of what is taken over
  * (kapi/stock.c), the proof that each hook fires (kapi/proof.c) and the count of
- * KVM's calls (kapi/calls.c): for each other, and for module init and exit.
+ * KVM's calls (kapi/calls.c): for each other, and for module init and exit. What is
+ * taken over for which feature is in kapi/hook_table.h.
  */
 #ifndef GMEM_KAPI_HOOKS_H
 #define GMEM_KAPI_HOOKS_H

@@ -433,7 +433,7 @@ int gmem_kvm_check_extension(struct kvm *kvm, long extension);
 int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, void *insn,
 			int insn_len);
 int gmem_memory_failure(unsigned long pfn, int flags);
-/* Those of its ioctls that kapi/takeover.c names. */
+/* Those of its ioctls that kapi/hook_table.c names. */
 long gmem_kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg);
 int gmem_kvm_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
 			  struct kvm_memory_slot *slot, int change);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Taking over functions of an unmodified kvm.ko: which ones for which feature, and how
- * a call is sent to us. What it lands in is in entries.c, the bodies are in stock.c.
+ * Taking over functions of an unmodified kvm.ko: finding them, and how a call is sent to
+ * us. Which ones, and which calls, is in hook_table.c; what a call lands in is in entries.c,
+ * the bodies are in stock.c.
  *
  * ftrace calls us at the fentry site of each; changing the instruction pointer makes
  * the call land in ours. All sites are set before the one registration: only there does
@@ -27,36 +28,10 @@
 #include <linux/rcupdate.h>
 #include <linux/stringify.h>
 
-#include <uapi/gmem.h>
-
+#include "hook_table.h"
 #include "hooks.h"
 #include "prototypes.h"
-#include "sev.h"
-#include "slots.h"
 #include "symbols.h"
-
-struct hook {
-	/* Which features need it; bits of enum kapi_feature. */
-	unsigned int features;
-	/* Leaves calls to KVM by their arguments; NULL takes all. Any context. */
-	bool (*wanted)(struct ftrace_regs *fregs);
-	/*
-	 * Functions of the same source file that call it. A compiler might have put a copy
-	 * into them, which no hook sees. Calls from other files cannot be copies.
-	 */
-	const char *callers[2];
-	/* Calls from the function that faults pages in are a fault's, and land elsewhere. */
-	bool faults;
-	/* We fill in what KVM throws at its guest. */
-	bool throws;
-	/* Its body must not run on a vCPU of ours: what ftrace has put there is looked at first. */
-	bool needs_vcpu;
-	/* Of a kernel that binds memslots so; 0: of all kernels that have it. */
-	enum binding {
-		AT_ONCE = 1,
-		IN_STEPS,
-	} binding;
-};
 
 /* The function that faults pages in, after its parts, which may be functions of their own. */
 static const char *const faulters[] = {
@@ -68,179 +43,9 @@ static const char *const faulters[] = {
 	"kvm_mmu_faultin_pfn",
 };
 
-/*
- * Which calls are sent to us. A call that cannot concern the module is not sent, as it may
- * sleep for ever and gmem_detach() waits for calls that are inside. Each object of the
- * module holds the module for longer than any call about the object takes: a VM until it is
- * freed, a memslot until SRCU's readers have left.
- */
-
-/* All other ioctls go on as on a KVM without the module. */
-static bool notrace known_ioctl(struct ftrace_regs *fregs)
-{
-	struct file *file;
-
-	switch ((unsigned int)ftrace_regs_get_argument(fregs, 1)) {
-	case KVM_SET_USER_MEMORY_REGION:
-	case KVM_SET_USER_MEMORY_REGION2:
-	case KVM_SET_MEMORY_ATTRIBUTES:
-	case KVM_LINK_GUEST_MEMFD:
-		return true;
-	case KVM_MEMORY_ENCRYPT_OP:
-	case KVM_MEMORY_ENCRYPT_REG_REGION:
-	case KVM_MEMORY_ENCRYPT_UNREG_REGION:
-		file = (void *)ftrace_regs_get_argument(fregs, 0);
-		return kapi_kvm_is_snp_model(kapi_file_vm(file));
-	}
-	return false;
-}
-
-static bool notrace vcpu_may_be_ours(struct ftrace_regs *fregs)
-{
-	const struct kvm_vcpu *const vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
-
-	return gmem_kvm_may_be_ours(vcpu->kvm);
-}
-
-static bool notrace prefault_matters(struct ftrace_regs *fregs)
-{
-	return gmem_prefault_matters((void *)ftrace_regs_get_argument(fregs, 0));
-}
-
-static bool notrace slot_is_only(struct ftrace_regs *fregs)
-{
-	return kapi_slot_only((void *)ftrace_regs_get_argument(fregs, 0));
-}
-
-static bool notrace second_is_only(struct ftrace_regs *fregs)
-{
-	return kapi_slot_only((void *)ftrace_regs_get_argument(fregs, 1));
-}
-
-static bool notrace slot_has_gmem(struct ftrace_regs *fregs)
-{
-	return kapi_slot_has_gmem((void *)ftrace_regs_get_argument(fregs, 0));
-}
-
-static bool notrace second_has_gmem(struct ftrace_regs *fregs)
-{
-	return kapi_slot_has_gmem((void *)ftrace_regs_get_argument(fregs, 1));
-}
-
-static bool notrace kvm_is_ours(struct ftrace_regs *fregs)
-{
-	const struct kvm *const kvm = (void *)ftrace_regs_get_argument(fregs, 0);
-
-	return kvm->arch.vm_type == KVM_X86_SW_PROTECTED_VM;
-}
-
-static bool notrace vcpu_is_ours(struct ftrace_regs *fregs)
-{
-	const struct kvm_vcpu *const vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
-
-	return vcpu->kvm->arch.vm_type == KVM_X86_SW_PROTECTED_VM;
-}
-
-static bool notrace clock_is_ours(struct ftrace_regs *fregs)
-{
-	const struct kvm_vcpu *const vcpu =
-		(void *)ftrace_regs_get_argument(fregs, GMEM_KVM_PVCLOCK_OF);
-
-	return vcpu->kvm->arch.vm_type == KVM_X86_SW_PROTECTED_VM;
-}
-
-static bool notrace vcpu_is_snp(struct ftrace_regs *fregs)
-{
-	const struct kvm_vcpu *const vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
-
-	return kapi_kvm_is_snp_model(vcpu->kvm);
-}
-
-static bool notrace msr_is_sev_status(struct ftrace_regs *fregs)
-{
-	const struct msr_data *const msr = (void *)ftrace_regs_get_argument(fregs, 1);
-
-	return msr->index == MSR_AMD64_SEV && vcpu_is_snp(fregs);
-}
-
-static bool notrace msr_is_ghcb(struct ftrace_regs *fregs)
-{
-	const struct kvm_vcpu *const vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
-
-	return (u32)vcpu->arch.regs[VCPU_REGS_RCX] == MSR_AMD64_SEV_ES_GHCB && vcpu_is_snp(fregs);
-}
-
-static bool notrace second_is_ghcb(struct ftrace_regs *fregs)
-{
-	return (u32)ftrace_regs_get_argument(fregs, 1) == MSR_AMD64_SEV_ES_GHCB &&
-	       vcpu_is_snp(fregs);
-}
-
-#define BACKEND KAPI_FEATURE_BACKEND
-#define SW_PROTECTED KAPI_FEATURE_SW_PROTECTED
-#define HOLES KAPI_FEATURE_HOLES
-#define SHARED KAPI_FEATURE_SHARED
-#define SNP_VMS KAPI_FEATURE_SNP_VMS
 /* The load goes on without these, both together. */
-#define OPTIONAL (HOLES | SHARED)
-
-/*
- * Every function taken over. Those of guest_memfd are replaced, their bodies serve only
- * what the stock backend made; the others are wrapped.
- */
-static const struct hook hooks[KAPI_ENTRIES] = {
-	[KAPI_ENTRY_PAGE_FAULT] = { .features = SW_PROTECTED | HOLES | SHARED,
-				    .wanted = vcpu_may_be_ours },
-	[KAPI_ENTRY_GET_PFN] = { .features = BACKEND, .faults = true },
-	[KAPI_ENTRY_MAPPING_LEVEL] = { .features = SHARED,
-				       .wanted = second_is_only,
-				       .callers = { "kvm_mmu_hugepage_adjust",
-						    "kvm_mmu_max_mapping_level" } },
-	[KAPI_ENTRY_SLOT_PFN] = { .features = SHARED, .wanted = slot_is_only, .faults = true },
-	[KAPI_ENTRY_VM_IOCTL] = { .features = SW_PROTECTED | HOLES | SHARED,
-				  .wanted = known_ioctl },
-	[KAPI_ENTRY_PREPARE_SLOT] = { .features = HOLES | SHARED },
-	[KAPI_ENTRY_UNBIND] = { .features = BACKEND },
-	[KAPI_ENTRY_BIND] = { .features = BACKEND, .binding = AT_ONCE },
-	[KAPI_ENTRY_PREPARE_BIND] = { .features = BACKEND, .binding = IN_STEPS },
-	[KAPI_ENTRY_COMMIT_BIND] = { .features = BACKEND, .binding = IN_STEPS },
-	[KAPI_ENTRY_POPULATE] = { .features = BACKEND },
-	[KAPI_ENTRY_CREATE] = { .features = BACKEND },
-	[KAPI_ENTRY_MEMORY_FAILURE] = { .features = BACKEND },
-	[KAPI_ENTRY_CHECK_EXTENSION] = { .features = BACKEND | SW_PROTECTED | HOLES | SHARED },
-	[KAPI_ENTRY_INIT_VM] = { .features = SW_PROTECTED },
-	[KAPI_ENTRY_FREE_VM] = { .features = SW_PROTECTED },
-	[KAPI_ENTRY_PREFETCH_PFN] = { .features = SW_PROTECTED | SHARED,
-				      .wanted = slot_has_gmem },
-	[KAPI_ENTRY_PREFETCH_PAGES] = { .features = SW_PROTECTED | SHARED,
-					.wanted = slot_has_gmem },
-	[KAPI_ENTRY_VCPU_MAP] = { .features = SW_PROTECTED | SHARED,
-				  .wanted = vcpu_may_be_ours },
-	[KAPI_ENTRY_PRE_FAULT] = { .features = SW_PROTECTED | SHARED,
-				   .wanted = prefault_matters },
-	[KAPI_ENTRY_READ_PAGE] = { .features = SNP_VMS,
-				   .wanted = slot_has_gmem,
-				   .callers = { "kvm_read_guest_page",
-						"kvm_vcpu_read_guest_page" } },
-	[KAPI_ENTRY_WRITE_PAGE] = { .features = SNP_VMS,
-				    .wanted = second_has_gmem,
-				    .callers = { "kvm_write_guest_page",
-						 "kvm_vcpu_write_guest_page" } },
-	[KAPI_ENTRY_WALK64] = { .features = SNP_VMS, .wanted = vcpu_is_ours, .throws = true },
-	[KAPI_ENTRY_WALK32] = { .features = SNP_VMS, .wanted = vcpu_is_ours, .throws = true },
-	[KAPI_ENTRY_READ_CACHED] = { .features = SNP_VMS, .wanted = kvm_is_ours },
-	[KAPI_ENTRY_WRITE_CACHED] = { .features = SNP_VMS, .wanted = kvm_is_ours },
-	[KAPI_ENTRY_PVCLOCK] = { .features = SNP_VMS,
-				 .wanted = clock_is_ours,
-				 .callers = { "kvm_guest_time_update" } },
-	[KAPI_ENTRY_STEAL_TIME] = { .features = SNP_VMS, .wanted = vcpu_is_ours },
-	[KAPI_ENTRY_GET_MSR] = { .features = SNP_VMS, .wanted = msr_is_sev_status },
-	[KAPI_ENTRY_UNDEFINED] = { .features = SNP_VMS, .wanted = vcpu_is_snp, .needs_vcpu = true },
-	[KAPI_ENTRY_HYPERCALL] = { .features = SNP_VMS, .wanted = vcpu_is_snp, .needs_vcpu = true },
-	[KAPI_ENTRY_RDMSR] = { .features = SNP_VMS, .wanted = msr_is_ghcb, .needs_vcpu = true },
-	[KAPI_ENTRY_WRMSR] = { .features = SNP_VMS, .wanted = msr_is_ghcb, .needs_vcpu = true },
-	[KAPI_ENTRY_MSR_ALLOWED] = { .features = SNP_VMS, .wanted = second_is_ghcb },
-};
+#define OPTIONAL (KAPI_FEATURE_HOLES | KAPI_FEATURE_SHARED)
+#define SNP_VMS KAPI_FEATURE_SNP_VMS
 
 #define NAME(entry, fn, ret, args) [entry] = #fn,
 
@@ -260,7 +65,7 @@ static struct {
 	unsigned long landing, start, size;
 } fault_calls[KAPI_ENTRIES];
 static unsigned int active; /* features */
-static enum binding binding;
+static enum gmem_binding binding;
 /* Calls are sent to us. Before and after, KVM's own bodies serve them. */
 static bool live;
 
@@ -291,7 +96,8 @@ static void notrace redirect(unsigned long ip, unsigned long parent_ip, struct f
 		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)proof_landing);
 		return;
 	}
-	if (unlikely(!READ_ONCE(live)) || (hooks[entry].wanted && !hooks[entry].wanted(fregs)))
+	if (unlikely(!READ_ONCE(live)) ||
+	    (gmem_hooks[entry].wanted && !gmem_hooks[entry].wanted(fregs)))
 		return;
 	if (parent_ip - fault_calls[entry].start < fault_calls[entry].size)
 		ftrace_regs_set_instruction_pointer(fregs, fault_calls[entry].landing);
@@ -318,7 +124,7 @@ bool kapi_feature(enum kapi_feature feature)
 /* Without @entry: the features that are lost with it go, or the load fails. */
 static int lose(enum kapi_entry entry, const char *why)
 {
-	const unsigned int lost = hooks[entry].features & active;
+	const unsigned int lost = gmem_hooks[entry].features & active;
 
 	if (lost & ~(OPTIONAL | SNP_VMS)) {
 		pr_err("%s %s, not loading\n", names[entry], why);
@@ -336,7 +142,7 @@ static int lose(enum kapi_entry entry, const char *why)
 
 static bool needed(enum kapi_entry entry)
 {
-	const struct hook *const hook = &hooks[entry];
+	const struct gmem_hook *const hook = &gmem_hooks[entry];
 
 	return names[entry] && hook->features & active &&
 	       (!hook->binding || hook->binding == binding);
@@ -362,7 +168,7 @@ static int find_binding(void)
 	int entry;
 
 	for (entry = 0; entry < KAPI_ENTRIES; entry++) {
-		const enum binding of = hooks[entry].binding;
+		const enum gmem_binding of = gmem_hooks[entry].binding;
 		const bool there = of && gmem_symbol_address(names[entry]);
 
 		at_once &= !of || there == (of == AT_ONCE);
@@ -372,7 +178,7 @@ static int find_binding(void)
 	if (at_once || in_steps)
 		return 0;
 	for (entry = 0; entry < KAPI_ENTRIES; entry++) {
-		if (hooks[entry].binding)
+		if (gmem_hooks[entry].binding)
 			pr_err("KVM has %s function %s\n",
 			       gmem_symbol_address(names[entry]) ? "a" : "no", names[entry]);
 	}
@@ -450,7 +256,7 @@ static bool has_other_prototype(enum kapi_entry entry)
 
 static int find(enum kapi_entry entry)
 {
-	const struct hook *const hook = &hooks[entry];
+	const struct gmem_hook *const hook = &gmem_hooks[entry];
 	int i;
 
 	sites[entry] = gmem_symbol_address(names[entry]);
@@ -614,7 +420,7 @@ static int prove(enum kapi_entry entry)
 {
 	int ret;
 
-	if (hooks[entry].needs_vcpu && *(const u8 *)sites[entry] != CALL) {
+	if (gmem_hooks[entry].needs_vcpu && *(const u8 *)sites[entry] != CALL) {
 		pr_err("%s is as if nobody had hooked it, not loading\n", names[entry]);
 		return -EBUSY;
 	}

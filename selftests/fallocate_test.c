@@ -3,7 +3,7 @@
  * fallocate() on a guest_memfd: allocation and holes, seen from the host by
  * the answer and the size, from the guest by the content.
  *
- * Tests: gmem/inode.cc, kapi/files.c.
+ * Tests: gmem/invalidation.cc, kapi/files.c.
  */
 #include <fcntl.h>
 #include <linux/falloc.h>

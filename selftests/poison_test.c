@@ -3,7 +3,7 @@
  * Hardware poison in guest memory: the guest's touch of the page is an exit
  * with EHWPOISON, its neighbours are unharmed, and the page is lost, not reused.
  *
- * Tests: kapi/poison.c, gmem/inode.cc.
+ * Tests: kapi/poison.c, gmem/invalidation.cc.
  */
 #include <fcntl.h>
 #include <linux/kernel-page-flags.h>
