@@ -6,7 +6,8 @@
  * cannot come back while the inode is locked, and a vCPU's mapping holds no reference.
  * So once the page cache has the only reference of a page, this stays true. The kernel
  * may hold a reference for a moment (a fault under way, a batch of pages being
- * unlocked): its end is waited for. A reference that stays is a pin.
+ * unlocked): its end is waited for. A reference that stays is a pin: wait_until_unused()
+ * refuses the conversion then, with kInUse.
  */
 #include "gmem/conversion.h"
 
@@ -19,6 +20,9 @@ namespace gmem
 
 namespace
 {
+
+/* A page that is to be private has a holder, by a pin. User space gets this errno. */
+constexpr Status kInUse = error(EAGAIN);
 
 /* So many looks, so long apart, before a reference counts as a pin. */
 constexpr unsigned kTries = 40;
@@ -35,7 +39,7 @@ constexpr unsigned kPieceOrder = kRunOrder + 4;
 IndexRange Conversion::next(IndexRange rest)
 {
 	for (;;) {
-		const IndexRange change = inode_.store().next_stretch_in_chunk(rest, other(to_),
+		const IndexRange change = inode_.store().next_stretch_in_chunk(rest, opposite(to_),
 									       &lock_.turn());
 
 		if (!change.empty() || change.end == rest.end)
@@ -219,7 +223,7 @@ PageIndex Conversion::unmap_stretches(Invalidation &invalidation, IndexRange res
 		rest.start = change.end;
 		if (lock_.turn().over())
 			break;
-		change = inode_.store().next_stretch(rest, other(to_));
+		change = inode_.store().next_stretch(rest, opposite(to_));
 	} while (!change.empty());
 	invalidation.flush();
 	return rest.start;
@@ -239,7 +243,7 @@ PageIndex Conversion::convert_stretches(Invalidation &invalidation, IndexRange r
 		rest.start = end;
 		if (turn.over())
 			break;
-		change = inode_.store().next_stretch(rest, other(to_));
+		change = inode_.store().next_stretch(rest, opposite(to_));
 	} while (!change.empty());
 	return rest.start;
 }
@@ -258,7 +262,7 @@ void Conversion::commit_chunk(IndexRange rest, IndexRange first)
 			rest.start = convert_stretches(invalidation, { rest.start, end }, first);
 		}
 		lock_.pass_on();
-		first = inode_.store().next_stretch(rest, other(to_));
+		first = inode_.store().next_stretch(rest, opposite(to_));
 	} while (!first.empty());
 }
 

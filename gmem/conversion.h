@@ -18,9 +18,6 @@
 namespace gmem
 {
 
-/* A page that is to be private has a holder: user space sees this errno. */
-inline constexpr Status kInUse = error(EAGAIN);
-
 class Conversion {
     public:
 	/*
@@ -33,7 +30,7 @@ class Conversion {
 	}
 
 	/*
-	 * kInUse: the page at @at is in use; -EHWPOISON: it is lost; a consumer's own
+	 * -EAGAIN: the page at @at is in use; -EHWPOISON: it is lost; a consumer's own
 	 * error, about @at; -EINTR, -ENOMEM. Mappings of user space may be gone,
 	 * and come back when touched after over(). Sleeps.
 	 */

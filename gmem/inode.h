@@ -46,17 +46,14 @@ class Inode {
 	/* As PageStore::get(), and sees to it that runs become huge again. */
 	Result<Backing> page(PageIndex index, const Access &access);
 
-	/* ---- gmem/invalidation.cc ---- */
-
 	/*
 	 * Unmaps @range everywhere and frees its pages. -ESTALE: @view, which asks for it,
 	 * is closed; -EINTR: killed; of either, a front part may have been done. Sleeps;
-	 * takes the inode lock, a turn at a time.
+	 * takes the inode lock, a turn at a time. gmem/invalidation.cc, as poisoned().
 	 */
 	Status punch(IndexRange range, const File *view = nullptr);
 	/* Unmaps the poisoned page at @index, so that its next touch is an error. */
 	void poisoned(PageIndex index);
-
 	/* Frees all pages; nothing is bound any more. */
 	void evict();
 	/*

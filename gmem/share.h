@@ -26,7 +26,7 @@ constexpr Share shared_if(bool is_shared)
 }
 
 /* Of kPrivate and kShared the other. */
-constexpr Share other(Share share)
+constexpr Share opposite(Share share)
 {
 	return private_if(share == Share::kShared);
 }

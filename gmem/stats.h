@@ -32,8 +32,9 @@ class Stats {
 					   int{ KAPI_SMALL_MEMORY }));
 	}
 	/*
-	 * A fault or a conversion was refused with @status. kOtherState and kInUse are one
-	 * errno: @again says as which of them it counts. What a signal has ended was not refused.
+	 * A fault or a conversion was refused with @status. A page in the other state and a
+	 * page in use are one errno, EAGAIN: @again says which counts. What a signal has ended
+	 * was not refused.
 	 */
 	void add_refused(Status status, kapi_stat again);
 	long get(kapi_stat stat) const { return values_[stat].load(std::memory_order_relaxed); }
