@@ -39,8 +39,9 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(invalidation)               \
 	X(consumers)                  \
 	X(store)                      \
-	X(store_remove)               \
-	X(lifetime)                   \
+	X(content)                    \
+	X(removal)                    \
+	X(file)                       \
 	X(entry)                      \
 	X(snp_digest)                 \
 	X(tdx_mrtd)                   \
@@ -56,13 +57,14 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 /* Suites that need the fakes (kunit/hosted/). */
 #define GMEM_HOSTED_SUITES(X) \
 	X(fake_rules)         \
-	X(guest)              \
+	X(memslot)            \
+	X(populate)           \
 	X(promotion)          \
-	X(wraps)              \
+	X(vms)                \
 	X(facts)              \
-	X(giants)             \
-	X(blocks)             \
-	X(holders)            \
+	X(giant)              \
+	X(block)              \
+	X(holder)             \
 	X(bad_moments)        \
 	X(launch)             \
 	X(launch_in_place)    \
@@ -75,11 +77,13 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(pci_hole)           \
 	X(boundary)           \
 	X(kernels)            \
+	X(faults)             \
+	X(slots)              \
 	X(share)              \
-	X(convert)            \
+	X(conversion)         \
 	X(convert_abi)        \
 	X(convert_refused)    \
-	X(convert_vm)         \
+	X(attributes)         \
 	X(bounds)             \
 	X(turns)              \
 	X(convert_fails)      \
@@ -88,8 +92,9 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(link)               \
 	X(transitions)        \
 	X(vendors)            \
+	X(map)                \
 	X(observe)            \
-	X(counters)
+	X(stats)
 
 #define GMEM_DECLARE_SUITE(suite) extern const struct gmem_suite gmem_suite_##suite;
 GMEM_SUITES_OF_BOTH_WORLDS(GMEM_DECLARE_SUITE)

@@ -19,7 +19,7 @@ using namespace gmem;
 constexpr unsigned kBatch = 32;
 
 /* Blocks of this order can be mapped around @start, by the bindings that show it. */
-unsigned fit_at(File &file, PageIndex start)
+unsigned largest_order_at(File &file, PageIndex start)
 {
 	const IndexRange all{ PageIndex{ 0 }, file.inode().end() };
 	const Binding *const slot =
@@ -50,7 +50,8 @@ Status look(File &file, PageIndex start, std::array<gmem_map_run, kBatch> &recor
 	for (unsigned i = 0; i < count; i++) {
 		const PageIndex at = start + std::uint64_t{ i } * kRunPages;
 
-		records[i] = record_of(inode.store().view(at, fit_at(file, at), inode.platform()));
+		records[i] = record_of(
+			inode.store().view(at, largest_order_at(file, at), inode.platform()));
 	}
 	return Status{};
 }

@@ -155,6 +155,12 @@ static void bench_get_pfn(void)
 	vm_free(vm);
 }
 
+/* The numbers below @count, for @i from 0 on, in an order that jumps about. */
+static u64 scattered(u64 i, u64 count)
+{
+	return i * 7919 % count;
+}
+
 static void named_time(const char *name, const char *suffix, double t, double count,
 		       const char *per)
 {
@@ -185,7 +191,7 @@ static void bench_slots(unsigned int nr, const char *suffix)
 		touch_all(&vm->vcpus[0], size);
 		t = bench_now();
 		for (i = 0; i < HOLES; i++)
-			MUST(gmem_punch(fd, (u64)(i * 7919 % nr) * PAGE_SIZE, PAGE_SIZE));
+			MUST(gmem_punch(fd, scattered(i, nr) * PAGE_SIZE, PAGE_SIZE));
 		named_time("punch_4k", suffix, t, HOLES, "hole");
 	}
 
@@ -214,7 +220,7 @@ static void bench_punch_in_one_slot(void)
 	touch_all(&vm->vcpus[0], size);
 	t = bench_now();
 	for (unsigned int i = 0; i < HOLES; i++)
-		MUST(gmem_punch(fd, (u64)(1 + i * 7919 % MANY_SLOTS) * PAGE_SIZE, PAGE_SIZE));
+		MUST(gmem_punch(fd, (1 + scattered(i, MANY_SLOTS)) * PAGE_SIZE, PAGE_SIZE));
 	bench_time("punch_4k_1_slot", t, HOLES, "hole");
 	close(fd);
 	vm_free(vm);

@@ -4,7 +4,7 @@
  * see the calls; who would bypass gmem.ko or be bypassed, one of the two is refused. As
  * root, gmem.ko is not loaded before and afterwards.
  *
- * Tests: kapi/takeover.c.
+ * Tests: kapi/takeover.c, kapi/hook_table.c.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -24,7 +24,7 @@ void fill(const Guest &g, std::uint64_t start, std::uint64_t end)
 bool holds(const Guest &g, std::uint64_t start, std::uint64_t end, std::uint64_t except = ~0ull)
 {
 	for (std::uint64_t gfn = start; gfn < end; gfn++)
-		if (gfn != except && (fake::fault(g.vm, gfn) != 0 || g.read(gfn) != gfn + 1))
+		if (gfn != except && (fake::fault(g.vm, gfn) != 0 || g.peek(gfn) != gfn + 1))
 			return false;
 	return true;
 }

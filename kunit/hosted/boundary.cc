@@ -6,7 +6,7 @@
  *
  * Tests: mmu/entry.cc, mmu/vms.cc, mmu/faults.cc.
  */
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 #include "mmu/pci_hole.h"
 
 using namespace gmem_test;
@@ -38,7 +38,7 @@ class Only {
 		return gmem_kvm_mapping_level(g.vm, slot, gfn, KAPI_LEVEL_1G, false);
 	}
 
-	ShareGuest g;
+	Guest g;
 	struct kvm_memory_slot *slot;
 };
 
@@ -76,7 +76,7 @@ void a_slot_pins_the_module_whatever_becomes_of_its_file()
 	EXPECT_EQ(fake::module_refs(), 0);
 	/* So does a memslot of a VM with private memory. */
 	{
-		const ShareGuest g{ 512 };
+		const Guest g{ 512, kInitShared };
 
 		EXPECT_EQ(fake::module_refs(), 1);
 	}
@@ -86,7 +86,7 @@ void a_slot_pins_the_module_whatever_becomes_of_its_file()
 /* A slot that KVM cannot make in the end. */
 void what_fails_pins_nothing()
 {
-	ShareGuest g{ 512, kInitShared, fake::kDefaultVm };
+	Guest g{ 512, kInitShared, fake::kDefaultVm };
 	const fake::Region2 request{ { 0, KAPI_MEM_GUEST_MEMFD, 0, 512 * kPageSize, 0 },
 				     { 0, static_cast<unsigned>(g.file.fd) } };
 
@@ -98,7 +98,7 @@ void what_fails_pins_nothing()
 
 void nothing_is_made_while_the_module_goes()
 {
-	ShareGuest g{ 512, kInitShared, fake::kDefaultVm };
+	Guest g{ 512, kInitShared, fake::kDefaultVm };
 	struct kvm *const heir = world_vm(fake::kDefaultVm);
 	struct kvm *const late = world_vm(fake::kDefaultVm);
 	const fake::Region2 request{ { 0, KAPI_MEM_GUEST_MEMFD, 0, 512 * kPageSize, 0 },
@@ -221,7 +221,7 @@ void shadow_pages_are_not_filled_ahead()
 
 void pages_for_kvm_itself()
 {
-	const ShareGuest g{ 512 };
+	const Guest g{ 512, kInitShared };
 	struct kvm_vcpu vcpu {
 		g.vm
 	};
@@ -291,7 +291,7 @@ void a_nested_guests_accesses_are_shared()
 /* The first memslot on a mappable file comes while a fault is under way. */
 void a_fault_that_was_too_early_is_tried_again()
 {
-	ShareGuest g{ 512, kInitShared, fake::kDefaultVm };
+	Guest g{ 512, kInitShared, fake::kDefaultVm };
 	const fake::Region2 request{ { 0, KAPI_MEM_GUEST_MEMFD, 0, 512 * kPageSize, 0 },
 				     { 0, static_cast<unsigned>(g.file.fd) } };
 	struct kvm_vcpu vcpu {

@@ -7,7 +7,7 @@
  */
 #include <thread>
 
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
 
@@ -59,7 +59,7 @@ template <class Fn> void killed_ever_later(Fn fn)
 }
 
 /* Where the front of [kStart, kEnd) that is as wanted ends; all behind it is not. */
-std::uint64_t converted_up_to(const ShareFile &file, bool to_private)
+std::uint64_t converted_up_to(const GuestFile &file, bool to_private)
 {
 	std::uint64_t at = kStart;
 
@@ -81,7 +81,7 @@ void a_killed_conversion_leaves_whole_chunks()
 
 		killed_ever_later([&](unsigned long n) {
 			const BareVm g;
-			const ShareFile file{ g.vm, kHuge, to_private ? kInitShared : kMmap };
+			const GuestFile file{ g.vm, kHuge, to_private ? kInitShared : kMmap };
 			const long before = fake::core_objects();
 			const long ret = killed_at(n, [&] {
 				return file.convert(kStart, kEnd, private_if(to_private));
@@ -106,7 +106,7 @@ void a_killed_conversion_leaves_whole_chunks()
 void a_killed_conversion_looks_no_further()
 {
 	constexpr unsigned kRuns = 16;
-	const ShareGuest g{ kRuns * kRunPages };
+	const Guest g{ kRuns * kRunPages, kInitShared };
 	unsigned long looks = 0;
 
 	for (unsigned run = 0; run < kRuns; run++)
@@ -128,7 +128,7 @@ void a_killed_conversion_looks_no_further()
 void a_failed_conversion_keeps_nothing()
 {
 	const BareVm g;
-	const ShareFile file{ g.vm, kHuge, kInitShared };
+	const GuestFile file{ g.vm, kHuge, kInitShared };
 	const long before = fake::core_objects();
 	bool fired = true;
 
@@ -151,7 +151,7 @@ void a_failed_conversion_keeps_nothing()
 /* A guest comes by a page, and so by a record, that a conversion has made one for. */
 void a_record_that_came_meanwhile_is_used()
 {
-	const ShareGuest g{ 2048 };
+	const Guest g{ 2048, kInitShared };
 
 	EXPECT(g.file.user_write(600, 6));
 	struct page *const held = g.file.cached(600);
@@ -173,9 +173,9 @@ void a_killed_request_of_gfns()
 	unsigned parts = 0;
 
 	killed_ever_later([&](unsigned long n) {
-		const ShareGuest g{ 1024 };
+		const Guest g{ 1024, kInitShared };
 		struct kvm_memory_slot *slot;
-		const ShareFile other{ g.vm, 1024, kInitShared };
+		const GuestFile other{ g.vm, 1024, kInitShared };
 
 		EXPECT_EQ(fake::slot_add(g.vm, 4096, 1024, other.fd, 0, &slot), 0);
 		EXPECT_EQ(fake::set_attributes(g.vm, 1024, 6144, false), 0);
@@ -199,10 +199,10 @@ void a_killed_request_of_gfns()
 
 void gfns_that_kvm_cannot_map()
 {
-	const ShareGuest g{ 512 };
+	const Guest g{ 512, kInitShared };
 	struct kvm_memory_slot *slot;
 	/* All gfns that far are private in the fake. */
-	const ShareFile other{ g.vm, 512, kMmap };
+	const GuestFile other{ g.vm, 512, kMmap };
 
 	EXPECT_EQ(fake::set_attributes(g.vm, fake::kEndGfn - 1, fake::kEndGfn + 1, true), -EINVAL);
 	EXPECT_EQ(fake::set_attributes(g.vm, fake::kEndGfn, fake::kEndGfn + 1, true), -EINVAL);
@@ -218,7 +218,7 @@ void gfns_that_kvm_cannot_map()
 void binding_that_fails_or_is_killed()
 {
 	const BareVm g;
-	const ShareFile file{ g.vm, 4096, kMmap };
+	const GuestFile file{ g.vm, 4096, kMmap };
 	struct kvm_memory_slot *slot;
 	bool fired = true;
 
@@ -252,7 +252,7 @@ void binding_that_fails_or_is_killed()
 void what_is_not_there_takes_no_time()
 {
 	const BareVm g;
-	const ShareFile file{ g.vm, kHuge, kInitShared };
+	const GuestFile file{ g.vm, kHuge, kInitShared };
 
 	EXPECT(file.user_write(5, 55) && file.user_write(kHuge - 1, 66));
 	EXPECT_EQ(file.convert(0, kHuge, Share::kShared), 0);
@@ -267,7 +267,7 @@ void a_killed_punch_leaves_whole_chunks()
 
 	killed_ever_later([&](unsigned long n) {
 		const BareVm g;
-		const ShareFile file{ g.vm, kHuge, kInitShared };
+		const GuestFile file{ g.vm, kHuge, kInitShared };
 		const std::uint64_t at[] = { 3, kChunk + 3, kChunk + 600, 7 * kChunk };
 
 		for (const std::uint64_t index : at)
@@ -287,7 +287,7 @@ void a_killed_punch_leaves_whole_chunks()
 
 void killed_where_nothing_is_left_to_do()
 {
-	const ShareGuest g{ 1024, kMmap };
+	const Guest g{ 1024, kMmap };
 
 	EXPECT_EQ(fake::fallocate(g.file.handle, false, 0, 1024 * kPageSize), 0);
 	/* The lock, and then each run. */

@@ -19,7 +19,7 @@
 #include <gmem/consumer.h>
 
 #include "kunit/fakes/holds.h"
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
 
@@ -140,7 +140,7 @@ struct World {
 	struct kvm_memory_slot *moving_slot = nullptr;
 	int giant_fd = -1;
 	struct kvm_memory_slot *giant_slot = nullptr;
-	ShareFile shared;
+	GuestFile shared;
 	struct kvm_memory_slot *shared_slot = nullptr;
 	/* Exclusive to bind and unbind; shared to ask for pages. */
 	std::shared_mutex consumer_mutex;
@@ -407,7 +407,7 @@ void promote(World &w, Random &random)
 	fallocate(base < kPages ? w.guest.file.fd : w.shared.fd, true, random);
 	fake::set_no_blocks(true);
 	for (std::uint64_t i = 0; i < kRunPages; i++)
-		fake::guest_access(w.vm, base + i * 37 % kRunPages);
+		fake::guest_access(w.vm, base + scattered(i));
 	fake::set_no_blocks(false);
 	fake::run_work();
 }

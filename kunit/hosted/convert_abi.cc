@@ -2,7 +2,7 @@
 /*
  * Conversion as user space meets it: the rules of the series that Linux has taken up, one
  * by one (docs/conversion.md, "The published ABI"). What a conversion does is in
- * convert.cc.
+ * conversion.cc.
  *
  * Tests: gmem/conversion.cc, mmu/vms.cc, include/uapi/gmem.h.
  */
@@ -10,7 +10,7 @@
 
 #include "kunit/fakes/module.h"
 #include "kunit/fakes/platform.h"
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
 
@@ -30,7 +30,7 @@ struct Args : kvm_memory_attributes2 {
 	}
 };
 
-long raw(const ShareGuest &g, void *user)
+long raw(const Guest &g, void *user)
 {
 	const long ret = gmem_file_convert(File::of(g.file.handle), user);
 
@@ -43,7 +43,7 @@ long raw(const ShareGuest &g, void *user)
 
 void a_file_that_does_not_convert_reads_nothing()
 {
-	const ShareGuest plain{ 16, 0 }, d{ 16, kInitShared, fake::kDefaultVm };
+	const Guest plain{ 16, 0 }, d{ 16, kInitShared, fake::kDefaultVm };
 	Args bad{ 0, 1, false };
 
 	bad.flags = 1;
@@ -56,7 +56,7 @@ void a_file_that_does_not_convert_reads_nothing()
 
 void arguments_come_before_rights_and_views()
 {
-	ShareGuest g{ 16 };
+	Guest g{ 16, kInitShared };
 	Args good{ 0, 16, true }, bad{ 0, 17, true };
 	struct kvm *const heir = world_vm(fake::kSwProtectedVm);
 
@@ -82,7 +82,7 @@ void arguments_come_before_rights_and_views()
 
 void success_is_told_by_nothing_but_the_result()
 {
-	const ShareGuest g{ 16 };
+	const Guest g{ 16, kInitShared };
 	Args to_private{ 3, 7, true };
 	const Args before = to_private;
 
@@ -99,7 +99,7 @@ void success_is_told_by_nothing_but_the_result()
 
 void an_error_about_a_page_says_which()
 {
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 	Args args{ 3, 1000, true };
 	struct page *const pinned = g.file.pin(600);
 
@@ -126,7 +126,7 @@ void missing_memory_is_of_the_whole_range()
 	unsigned missing = 0;
 
 	for (unsigned n = 2;; n++) {
-		const ShareGuest g{ 4096 };
+		const Guest g{ 4096, kInitShared };
 		Args args{ 7, 4000, true };
 
 		fake::fail_nth(n);
@@ -149,7 +149,7 @@ void missing_memory_is_of_the_whole_range()
 
 void nothing_is_asked_of_what_is_as_wanted()
 {
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 	Args to_shared{ 0, 1024, false }, to_private{ 0, 600, true };
 
 	EXPECT(g.file.user_write(5, 55));
@@ -172,7 +172,7 @@ void nothing_is_asked_of_what_is_as_wanted()
 /* Only a task that is killed gets EINTR. */
 void signals_are_no_error()
 {
-	const ShareGuest g{ 2048 };
+	const Guest g{ 2048, kInitShared };
 
 	for (unsigned n = 1; n <= 8; n++) {
 		Args args{ 0, 2048, n % 2 != 0 };

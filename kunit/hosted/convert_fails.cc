@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "kunit/fakes/platform.h"
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
 
@@ -33,7 +33,7 @@ struct State {
 	int vm_users = 0;
 	const Binding *binding = nullptr;
 
-	static State of(const ShareGuest &g)
+	static State of(const Guest &g)
 	{
 		State state;
 
@@ -58,7 +58,7 @@ struct State {
 };
 
 /* Runs of each kind: used by both, mixed, huge, untouched. */
-void prepare_pages(const ShareGuest &g, bool mostly_private)
+void prepare_pages(const Guest &g, bool mostly_private)
 {
 	EXPECT_EQ(g.file.convert(5, 500, private_if(!mostly_private)), 0);
 	EXPECT_EQ(g.file.convert(5, 500, private_if(mostly_private)), 0);
@@ -75,7 +75,7 @@ void file_ioctl()
 		unsigned failed = 0;
 
 		for (unsigned n = 1;; n++) {
-			const ShareGuest g{ kPages, to_private ? kInitShared : kMmap };
+			const Guest g{ kPages, to_private ? kInitShared : kMmap };
 
 			prepare_pages(g, !to_private);
 			const State before = State::of(g);
@@ -110,7 +110,7 @@ void file_ioctl()
 void refusals()
 {
 	for (unsigned index = 0; index < 12; index++) {
-		const ShareGuest g{ kPages };
+		const Guest g{ kPages, kInitShared };
 
 		prepare_pages(g, false);
 		struct page *const pinned = g.file.pin(508 + index);
@@ -139,7 +139,7 @@ void refusals()
 
 void bad_arguments_change_nothing()
 {
-	const ShareGuest g{ kPages };
+	const Guest g{ kPages, kInitShared };
 
 	prepare_pages(g, false);
 	const State before = State::of(g);
@@ -154,7 +154,7 @@ void bad_arguments_change_nothing()
 /* It is too late to fail then: the page is lost, the conversion stands. */
 void what_the_hardware_keeps_is_lost()
 {
-	const ShareGuest g{ 512, kMmap, fake::kSnpVm };
+	const Guest g{ 512, kMmap, fake::kSnpVm };
 	std::uint64_t at = 0;
 
 	EXPECT(g.write(5, 77) && g.write(6, 78));

@@ -11,21 +11,21 @@
 #include <memory>
 
 #include "kunit/fakes/sched.h"
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
 
 namespace
 {
 
-std::unique_ptr<ShareGuest> g;
+std::unique_ptr<Guest> g;
 
 constexpr std::uint64_t kOld = 0x01d, kNew = 0x2e;
 
 /* A file that user space and the guest have used, shared or private. */
 void start(bool is_private, std::uint64_t npages = 512)
 {
-	g = std::make_unique<ShareGuest>(npages);
+	g = std::make_unique<Guest>(npages, kInitShared);
 	for (unsigned i = 0; i < 8; i++)
 		EXPECT(g->file.user_write(i, kOld + i));
 	if (is_private)
@@ -150,7 +150,7 @@ void conversion_and_private_fault()
 			  finish();
 		  } });
 	explore("to private of nothing, private fault", 2,
-		{ [] { g = std::make_unique<ShareGuest>(512); },
+		{ [] { g = std::make_unique<Guest>(512, kInitShared); },
 		  { [] { convert(0, 512, Share::kPrivate); }, [] { access_twice(5); } },
 		  [] {
 			  EXPECT_EQ(g->read(5), 0u);
@@ -399,10 +399,10 @@ void conversion_and_promotion()
 {
 	explore("conversion, promotion", 1,
 		{ [] {
-			 g = std::make_unique<ShareGuest>(512);
+			 g = std::make_unique<Guest>(512, kInitShared);
 			 fake::set_no_blocks(true);
 			 for (unsigned i = 0; i < 512; i++)
-				 EXPECT(g->write(i * 37 % 512, kOld + i * 37 % 512));
+				 EXPECT(g->write(scattered(i), kOld + scattered(i)));
 			 fake::set_no_blocks(false);
 		 },
 		  { [] { convert(5, 6, Share::kPrivate); }, [] { fake::run_work(); },

@@ -6,7 +6,7 @@
  *
  * Tests: gmem/conversion.cc, gmem/consumers.cc.
  */
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
 
@@ -16,7 +16,7 @@ namespace
 /* A consumer beside KVM's memslots. */
 class Consumer final : public Binding {
     public:
-	Consumer(const ShareFile &to, std::uint64_t start, std::uint64_t end)
+	Consumer(const GuestFile &to, std::uint64_t start, std::uint64_t end)
 		: Binding(pages(start, end)), file_(to)
 	{
 		ExclusiveLock lock{ file_ };
@@ -65,7 +65,7 @@ class Consumer final : public Binding {
 
     private:
 	struct ExclusiveLock {
-		explicit ExclusiveLock(const ShareFile &f) : inode(f.inode().handle())
+		explicit ExclusiveLock(const GuestFile &f) : inode(f.inode().handle())
 		{
 			kapi_inode_lock(inode);
 		}
@@ -73,7 +73,7 @@ class Consumer final : public Binding {
 		struct inode *inode;
 	};
 
-	const ShareFile &file_;
+	const GuestFile &file_;
 };
 
 /* Holds pages, whatever kind they are. */
@@ -93,8 +93,8 @@ class Indifferent final : public Binding {
 
 void a_holder_need_not_mind()
 {
-	const ShareGuest g{ 16 };
-	const ShareFile file{ g.vm, 512, kInitShared };
+	const Guest g{ 16, kInitShared };
+	const GuestFile file{ g.vm, 512, kInitShared };
 	Bindings &bindings = File::of(file.handle)->bindings();
 	Indifferent holder{ pages(3, 9) };
 
@@ -111,7 +111,7 @@ void a_holder_need_not_mind()
 
 void a_pin_is_in_the_way()
 {
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 	std::uint64_t at = 0;
 
 	for (const unsigned index : { 0u, 5u, 511u, 512u, 1023u }) {
@@ -139,7 +139,7 @@ void a_pin_is_in_the_way()
 
 void the_first_of_several_pins_is_named()
 {
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 	struct page *const low = g.file.pin(300), *const high = g.file.pin(600);
 	std::uint64_t at = 0;
 
@@ -158,7 +158,7 @@ void the_first_of_several_pins_is_named()
 /* Only pages that change are looked at. */
 void references_of_private_pages_do_not_matter()
 {
-	const ShareGuest g{ 512 };
+	const Guest g{ 512, kInitShared };
 
 	EXPECT_EQ(g.file.convert(5, 6, Share::kPrivate), 0);
 	EXPECT(g.write(5, 77));
@@ -174,7 +174,7 @@ void references_of_private_pages_do_not_matter()
 
 void references_for_a_moment_are_waited_for()
 {
-	const ShareGuest g{ 512 };
+	const Guest g{ 512, kInitShared };
 
 	for (const unsigned sleeps : { 1u, 2u, 20u, 39u }) {
 		EXPECT(g.file.user_write(5, 77));
@@ -205,7 +205,7 @@ void references_for_a_moment_are_waited_for()
 
 void a_long_reference_is_a_pin()
 {
-	const ShareGuest g{ 512 };
+	const Guest g{ 512, kInitShared };
 	std::uint64_t at = 0;
 
 	EXPECT(g.file.user_write(5, 77));
@@ -218,7 +218,7 @@ void a_long_reference_is_a_pin()
 
 void poison_is_in_the_way()
 {
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 	std::uint64_t at = 0;
 
 	EXPECT(g.file.user_write(5, 77) && g.file.user_write(600, 78));
@@ -249,8 +249,8 @@ void poison_is_in_the_way()
 /* A pin, a consumer and poison are in one range. */
 void the_first_of_several_causes_is_named()
 {
-	const ShareGuest g{ 16 };
-	const ShareFile file{ g.vm, 1024, kInitShared };
+	const Guest g{ 16, kInitShared };
+	const GuestFile file{ g.vm, 1024, kInitShared };
 	std::uint64_t at = 0;
 
 	for (const unsigned index : { 5u, 300u, 600u })
@@ -289,8 +289,8 @@ void the_first_of_several_causes_is_named()
 
 void a_consumer_may_refuse()
 {
-	ShareGuest g{ 1024 };
-	const ShareFile file{ g.vm, 1024, kInitShared };
+	Guest g{ 1024, kInitShared };
+	const GuestFile file{ g.vm, 1024, kInitShared };
 	Consumer first{ file, 100, 200 }, second{ file, 700, 800 };
 	std::uint64_t at = 0;
 
@@ -327,8 +327,8 @@ void a_consumer_may_refuse()
 void a_failed_unmap_loses_the_page()
 {
 	for (const bool to_private : { false, true }) {
-		ShareGuest g{ 16 };
-		const ShareFile file{ g.vm, 1024, to_private ? kInitShared : kMmap };
+		Guest g{ 16, kInitShared };
+		const GuestFile file{ g.vm, 1024, to_private ? kInitShared : kMmap };
 		struct kvm_memory_slot *slot;
 
 		EXPECT_EQ(fake::slot_add(g.vm, 4096, 512, file.fd, 0, &slot), 0);
@@ -376,7 +376,7 @@ void a_failed_unmap_loses_the_page()
 
 void a_failed_unmap_of_a_memslots_page()
 {
-	const ShareGuest g{ 512 };
+	const Guest g{ 512, kInitShared };
 	struct page *const page = (g.write(5, 77), g.file.cached(5));
 
 	EXPECT_EQ(g.order(5), static_cast<int>(kRunOrder));
@@ -396,7 +396,7 @@ void a_failed_unmap_of_a_memslots_page()
 /* A signal is no error of its own: the caller is told that the page is in use. */
 void a_signal_ends_the_waiting()
 {
-	const ShareGuest g{ 2048 };
+	const Guest g{ 2048, kInitShared };
 	std::uint64_t at = 0;
 
 	EXPECT(g.file.user_write(5, 77));
@@ -427,7 +427,7 @@ void a_signal_ends_the_waiting()
 /* Touched again and again, the mapping goes each time it is looked at. */
 void mappings_that_come_back()
 {
-	const ShareGuest g{ 512 };
+	const Guest g{ 512, kInitShared };
 	unsigned sleeps = 0;
 
 	EXPECT(g.file.user_write(5, 77));

@@ -463,7 +463,7 @@ void poison_leaves_the_neighbours_mapped()
 	EXPECT_EQ(g.order(4), 0);
 	EXPECT_EQ(g.order(6), 0);
 	EXPECT_EQ(g.order(511), 0);
-	EXPECT_EQ(g.read(6), 66u);
+	EXPECT_EQ(g.peek(6), 66u);
 	/* A second one likewise. */
 	EXPECT(fake::memory_failure(g.file.inode().handle(), 300));
 	EXPECT_EQ(g.order(300), -1);
@@ -491,7 +491,7 @@ struct HalfWay {
 void populate_that_could_not_be_undone()
 {
 	fake::SnpVendor snp;
-	Guest g{ 512, fake::kSnpVm };
+	Guest g{ 512, kPlain, fake::kSnpVm };
 	HalfWay kept{ snp, false }, undone{ snp, true };
 	const auto populate = [&](std::uint64_t gfn, HalfWay &how) {
 		return fake::populate(g.vm, gfn, world_user_memory(), 1, HalfWay::fill, &how);
@@ -529,7 +529,7 @@ int fill_and_mark(struct kvm *, gmem_u64, gmem_u64 pfn, void *, int, void *)
 
 void populate_of_a_page_that_is_marked_meanwhile()
 {
-	Guest g{ 512, fake::kSnpVm };
+	Guest g{ 512, kPlain, fake::kSnpVm };
 
 	EXPECT_EQ(fake::populate(g.vm, 5, world_user_memory(), 1, fill_and_mark, nullptr), -EIO);
 	/* The host does not touch it any more, not even to clear it. */
@@ -548,7 +548,7 @@ void promotion_of_preallocated_memory()
 
 	fake::set_no_blocks(true);
 	for (unsigned i = 0; i < 512; i++)
-		EXPECT_EQ(g.allocate(i * 37 % 512, i * 37 % 512 + 1), 0);
+		EXPECT_EQ(g.allocate(scattered(i), scattered(i) + 1), 0);
 	for (unsigned i = 0; i < 512; i++) {
 		EXPECT(!fake::run_work());
 		EXPECT_EQ(fake::fault(g.vm, i), 0);

@@ -200,7 +200,7 @@ void fault_of_a_giant()
 			else
 				EXPECT_EQ(order, kRunOrder);
 			EXPECT_EQ(fake::fault(g.vm, 1000), 0);
-			EXPECT_EQ(g.read(1000), 0u);
+			EXPECT_EQ(g.peek(1000), 0u);
 		}
 		/* Puts the reserve back. */
 		fake::check_clean();
@@ -210,7 +210,7 @@ void fault_of_a_giant()
 void fault_on_a_platform()
 {
 	for (unsigned n = 1;; n++) {
-		Guest g{ 512, fake::kSnpVm };
+		Guest g{ 512, kPlain, fake::kSnpVm };
 
 		fake::fail_nth(n);
 		const int ret = fake::fault(g.vm, 5);
@@ -280,7 +280,7 @@ void populate()
 		/* Populated pages have their content, the others are new. */
 		for (long i = 0; i < 6; i++) {
 			EXPECT_EQ(fake::fault(g.vm, 600 + i), 0);
-			EXPECT_EQ(g.read(600 + i), i < done ? filler.base + i : 0);
+			EXPECT_EQ(g.peek(600 + i), i < done ? filler.base + i : 0);
 		}
 	}
 }
@@ -292,8 +292,8 @@ void promotion()
 
 		fake::set_no_blocks(true);
 		for (unsigned i = 0; i < 512; i++) {
-			EXPECT_EQ(fake::fault(g.vm, i * 37 % 512), 0);
-			EXPECT(fake::guest_write(g.vm, i * 37 % 512, i));
+			EXPECT_EQ(fake::fault(g.vm, scattered(i)), 0);
+			EXPECT(fake::guest_write(g.vm, scattered(i), i));
 		}
 		fake::set_no_blocks(false);
 		fake::fail_nth(n);
@@ -302,7 +302,7 @@ void promotion()
 
 		fake::fail_nth(0);
 		for (unsigned i = 0; i < 512; i++)
-			EXPECT_EQ(g.file.cached(i * 37 % 512)->content.load(), i);
+			EXPECT_EQ(g.file.cached(scattered(i))->content.load(), i);
 		EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), fired ? 0 : 1);
 		if (!fired) {
 			EXPECT_EQ(n, 4u); /* the block, its charge, its place */

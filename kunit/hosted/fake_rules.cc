@@ -14,7 +14,7 @@
 #include "kunit/fakes/pages.h"
 #include "kunit/fakes/work.h"
 #include "kunit/hosted/death.h"
-#include "kunit/suites/support.h"
+#include "kunit/hosted/guest.h"
 
 namespace gmem_test
 {
@@ -59,27 +59,15 @@ namespace
 
 NotedPlatform platform{ kRunOrder, true };
 
-/* A VM with a file of two runs, bound at gfn 0, and gfn 5 faulted in. */
-class Guest {
+/* A guest with two runs, of which the first is mapped. */
+class FaultedGuest : public Guest {
     public:
-	Guest() : file(1024)
-	{
-		fake::slot_add(file.vm, 0, 1024, file.fd, 0, &slot);
-		fake::fault(file.vm, 5);
-	}
-	~Guest()
-	{
-		if (slot)
-			fake::slot_delete(file.vm, slot);
-	}
-
-	TestFile file;
-	struct kvm_memory_slot *slot = nullptr;
+	FaultedGuest() : Guest(2 * kRunPages) { fake::fault(vm, 5); }
 };
 
 void a_mapped_page_may_not_leave_the_cache()
 {
-	Guest g;
+	const FaultedGuest g;
 	struct inode *const inode = g.file.inode().handle();
 	struct page *pages[1], *busy = nullptr;
 
@@ -104,7 +92,7 @@ void a_mapped_page_may_not_leave_the_cache()
 
 void removal_without_invalidation_is_seen()
 {
-	Guest g;
+	const FaultedGuest g;
 
 	EXPECT(dies([&] { g.file.store().remove(pages(0, 1024), g.file.inode().platform()); },
 		    "while a guest has it mapped"));
@@ -112,23 +100,23 @@ void removal_without_invalidation_is_seen()
 
 void a_leaf_may_not_be_replaced()
 {
-	Guest g;
+	const FaultedGuest g;
 
-	EXPECT(dies([&] { g.file.vm->tables.map(5, g.file.cached(6), 0); },
+	EXPECT(dies([&] { g.vm->tables.map(5, g.file.cached(6), 0); },
 		    "cannot replace a present leaf SPTE"));
 	EXPECT(dies(
 		[&] {
 			struct page *const page = kapi_pages_alloc(0);
 
-			g.file.vm->tables.map(600, page, 0);
+			g.vm->tables.map(600, page, 0);
 		},
 		"not in the cache"));
 }
 
 void invalidations_must_be_balanced()
 {
-	Guest g;
-	struct kvm *const vm = g.file.vm;
+	const FaultedGuest g;
+	struct kvm *const vm = g.vm;
 
 	EXPECT(dies([&] { kapi_mmu_end(vm); }, "ends that has not begun"));
 	EXPECT(dies([&] { kapi_mmu_begin(vm, 5, 5); }, "invalidation of nothing"));

@@ -6,7 +6,7 @@
  */
 #include <gmem/consumer.h>
 
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
 
@@ -16,11 +16,11 @@ namespace
 /* A part of it has become another kind since: it could not be mapped huge. */
 void no_promotion_of_two_kinds()
 {
-	ShareGuest g{ 512 };
+	Guest g{ 512, kInitShared };
 
 	fake::set_no_blocks(true);
 	for (unsigned i = 0; i < 512; i++)
-		EXPECT_EQ(g.access(i * 37 % 512), 0);
+		EXPECT_EQ(g.access(scattered(i)), 0);
 	EXPECT_EQ(g.file.convert(7, 8, Share::kPrivate), 0);
 	fake::set_no_blocks(false);
 	while (fake::run_work())

@@ -78,7 +78,7 @@ void fault_and_punch()
 			  [&] {
 				  const bool gone = span[0] <= 5 && span[1] > 5;
 
-				  EXPECT(!gone || g->read(5) != kOld);
+				  EXPECT(!gone || g->peek(5) != kOld);
 				  EXPECT(gone || g->file.cached(5)->content == kOld);
 				  finish();
 			  } });
@@ -100,8 +100,8 @@ void two_faults()
 		  { [] { EXPECT_EQ(fake::fault(g->vm, 5), 0); },
 		    [] { EXPECT_EQ(fake::fault(g->vm, 7), 0); } },
 		  [] {
-			  EXPECT_EQ(g->read(5), 0u);
-			  EXPECT_EQ(g->read(7), 0u);
+			  EXPECT_EQ(g->peek(5), 0u);
+			  EXPECT_EQ(g->peek(7), 0u);
 			  finish();
 		  } });
 }
@@ -112,7 +112,7 @@ void two_punches_and_a_fault()
 		{ [] { start(512, true); },
 		  { [] { fault_twice(5); }, [] { g->punch(0, 512); }, [] { g->punch(5, 6); } },
 		  [] {
-			  EXPECT(g->read(5) != kOld);
+			  EXPECT(g->peek(5) != kOld);
 			  EXPECT_EQ(g->vm->invalidate_in_progress.load(), 0);
 			  finish();
 		  } });
@@ -124,7 +124,7 @@ void fault_and_close()
 		{ [] { start(512, true); },
 		  { [] { fault_twice(5); }, [] { g->file.close(); } },
 		  [] {
-			  EXPECT_EQ(g->read(5), ~0ull);
+			  EXPECT_EQ(g->peek(5), ~0ull);
 			  EXPECT(g->slot->file == nullptr);
 			  finish();
 		  } });
@@ -140,7 +140,7 @@ void fault_and_unbind()
 			    g->slot = nullptr;
 		    } },
 		  [] {
-			  EXPECT_EQ(g->read(5), ~0ull);
+			  EXPECT_EQ(g->peek(5), ~0ull);
 			  finish();
 		  } });
 }
@@ -217,7 +217,7 @@ void bind_and_punch()
 		   },
 		    [] { g->punch(0, 512); } },
 		  [] {
-			  EXPECT(g->read(517) != kOld || g->file.cached(5));
+			  EXPECT(g->peek(517) != kOld || g->file.cached(5));
 			  finish();
 		  } });
 }
@@ -245,9 +245,9 @@ void poison_and_fault()
 		  { [] { EXPECT(fake::memory_failure(g->file.inode().handle(), 5)); },
 		    [] { fault_twice(6); } },
 		  [] {
-			  EXPECT_EQ(g->read(5), ~0ull);
+			  EXPECT_EQ(g->peek(5), ~0ull);
 			  EXPECT_EQ(fake::fault(g->vm, 5), -EHWPOISON);
-			  EXPECT(g->read(6) == kOld || g->read(6) == ~0ull);
+			  EXPECT(g->peek(6) == kOld || g->peek(6) == ~0ull);
 			  finish();
 		  } });
 }
@@ -263,7 +263,7 @@ void poison_whose_mark_goes_and_fault()
 			    fault_twice(6);
 		    } },
 		  [] {
-			  EXPECT_EQ(g->read(5), ~0ull);
+			  EXPECT_EQ(g->peek(5), ~0ull);
 			  /* Whose reference the page keeps. */
 			  g->file.cached(5)->poisoned = true;
 			  finish();
@@ -304,7 +304,7 @@ void populate_and_fault()
 		    [] { fault_twice(5); } },
 		  [] {
 			  EXPECT_EQ(fake::fault(g->vm, 5), 0);
-			  EXPECT_EQ(g->read(5), filler.done ? filler.base : 0);
+			  EXPECT_EQ(g->peek(5), filler.done ? filler.base : 0);
 			  finish();
 		  } });
 }
@@ -326,7 +326,7 @@ void populate_and_prefault()
 		    } },
 		  [] {
 			  EXPECT_EQ(fake::fault(g->vm, 5), 0);
-			  EXPECT_EQ(g->read(5), filler.base);
+			  EXPECT_EQ(g->peek(5), filler.base);
 			  finish();
 		  } });
 }
@@ -352,7 +352,7 @@ void populate_and_first_run()
 		  [] {
 			  EXPECT(!wrote || !filler.done);
 			  EXPECT_EQ(fake::fault(g->vm, 5), 0);
-			  EXPECT_EQ(g->read(5), wrote ? kOld : filler.done ? filler.base : 0);
+			  EXPECT_EQ(g->peek(5), wrote ? kOld : filler.done ? filler.base : 0);
 			  finish();
 		  } });
 }
@@ -369,7 +369,7 @@ void populate_and_fault_of_a_neighbour()
 		  { [] { EXPECT_EQ(filler.populate(g->vm, 5, 1), 1); }, [] { fault_twice(6); } },
 		  [] {
 			  EXPECT_EQ(fake::fault(g->vm, 5), 0);
-			  EXPECT_EQ(g->read(5), filler.base);
+			  EXPECT_EQ(g->peek(5), filler.base);
 			  finish();
 		  } });
 }
@@ -386,9 +386,9 @@ void populate_and_punch()
 		  { [] { EXPECT_EQ(filler.populate(g->vm, 5, 2), 2); }, [] { g->punch(5, 6); } },
 		  [] {
 			  EXPECT_EQ(fake::fault(g->vm, 6), 0);
-			  EXPECT_EQ(g->read(6), filler.base + 1);
+			  EXPECT_EQ(g->peek(6), filler.base + 1);
 			  EXPECT_EQ(fake::fault(g->vm, 5), 0);
-			  EXPECT(g->read(5) == filler.base || g->read(5) == 0);
+			  EXPECT(g->peek(5) == filler.base || g->peek(5) == 0);
 			  finish();
 		  } });
 }
@@ -410,8 +410,8 @@ void start_scattered()
 	g = std::make_unique<Guest>(512);
 	fake::set_no_blocks(true);
 	for (unsigned i = 0; i < 512; i++) {
-		EXPECT_EQ(fake::fault(g->vm, i * 37 % 512), 0);
-		EXPECT(fake::guest_write(g->vm, i * 37 % 512, kOld));
+		EXPECT_EQ(fake::fault(g->vm, scattered(i)), 0);
+		EXPECT(fake::guest_write(g->vm, scattered(i), kOld));
 	}
 	fake::set_no_blocks(false);
 }
@@ -421,7 +421,7 @@ void promotion_and_fault()
 	explore("promotion, fault", 2,
 		{ start_scattered, { [] { fake::run_work(); }, [] { fault_twice(5); } }, [] {
 			 EXPECT_EQ(g->file.cached(5)->content.load(), kOld);
-			 EXPECT(g->read(5) == kOld || g->read(5) == ~0ull);
+			 EXPECT(g->peek(5) == kOld || g->peek(5) == ~0ull);
 			 finish();
 		 } });
 }

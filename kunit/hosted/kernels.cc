@@ -9,7 +9,7 @@
 #include <uapi/gmem.h>
 
 #include "kunit/fakes/sched.h"
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
 
@@ -117,7 +117,7 @@ void an_overlap_shows_at_the_commit()
 void shared_pages_come_from_the_file()
 {
 	const Kernel kernel{ true, true };
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 	unsigned order = 0;
 
 	EXPECT(g.file.user_write(5, 77));
@@ -135,7 +135,7 @@ void shared_pages_come_from_the_file()
 void who_asks_gets_what_the_attribute_says()
 {
 	const Kernel kernel{ true, true };
-	const ShareGuest g{ 512 };
+	const Guest g{ 512, kInitShared };
 	kapi_u64 pfn;
 
 	for (const bool is_private : { false, true }) {
@@ -157,10 +157,10 @@ void who_asks_gets_what_the_attribute_says()
 void memslots_of_kvms_own_are_left_to_it()
 {
 	const Kernel kernel{ true, true };
-	const ShareGuest g{ 512 };
+	const Guest g{ 512, kInitShared };
 	struct kvm *const plain = world_vm(fake::kDefaultVm);
 	{
-		const ShareFile file{ plain, 512, kInitShared };
+		const GuestFile file{ plain, 512, kInitShared };
 		const unsigned long before = fake::stock().vcpu_map;
 		kvm_vcpu vcpu{ g.vm };
 		kvm_host_map map;
@@ -193,8 +193,8 @@ void what_kvm_has_itself_is_no_extension()
 		       long{ KVM_CAP_GUEST_MEMFD_LINK } })
 			EXPECT_EQ(gmem_kvm_check_extension(plain, cap), 0);
 		{
-			const ShareFile shared{ plain, 512, kInitShared };
-			const ShareFile not_at_first{ plain, 512, kMmap };
+			const GuestFile shared{ plain, 512, kInitShared };
+			const GuestFile not_at_first{ plain, 512, kMmap };
 
 			EXPECT(shared.handle && not_at_first.handle);
 			EXPECT(shared.user_write(5, 77));
@@ -205,7 +205,7 @@ void what_kvm_has_itself_is_no_extension()
 	/* Nothing can make memory of theirs shared or private. */
 	fake::set_features(kNoExtensions);
 	fake::set_tdp_mmu(true);
-	const ShareGuest g{ 512, kMmap };
+	const Guest g{ 512, kMmap };
 
 	EXPECT_EQ(gmem_kvm_check_extension(g.vm, kFlags), static_cast<int>(kMmap));
 	EXPECT_EQ(world_create(g.vm, kPageSize, kInitShared), -EINVAL);

@@ -27,7 +27,7 @@ class LaunchGuest {
 	long populate(gmem_launch_populate &args) const
 	{
 		struct file *const handle = fake::file_at(guest.file.fd);
-		const long ret = gmem_file_populate(handle, guest.file.file, &args);
+		const long ret = gmem_file_populate(handle, guest.file.core(), &args);
 
 		fake::return_to_user();
 		return ret;
@@ -51,14 +51,14 @@ class LaunchGuest {
 	long finish() const
 	{
 		gmem_launch_finish args{ ~0ull };
-		const long ret = gmem_file_finish(guest.file.file, &args);
+		const long ret = gmem_file_finish(guest.file.core(), &args);
 
 		EXPECT_EQ(args.firmware_error != 0, ret == -EIO);
 		return ret;
 	}
 	long measurement(gmem_launch_measurement &args) const
 	{
-		return gmem_file_measurement(guest.file.file, &args);
+		return gmem_file_measurement(guest.file.core(), &args);
 	}
 	SnpFirmware &firmware() const { return SnpPlatform::machine()->firmware; }
 
@@ -233,7 +233,7 @@ void none_without_a_model()
 	EXPECT_EQ(l.measurement(measured), -EOPNOTSUPP);
 	/* The page is as new. */
 	EXPECT_EQ(fake::fault(l.guest.vm, 3), 0);
-	EXPECT_EQ(l.guest.read(3), 0u);
+	EXPECT_EQ(l.guest.peek(3), 0u);
 }
 
 /* A guest wrote to page 5 by way of the mapping of its neighbour; @refused does not. */
@@ -250,9 +250,9 @@ template <class Refused> void content_outlives(const LaunchGuest &l, Refused ref
 
 	refused();
 	EXPECT_EQ(fake::populate_calls(), calls);
-	EXPECT_EQ(l.guest.read(5), 55u);
+	EXPECT_EQ(l.guest.peek(5), 55u);
 	EXPECT_EQ(fake::fault(l.guest.vm, 5), 0);
-	EXPECT_EQ(l.guest.read(5), 55u);
+	EXPECT_EQ(l.guest.peek(5), 55u);
 	EXPECT_EQ(fake::mmu_calls().unmaps, unmaps);
 }
 

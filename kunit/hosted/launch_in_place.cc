@@ -11,7 +11,7 @@
 
 #include "arch/x86/snp_platform.h"
 #include "kunit/fakes/platform.h"
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 #include "kunit/suites/patterns.h"
 
 using namespace gmem_test;
@@ -81,7 +81,7 @@ class InPlace {
 	} setting_;
 
     public:
-	ShareGuest guest;
+	Guest guest;
 };
 
 struct alignas(4096) Source {

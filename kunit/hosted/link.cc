@@ -11,7 +11,7 @@
 
 #include "kunit/fakes/platform.h"
 #include "kunit/fakes/sched.h"
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
 
@@ -142,11 +142,10 @@ void there_and_back()
 		EXPECT_EQ(fake::fault(heir.vm, 3), -EFAULT);
 		heir.leave();
 		fake::slot_delete(g.vm, g.slot);
-		g.file.close();
-		g.file.fd = back;
+		g.file.become(back);
 		EXPECT_EQ(fake::slot_add(g.vm, 0, kPages, back, 0, &g.slot), 0);
 		EXPECT_EQ(fake::fault_in(g.vm, 3), 0);
-		EXPECT_EQ(g.read(3), 34u + i);
+		EXPECT_EQ(g.peek(3), 34u + i);
 	}
 }
 
@@ -201,7 +200,7 @@ void platforms_keep_their_memory()
 
 	EXPECT_EQ(gmem_kvm_check_extension(nullptr, kCap), 1);
 	for (const unsigned long type : { fake::kSnpVm, fake::kTdxVm }) {
-		const Guest g{ 512, type };
+		const Guest g{ 512, kPlain, type };
 		Heir heir{ type };
 
 		EXPECT_EQ(fake::link(heir.vm, g.file.fd), -EOPNOTSUPP);
@@ -261,7 +260,7 @@ void each_allocation_fails_once()
 		EXPECT(fd == -ENOMEM || fd == -EMFILE || fd == -ENFILE);
 		EXPECT_EQ(world_vm_users(heir.vm), 1);
 		/* The first VM has all it had. */
-		EXPECT_EQ(g.read(3), 33u);
+		EXPECT_EQ(g.peek(3), 33u);
 		EXPECT_EQ(g.order(3), kRunOrder);
 	}
 	EXPECT_EQ(failures, 3u);
@@ -310,7 +309,7 @@ void all_orders_of_the_end()
 
 void states_go_with_it()
 {
-	ShareGuest g{ kPages, kMmap };
+	Guest g{ kPages, kMmap };
 	Heir heir;
 
 	EXPECT_EQ(g.file.convert(10, 20, Share::kShared), 0);

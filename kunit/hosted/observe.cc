@@ -3,7 +3,7 @@
  * What can be seen from outside: why a page is small, one case a reason, as the fault's
  * answer and the counter agree on it; and what each tracepoint tells.
  *
- * Tests: gmem/trace.h, mmu/map.cc, gmem/store.cc.
+ * Tests: gmem/trace.h, gmem/store.cc.
  */
 #include <string_view>
 
@@ -11,7 +11,7 @@
 
 #include "kunit/fakes/platform.h"
 #include "kunit/fakes/trace.h"
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
 
@@ -121,7 +121,7 @@ void small_for_mixed_attributes()
 /* A block, of a file that has both kinds itself: one page is counted when it is first used. */
 void small_for_mixed_state()
 {
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 
 	EXPECT_EQ(g.file.convert(0, 1, Share::kPrivate), 0);
 	const Listener told;
@@ -191,7 +191,7 @@ void small_for_policy()
 /* How many pages are shared follows each way by which they come, change and go. */
 void shared_pages_are_counted()
 {
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 	const Stats &stats = g.file.store().stats();
 
 	EXPECT_EQ(g.access(5), 0);
@@ -259,7 +259,7 @@ void a_binding_that_fails_is_told()
 
 void conversions_are_told()
 {
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 	const Listener told;
 
 	EXPECT_EQ(g.file.convert(8, 16, Share::kPrivate), 0);
@@ -273,7 +273,7 @@ void conversions_are_told()
 
 void a_refusal_names_the_page()
 {
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 	const Listener told;
 
 	EXPECT_EQ(g.file.touch(9), 0);
@@ -343,16 +343,16 @@ void a_launch_is_told()
 	gmem_launch_measurement measurement{};
 
 	EXPECT(std::string_view{ told->create.platform } == "tdx-model");
-	EXPECT_EQ(gmem_file_measurement(g.file.file, &measurement), -EPERM);
+	EXPECT_EQ(gmem_file_measurement(g.file.core(), &measurement), -EPERM);
 	EXPECT_EQ(told->launch.phase, KAPI_LAUNCH_MEASUREMENT);
 	EXPECT_EQ(told->launch.ret, -EPERM);
-	EXPECT_EQ(gmem_file_populate(handle, g.file.file, &args), 2);
+	EXPECT_EQ(gmem_file_populate(handle, g.file.core(), &args), 2);
 	fake::return_to_user();
 	EXPECT_EQ(told->launch.phase, KAPI_LAUNCH_POPULATE);
 	EXPECT_EQ(told->launch.done, 2u);
 	EXPECT_EQ(told->launch.ret, 0);
 	EXPECT_EQ(told.count(KAPI_TRACE_POPULATE), 1u);
-	EXPECT_EQ(gmem_file_finish(g.file.file, &finish), 0);
+	EXPECT_EQ(gmem_file_finish(g.file.core(), &finish), 0);
 	EXPECT_EQ(told->launch.phase, KAPI_LAUNCH_FINISH);
 }
 

@@ -64,7 +64,7 @@ double populate(const std::vector<std::uint8_t> &source, unsigned type)
 		args.npages = kPages;
 		args.type = type;
 		const Clock::time_point from = Clock::now();
-		const long done = gmem_file_populate(file, guest.file.file, &args);
+		const long done = gmem_file_populate(file, guest.file.core(), &args);
 
 		took = Milliseconds{ Clock::now() - from }.count();
 		if (done != kPages)

@@ -1,409 +1,286 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Shared memory: files that user space maps, guests' shared accesses, default VMs
- * whose memory is such a file. Conversion is in convert*.cc.
+ * The state of pages, shared or private, in the store: which pages have which, and what a
+ * conversion makes of pages, their content and their runs.
  *
- * Tests: mmu/slots.cc, mmu/faults.cc, gmem/share.cc.
+ * Tests: gmem/share.cc.
  */
-#include "kunit/hosted/share.h"
+#include "arch/x86/snp_platform.h"
+#include "kunit/fakes/platform.h"
+#include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
 
 namespace
 {
 
-constexpr unsigned kGmemFlag = 1u << 2, kDirtyFlag = 1u << 0;
-
-/* KVM_SET_USER_MEMORY_REGION2 of a default VM; pages. */
-long region2(struct kvm *vm, unsigned id, std::uint64_t gfn, std::uint64_t npages, int fd,
-	     std::uint64_t offset, unsigned flags = kGmemFlag, std::uint64_t user_addr = 0)
+void absent_pages_have_a_state_too()
 {
-	const fake::Region2 request{ { id, flags, gfn * kPageSize, npages * kPageSize, user_addr },
-				     { offset * kPageSize, static_cast<unsigned>(fd) } };
+	const Guest g{ 2048, kInitShared };
 
-	return fake::request_region2(vm, request);
+	EXPECT_EQ(g.file.convert(3, 1030, Share::kPrivate), 0);
+	EXPECT(g.file.shared(0, 3) && g.file.is_private(3, 1030) && g.file.shared(1030, 2048));
+	EXPECT(g.attributes(0, 3, false) && g.attributes(3, 1030, true));
+	EXPECT(g.attributes(1030, 2048, false));
+	EXPECT_EQ(g.file.inode().handle()->nrpages, 0u);
+	EXPECT_EQ(g.file.touch(3), -EFAULT);
+	EXPECT_EQ(g.file.user_read(2), 0u);
+	EXPECT_EQ(g.read(3), 0u);
+	/* A punch changes nothing of it. */
+	EXPECT_EQ(g.file.punch(0, 2048), 0);
+	EXPECT(g.file.shared(0, 3) && g.file.is_private(3, 1030) && g.file.shared(1030, 2048));
 }
 
-void user_space_maps_shared_pages_only()
+/* Guest pages that are as wanted keep their mapping and are not even looked at. */
+void only_what_changes_is_touched()
 {
-	const ShareGuest g{ 1024, kMmap };
+	const Guest g{ 1024, kInitShared };
 
-	EXPECT_EQ(g.file.touch(5), -EFAULT);
-	EXPECT(g.file.cached(5) == nullptr);
-	EXPECT_EQ(g.file.convert(5, 6, Share::kShared), 0);
-	EXPECT_EQ(g.file.user_read(5), 0u);
-	EXPECT_EQ(g.file.touch(4), -EFAULT);
-	EXPECT_EQ(g.file.touch(6), -EFAULT);
-	/* Past the end. */
-	EXPECT_EQ(g.file.touch(1024), -EINVAL);
-	EXPECT_EQ(g.file.touch(~0ull >> 12), -EINVAL);
+	EXPECT_EQ(g.file.convert(0, 8, Share::kPrivate), 0);
+	for (unsigned i = 0; i < 16; i++)
+		EXPECT(g.write(i, 100 + i));
+	const fake::MmuCalls before = fake::mmu_calls();
+
+	/* Private already. */
+	EXPECT_EQ(g.file.convert(0, 8, Share::kPrivate), 0);
+	EXPECT_EQ(fake::mmu_calls().begins, before.begins);
+	EXPECT_EQ(g.order(3), 0);
+
+	EXPECT_EQ(g.file.convert(4, 12, Share::kPrivate), 0);
+	EXPECT_EQ(fake::mmu_calls().unmaps, before.unmaps + 1);
+	EXPECT_EQ(fake::mmu_calls().unmap_start, 8u);
+	EXPECT_EQ(fake::mmu_calls().unmap_end, 12u);
+	for (unsigned i = 0; i < 16; i++)
+		EXPECT_EQ(g.order(i), i >= 8 && i < 12 ? -1 : 0);
+	for (unsigned i = 0; i < 16; i++)
+		EXPECT_EQ(g.read(i), 100 + i);
 }
 
-void user_space_and_guest_see_the_same()
+void alternating_pages()
 {
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 
-	EXPECT(g.file.user_write(5, 77));
-	EXPECT_EQ(g.read(5), 77u);
-	EXPECT(g.write(700, 78));
-	EXPECT_EQ(g.file.user_read(700), 78u);
-	EXPECT(fake::fault(g.vm, 5) == -ENOENT);
-}
-
-void shared_accesses_are_huge()
-{
-	const ShareGuest g{ 1300 };
-	unsigned order = 99;
-
-	EXPECT_EQ(g.access(700, &order), 0);
-	EXPECT_EQ(order, kRunOrder);
-	EXPECT_EQ(g.order(1023), static_cast<int>(kRunOrder));
-	/* Short of a run. */
-	EXPECT_EQ(g.access(1100, &order), 0);
-	EXPECT_EQ(order, 0u);
-	/* Its neighbours were zeroed with it. */
-	EXPECT_EQ(g.file.user_read(701), 0u);
-}
-
-void shared_accesses_of_a_misaligned_memslot_are_small()
-{
-	const ShareGuest g{ 2048 };
-	struct kvm_memory_slot *slot;
-	unsigned order = 99;
-
-	const ShareFile other{ g.vm, 2048, kInitShared };
-
-	EXPECT_EQ(fake::slot_add(g.vm, 4097, 1024, other.fd, 0, &slot), 0);
-	EXPECT_EQ(g.access(4700, &order), 0);
-	EXPECT_EQ(order, 0u);
-	/* User space had the file's run huge: no matter. */
-	EXPECT_EQ(other.touch(5), 0);
-	EXPECT_EQ(g.access(4701, &order), 0);
-	EXPECT_EQ(order, 0u);
-	fake::slot_delete(g.vm, slot);
-}
-
-void a_poisoned_shared_page_is_an_error_to_all()
-{
-	const ShareGuest g{ 1024 };
-
-	EXPECT(g.file.user_write(5, 77));
-	EXPECT(g.write(6, 78));
-	EXPECT(fake::memory_failure(g.file.inode().handle(), 5));
-	fake::return_to_user();
-	EXPECT(!g.file.mapped(5));
-	EXPECT_EQ(g.order(5), -1);
-	EXPECT_EQ(g.file.touch(5), -EHWPOISON);
-	EXPECT_EQ(g.access(5), -EHWPOISON);
-	/* The rest of the run is as it was, and no longer huge. */
-	unsigned order = 99;
-
-	EXPECT_EQ(g.access(6, &order), 0);
-	EXPECT_EQ(order, 0u);
-	EXPECT_EQ(g.file.user_read(6), 78u);
-}
-
-void a_punch_takes_user_mappings_out()
-{
-	const ShareGuest g{ 1024 };
-
-	EXPECT(g.file.user_write(5, 77));
-	EXPECT(g.file.user_write(700, 78));
-	EXPECT_EQ(g.file.punch(0, 6), 0);
-	EXPECT(g.file.cached(5) == nullptr);
-	EXPECT(g.file.mapped(700));
-	/* Shared still, and empty. */
-	EXPECT_EQ(g.file.user_read(5), 0u);
-	EXPECT_EQ(g.file.punch(0, 1024), 0);
-	EXPECT(!g.file.mapped(700));
-	EXPECT_EQ(g.read(700), 0u);
-}
-
-void a_pinned_page_outlives_its_punch()
-{
-	const ShareGuest g{ 512 };
-	struct page *const pinned = g.file.pin(5);
-
-	REQUIRE(pinned);
-	pinned->content = 77;
-	EXPECT_EQ(g.file.punch(0, 512), 0);
-	/* The owner of the pin writes to a page that is no file's. */
-	EXPECT_EQ(pinned->content.load(), 77u);
-	EXPECT_EQ(g.file.user_read(5), 0u);
-	fake::user_unpin(pinned);
-}
-
-void a_fault_waits_for_a_locked_page()
-{
-	const ShareGuest g{ 512 };
-
-	EXPECT(g.file.user_write(5, 77));
-	struct page *const page = g.file.cached(5);
-
-	kapi_cache_unmap_user(g.file.inode().handle(), 5, 6);
-	EXPECT(fake::page_trylock(page));
-	struct Touch {
-		const ShareGuest &g;
-		std::uint64_t content;
-	} touch{ g, 0 };
-	void *const thread = world_thread(
-		[](void *arg) {
-			Touch &t = *static_cast<Touch *>(arg);
-
-			t.content = t.g.file.user_read(5);
-		},
-		&touch);
-
-	fake::page_unlock(page);
-	world_join(thread);
-	EXPECT_EQ(touch.content, 77u);
-}
-
-void without_memory_there_is_no_fault()
-{
-	const ShareGuest g{ 512 };
-
-	for (unsigned n = 1; n <= 6; n++) {
-		fake::fail_nth(n);
-		const int ret = g.file.touch(5);
-
-		fake::fail_nth(0);
-		EXPECT(ret == 0 || ret == -ENOMEM);
-		EXPECT_EQ(g.file.punch(0, 512), 0);
+	for (unsigned i = 500; i < 530; i += 2)
+		EXPECT_EQ(g.file.convert(i, i + 1, Share::kPrivate), 0);
+	for (unsigned i = 500; i < 530; i++) {
+		EXPECT_EQ(g.file.is_private(i, i + 1), i % 2 == 0);
+		EXPECT(g.write(i, i));
 	}
-	EXPECT_EQ(g.file.user_read(5), 0u);
+	EXPECT_EQ(g.file.convert(498, 532, Share::kPrivate), 0);
+	EXPECT(g.file.is_private(498, 532) && g.file.shared(0, 498) && g.file.shared(532, 1024));
+	for (unsigned i = 500; i < 530; i++) {
+		EXPECT_EQ(g.order(i), i % 2 ? -1 : 0);
+		EXPECT_EQ(g.read(i), i);
+	}
+	EXPECT_EQ(g.file.convert(0, 1024, Share::kShared), 0);
+	EXPECT(g.file.shared(0, 1024));
 }
 
-void default_vms_run_from_the_file_alone()
+/* next_stretch() over runs with and without records, from any place. */
+void stretches()
 {
-	ShareGuest g{ 1024, kInitShared, fake::kDefaultVm };
+	const Guest g{ 3000, kInitShared };
+	const auto found = [&](std::uint64_t start, std::uint64_t end, bool shared) {
+		return g.file.store().next_stretch(pages(start, end), shared_if(shared));
+	};
+
+	EXPECT(found(0, 3000, true) == pages(0, 3000));
+	EXPECT(found(0, 3000, false).empty());
+	EXPECT(found(7, 7, true).empty());
+	EXPECT_EQ(g.file.convert(1500, 1600, Share::kPrivate), 0);
+	EXPECT(found(0, 3000, true) == pages(0, 1500));
+	EXPECT(found(0, 3000, false) == pages(1500, 1600));
+	EXPECT(found(1500, 3000, true) == pages(1600, 3000));
+	EXPECT(found(1550, 1570, false) == pages(1550, 1570));
+	EXPECT(found(1550, 1570, true).empty());
+	EXPECT(found(1600, 3000, false).empty());
+	EXPECT(found(0, 1550, false) == pages(1500, 1550));
+	/* A file that begins private. */
+	const GuestFile p{ g.vm, 3000, kMmap };
+
+	EXPECT(p.store().next_stretch(pages(3, 3000), Share::kPrivate) == pages(3, 3000));
+	EXPECT_EQ(p.convert(1024, 1536, Share::kShared), 0);
+	EXPECT(p.store().next_stretch(pages(3, 3000), Share::kPrivate) == pages(3, 1024));
+	EXPECT(p.store().next_stretch(pages(3, 3000), Share::kShared) == pages(1024, 1536));
+	EXPECT(p.store().next_stretch(pages(1030, 3000), Share::kPrivate) == pages(1536, 3000));
+}
+
+void a_page_of_a_huge_run()
+{
+	const Guest g{ 1024, kInitShared };
 	unsigned order = 99;
 
-	EXPECT_EQ(region2(g.vm, 3, 512, 1024, g.file.fd, 0), 0);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kPrivate), 0);
+	for (unsigned i = 0; i < 512; i += 7)
+		EXPECT(g.write(i, i));
+	EXPECT_EQ(g.order(9), static_cast<int>(kRunOrder));
+	EXPECT_EQ(g.file.convert(7, 8, Share::kShared), 0);
+	/* The rest stays mapped. */
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT_EQ(g.order(i), i == 7 ? -1 : 0);
+	EXPECT_EQ(g.access(8, &order), 0);
+	EXPECT_EQ(order, 0u);
+	EXPECT_EQ(g.file.user_read(7), 7u);
+	EXPECT_EQ(g.access(7, &order), 0);
+	EXPECT_EQ(order, 0u);
+	/* And is huge again when it is whole. */
+	EXPECT_EQ(g.file.convert(7, 8, Share::kPrivate), 0);
+	EXPECT_EQ(g.access(7, &order), 0);
+	EXPECT_EQ(order, kRunOrder);
+	for (unsigned i = 0; i < 512; i += 7)
+		EXPECT_EQ(g.read(i), i);
+	/* The same of shared memory. */
 	EXPECT_EQ(g.access(600, &order), 0);
 	EXPECT_EQ(order, kRunOrder);
-	EXPECT(g.write(600, 66));
-	EXPECT_EQ(g.file.user_read(88), 66u);
-	EXPECT_EQ(g.file.punch(0, 512), 0);
-	EXPECT_EQ(g.read(600), 0u);
-	/* Nothing converts. */
-	EXPECT_EQ(g.file.convert(0, 1, Share::kPrivate), -EINVAL);
-	EXPECT(fake::set_attributes(g.vm, 512, 513, true) <= 0);
-	EXPECT(g.file.shared(0, 1024));
-	/* Deleted with size 0, bound anew elsewhere. */
-	EXPECT_EQ(region2(g.vm, 3, 512, 0, g.file.fd, 0), 0);
-	EXPECT_EQ(g.access(600), -ENOENT);
-	EXPECT_EQ(region2(g.vm, 3, 0, 512, g.file.fd, 512, kGmemFlag, 0x7000000), 0);
-	EXPECT_EQ(g.access(5), 0);
-	/* The file goes first. */
-	g.file.close();
-	EXPECT_EQ(g.order(5), -1);
-	EXPECT_EQ(g.access(5), -EFAULT);
+	EXPECT_EQ(g.file.convert(1023, 1024, Share::kPrivate), 0);
+	EXPECT_EQ(g.order(600), 0);
+	EXPECT_EQ(g.access(601, &order), 0);
+	EXPECT_EQ(order, 0u);
+	EXPECT_EQ(g.file.convert(1023, 1024, Share::kShared), 0);
+	EXPECT_EQ(g.access(1023, &order), 0);
+	EXPECT_EQ(order, kRunOrder);
 }
 
-/* Without GUEST_MEMFD_FLAG_INIT_SHARED user space may not see what the guest may. */
-void a_default_vm_may_have_private_pages()
+/* Whole runs go back and forth as one; no page of them is copied or freed. */
+void whole_runs()
 {
-	ShareGuest g{ 1024, kMmap, fake::kDefaultVm };
+	const Guest g{ 1536, kInitShared };
 
-	EXPECT_EQ(region2(g.vm, 0, 0, 1024, g.file.fd, 0), 0);
-	EXPECT(g.write(5, 55));
-	EXPECT_EQ(g.file.touch(5), -EFAULT);
-	EXPECT_EQ(g.order(5), static_cast<int>(kRunOrder));
-}
+	EXPECT(g.file.user_write(5, 5) && g.file.user_write(700, 700));
+	struct page *const before = g.file.cached(700);
 
-void requests_for_shared_memslots_are_checked()
-{
-	ShareGuest g{ 1024, kInitShared, fake::kDefaultVm };
-	const ShareFile plain{ g.vm, 1024, 0 };
-	const int foreign = world_foreign_fd();
-	struct kvm *const vm = g.vm;
-
-	EXPECT_EQ(region2(vm, 0, 0, 1024, 9999, 0), -EBADF);
-	EXPECT_EQ(region2(vm, 0, 0, 1024, foreign, 0), -EINVAL);
-	EXPECT_EQ(region2(vm, 0, 0, 1024, plain.fd, 0), -EINVAL);
-	EXPECT_EQ(region2(vm, 0, 0, 1025, g.file.fd, 0), -EINVAL);
-	EXPECT_EQ(region2(vm, 0, 0, 1024, g.file.fd, 1), -EINVAL);
-	EXPECT_EQ(region2(vm, 0, 0, 1024, g.file.fd, ~0ull >> 12), -EINVAL);
-	EXPECT_EQ(region2(vm, fake::kUserSlots, 0, 1024, g.file.fd, 0), -EINVAL);
-	/* An offset within a page. */
-	const fake::Region2 odd{ { 0, kGmemFlag, 0, kPageSize, 0 },
-				 { 1, static_cast<unsigned>(g.file.fd) } };
-
-	EXPECT_EQ(fake::request_region2(vm, odd), -EINVAL);
-	EXPECT_EQ(File::of(g.file.handle)->bindings().first_overlapping(pages(0, 1024)) == nullptr,
-		  true);
-	/* Deleting what there is not. */
-	EXPECT_EQ(region2(vm, 0, 0, 0, g.file.fd, 0), -EINVAL);
-
-	EXPECT_EQ(region2(vm, 0, 0, 512, g.file.fd, 0), 0);
-	/* It can only be deleted; its place in the file and among gfns is taken. */
-	EXPECT_EQ(region2(vm, 0, 0, 512, g.file.fd, 0), -EINVAL);
-	EXPECT_EQ(region2(vm, 1, 4096, 512, g.file.fd, 0), kapi_kvm_overlap_error());
-	EXPECT_EQ(region2(vm, 1, 100, 512, g.file.fd, 512), -EEXIST);
-	EXPECT_EQ(region2(vm, 1, 512, 512, g.file.fd, 512), 0);
-	/* Another VM's file. */
-	struct kvm *const other = world_vm(fake::kDefaultVm);
-
-	EXPECT_EQ(region2(other, 0, 0, 512, g.file.fd, 0), -EINVAL);
-	world_vm_put(other);
-	world_close(foreign);
-}
-
-/* Another process, or a VM that KVM has given up. */
-void a_vm_that_is_not_usable()
-{
-	ShareGuest g{ 512, kInitShared, fake::kDefaultVm };
-
-	fake::set_vm_usable(false);
-	EXPECT_EQ(region2(g.vm, 0, 0, 512, g.file.fd, 0), -EIO);
-	fake::set_vm_usable(true);
-	EXPECT_EQ(region2(g.vm, 0, 0, 512, g.file.fd, 0), 0);
-}
-
-void what_fails_of_a_shared_memslot_leaves_nothing()
-{
-	ShareGuest g{ 512, kInitShared, fake::kDefaultVm };
-
-	for (unsigned n = 1;; n++) {
-		fake::fail_nth(n);
-		const long ret = region2(g.vm, 0, 0, 512, g.file.fd, 0);
-		const bool fired = fake::fail_fired();
-
-		fake::fail_nth(0);
-		if (!fired) {
-			EXPECT_EQ(ret, 0);
-			EXPECT(n > 3);
-			break;
-		}
-		EXPECT(ret == -ENOMEM || ret == -EFAULT);
-		EXPECT(!File::of(g.file.handle)->bindings().first_overlapping(pages(0, 512)));
-		EXPECT_EQ(g.access(5), -ENOENT);
+	for (unsigned i = 0; i < 3; i++) {
+		EXPECT_EQ(g.file.convert(0, 1536, Share::kPrivate), 0);
+		EXPECT_EQ(g.read(700), 700u);
+		EXPECT_EQ(g.order(700), static_cast<int>(kRunOrder));
+		EXPECT_EQ(g.file.convert(0, 1536, Share::kShared), 0);
+		EXPECT_EQ(g.read(5), 5u);
+		EXPECT_EQ(g.order(5), static_cast<int>(kRunOrder));
 	}
-	/* KVM's own part of it. */
-	EXPECT_EQ(region2(g.vm, 0, 0, 0, g.file.fd, 0), 0);
-	fake::stock().answer = -EINTR;
-	EXPECT_EQ(region2(g.vm, 0, 0, 512, g.file.fd, 0), -EINTR);
-	fake::stock().answer = 0;
-	EXPECT(!File::of(g.file.handle)->bindings().first_overlapping(pages(0, 512)));
-	EXPECT_EQ(region2(g.vm, 0, 0, 512, g.file.fd, 0), 0);
+	EXPECT(g.file.cached(700) == before);
+	EXPECT_EQ(g.file.store().stats().get(KAPI_STAT_LEAKED), 0);
+}
+
+/* On platforms that do not keep content, pages are zero on the other side. */
+void content_goes_on_models()
+{
+	for (const kapi_platform model : { KAPI_PLATFORM_SNP_MODEL, KAPI_PLATFORM_TDX_MODEL }) {
+		fake::set_platform(model);
+		{
+			const Guest g{ 1024, kInitShared };
+			unsigned order = 99;
+
+			fake::set_platform(KAPI_PLATFORM_NONE);
+			EXPECT(g.file.user_write(5, 77));
+			EXPECT(g.file.user_write(6, 66));
+			EXPECT_EQ(g.file.convert(5, 6, Share::kPrivate), 0);
+			EXPECT_EQ(g.read(5), 0u);
+			EXPECT_EQ(g.file.user_read(6), 66u);
+			EXPECT(g.write(5, 78));
+			EXPECT_EQ(g.file.convert(5, 6, Share::kShared), 0);
+			EXPECT_EQ(g.file.user_read(5), 0u);
+			/* From a block that the platform took as one. */
+			EXPECT_EQ(g.file.convert(512, 1024, Share::kPrivate), 0);
+			EXPECT_EQ(g.access(600, &order), 0);
+			EXPECT_EQ(order, model == KAPI_PLATFORM_SNP_MODEL ? kRunOrder : 0u);
+			EXPECT(g.write(600, 1) && g.write(601, 2));
+			EXPECT_EQ(g.file.convert(601, 602, Share::kShared), 0);
+			EXPECT_EQ(g.file.user_read(601), 0u);
+			EXPECT_EQ(g.read(600), 1u);
+			EXPECT_EQ(g.file.convert(0, 1024, Share::kPrivate), 0);
+			EXPECT_EQ(g.file.convert(0, 1024, Share::kShared), 0);
+			EXPECT_EQ(g.file.user_read(600), 0u);
+			EXPECT_EQ(g.file.store().stats().get(KAPI_STAT_LEAKED), 0);
+		}
+		fake::return_to_user();
+		EXPECT_EQ(fake::reports(), 0);
+	}
 }
 
 /*
- * KVM would make a new memslot of one whose flags change, and free the one that the
- * file knows.
+ * A page that there is no place for in a block that the platform does not split: user space
+ * would touch it again and again, as it does beside a conversion, which ends.
  */
-void memslots_on_files_do_not_change()
+void user_space_does_not_wait_for_a_split()
 {
-	ShareGuest g{ 512, kInitShared, fake::kDefaultVm };
+	fake::set_platform(KAPI_PLATFORM_SNP_MODEL);
+	{
+		const Guest g{ 512, kMmap };
+		Rmp &rmp = SnpPlatform::machine()->rmp;
+		unsigned order = 99;
 
-	EXPECT_EQ(region2(g.vm, 0, 0, 512, g.file.fd, 0), 0);
-	EXPECT_EQ(fake::request_region(g.vm, { 0, kDirtyFlag, 0, 512 * kPageSize, 0 }), -EINVAL);
-	EXPECT_EQ(fake::request_region(g.vm, { 0, 0, 512 * kPageSize, 512 * kPageSize, 0 }),
-		  -EINVAL);
-	EXPECT_EQ(g.access(5), 0);
-	EXPECT_EQ(g.file.punch(0, 512), 0);
-	/* Deleting it by the older ioctl works. */
-	EXPECT_EQ(fake::request_region(g.vm, { 0, 0, 0, 0, 0 }), 0);
-	EXPECT_EQ(g.access(5), -ENOENT);
-}
+		fake::set_platform(KAPI_PLATFORM_NONE);
+		EXPECT_EQ(g.access(3, &order), 0);
+		EXPECT_EQ(order, kRunOrder);
 
-void other_requests_are_kvms_own()
-{
-	ShareGuest g{ 512, kInitShared };
-	const unsigned long before = fake::stock_vm_ioctls();
+		struct page *const lost = g.file.cached(9);
+		const Pfn pfn{ kapi_page_pfn(lost) };
 
-	/* A VM with private memory; other flags; the older ioctl. */
-	EXPECT_EQ(region2(g.vm, 0, 8192, 512, g.file.fd, 0), 0);
-	EXPECT_EQ(fake::stock_vm_ioctls(), before + 1);
-	ShareGuest d{ 512, kInitShared, fake::kDefaultVm };
-
-	EXPECT_EQ(region2(d.vm, 0, 0, 512, d.file.fd, 0, kGmemFlag | kDirtyFlag), 0);
-	EXPECT_EQ(fake::request_region(d.vm, { 0, kGmemFlag, 0, 512 * kPageSize, 0 }), 0);
-	EXPECT_EQ(fake::stock_vm_ioctls(), before + 3);
-	/* No request of gmem's is under way: KVM's prepare runs as it is. */
-	d.vm->slots_lock.lock();
-	EXPECT_EQ(gmem_kvm_prepare_slot(d.vm, nullptr, nullptr, 0), 0);
-	fake::stock().answer = -ENOMEM;
-	EXPECT_EQ(gmem_kvm_prepare_slot(d.vm, nullptr, nullptr, 0), -ENOMEM);
-	fake::stock().answer = 0;
-	d.vm->slots_lock.unlock();
-}
-
-/* A part of KVM could not be taken over: there are no mappable files. */
-void without_kvms_functions_nothing_is_mappable()
-{
-	struct kvm *const vm = world_vm(fake::kSwProtectedVm), *const plain = world_vm(0);
-	constexpr long kFlags = KVM_CAP_GUEST_MEMFD_FLAGS, kConverts = GMEM_CAP_MEMORY_ATTRIBUTES;
-	constexpr int kPrivate = fake::kPrivateAttribute;
-	const auto has_files = [](struct kvm *of) {
-		return gmem_kvm_check_extension(of, KAPI_CAP_GUEST_MEMFD);
-	};
-
-	fake::stock().answer = 0;
-	EXPECT_EQ(gmem_kvm_check_extension(vm, kConverts), kPrivate);
-	EXPECT_EQ(gmem_kvm_check_extension(plain, kConverts), 0);
-	EXPECT_EQ(gmem_kvm_check_extension(nullptr, kConverts), kPrivate);
-	EXPECT_EQ(has_files(plain), 1);
-	fake::set_features(~static_cast<unsigned>(KAPI_FEATURE_SHARED));
-	EXPECT_EQ(gmem_kvm_check_extension(vm, kConverts), 0);
-	EXPECT_EQ(gmem_kvm_check_extension(vm, kFlags), 0);
-	EXPECT_EQ(has_files(plain), 0);
-	EXPECT_EQ(world_create(vm, kPageSize, kMmap), -EINVAL);
-	const unsigned long before = fake::stock_vm_ioctls();
-
-	EXPECT_EQ(region2(plain, 0, 0, 512, 0, 0), 0);
-	EXPECT_EQ(fake::stock_vm_ioctls(), before + 1);
-	fake::set_features(~0u);
-	world_vm_put(vm);
-	world_vm_put(plain);
-}
-
-void flags_by_the_type_of_the_vm()
-{
-	constexpr long kFlags = KVM_CAP_GUEST_MEMFD_FLAGS;
-
-	for (const unsigned long type :
-	     { fake::kDefaultVm, fake::kSwProtectedVm, fake::kSnpVm, fake::kTdxVm }) {
-		struct kvm *const vm = world_vm(type);
-
-		EXPECT_EQ(gmem_kvm_check_extension(vm, kFlags), static_cast<int>(kInitShared));
-		const ShareFile mmap{ vm, 512, kMmap }, init{ vm, 512, kInitShared };
-		const ShareFile only{ vm, 512, GUEST_MEMFD_FLAG_INIT_SHARED };
-
-		EXPECT(mmap.handle && mmap.is_private(0, 512));
-		EXPECT(init.handle && init.shared(0, 512));
-		/* User space cannot map it: it serves private faults alone. */
-		EXPECT(only.handle && only.is_private(0, 512));
-		world_vm_put(vm);
+		rmp.inject_psmash(RmpCode::FailInuse, Injection<RmpCode>::kForever);
+		EXPECT_EQ(g.file.punch(9, 10), 0);
+		EXPECT_EQ(g.file.convert(9, 10, Share::kShared), 0);
+		EXPECT_EQ(g.file.touch(9), -EIO);
+		rmp.inject_psmash(RmpCode::Ok, 0);
+		EXPECT_EQ(g.file.user_read(9), 0u);
+		EXPECT_EQ(g.file.punch(0, 512), 0);
+		EXPECT(rmp.update(pfn, {}) == RmpCode::Ok);
+		kapi_page_put(lost);
 	}
 	fake::return_to_user();
+	(void)fake::reports();
 }
 
-/* A memslot of a file that cannot be mapped has its shared memory elsewhere. */
-void shared_accesses_of_other_files_are_kvms_own()
+/* Real SNP: the RMP's entries come and go. */
+void hardware_owns_private_pages_only()
 {
-	const Guest g{ 512 };
-	const unsigned long before = fake::stock().slot_pfn;
+	const Guest g{ 512, kMmap, fake::kSnpVm };
 
-	fake::set_private(g.vm, 5, 6, false);
-	EXPECT_EQ(fake::shared_fault(g.vm, 5), -ENODEV);
-	EXPECT_EQ(fake::stock().slot_pfn.load(), before + 1);
-	EXPECT_EQ(gmem_kvm_mapping_level(g.vm, g.slot, 5, 2, false), 1);
-	EXPECT_EQ(gmem_kvm_slot_pfn(nullptr, 5, false, false, nullptr, true, nullptr, nullptr),
-		  fake::kStockPfn);
+	EXPECT(g.write(5, 77));
+	EXPECT(g.file.cached(5)->owned);
+	EXPECT_EQ(g.file.convert(0, 512, Share::kShared), 0);
+	EXPECT(!g.file.cached(5)->owned);
+	EXPECT_EQ(g.file.user_read(5), 0u);
+	EXPECT(g.file.user_write(5, 78));
+	EXPECT_EQ(g.file.convert(5, 6, Share::kPrivate), 0);
+	EXPECT(!g.file.cached(5)->owned);
+	EXPECT_EQ(g.read(5), 0u);
+	EXPECT(g.file.cached(5)->owned);
+	EXPECT_EQ(g.file.punch(0, 512), 0);
+}
+
+void without_blocks_pages_convert_and_are_promoted()
+{
+	const Guest g{ 512, kInitShared };
+	unsigned order = 99;
+
+	fake::set_no_blocks(true);
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT(g.write(scattered(i), i));
+	fake::set_no_blocks(false);
+	EXPECT(g.file.user_write(5, 55));
+	EXPECT_EQ(g.file.convert(100, 200, Share::kPrivate), 0);
+	/* Of two kinds it would not be mapped as one. */
+	EXPECT(fake::run_work());
+	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 0);
+	EXPECT_EQ(g.file.convert(100, 200, Share::kShared), 0);
+	EXPECT_EQ(g.access(5), 0);
+	EXPECT(fake::run_work());
+	EXPECT_EQ(fake::stat_total(KAPI_STAT_RUNS), 1);
+	/* User mappings show the new pages. */
+	EXPECT_EQ(g.file.user_read(5), 55u);
+	for (unsigned i = 0; i < 512; i++) {
+		if (scattered(i) != 5)
+			EXPECT_EQ(g.read(scattered(i)), i);
+	}
+	EXPECT_EQ(g.file.convert(0, 512, Share::kPrivate), 0);
+	EXPECT_EQ(g.access(5, &order), 0);
+	EXPECT_EQ(order, kRunOrder);
 }
 
 } /* namespace */
 
-GMEM_SUITE(share, CASE(user_space_maps_shared_pages_only), CASE(user_space_and_guest_see_the_same),
-	   CASE(shared_accesses_are_huge), CASE(shared_accesses_of_a_misaligned_memslot_are_small),
-	   CASE(a_poisoned_shared_page_is_an_error_to_all), CASE(a_punch_takes_user_mappings_out),
-	   CASE(a_pinned_page_outlives_its_punch), CASE(a_fault_waits_for_a_locked_page),
-	   CASE(without_memory_there_is_no_fault), CASE(default_vms_run_from_the_file_alone),
-	   CASE(a_default_vm_may_have_private_pages),
-	   CASE(requests_for_shared_memslots_are_checked), CASE(a_vm_that_is_not_usable),
-	   CASE(what_fails_of_a_shared_memslot_leaves_nothing),
-	   CASE(memslots_on_files_do_not_change), CASE(other_requests_are_kvms_own),
-	   CASE(without_kvms_functions_nothing_is_mappable), CASE(flags_by_the_type_of_the_vm),
-	   CASE(shared_accesses_of_other_files_are_kvms_own));
+GMEM_SUITE(share, CASE(absent_pages_have_a_state_too), CASE(only_what_changes_is_touched),
+	   CASE(alternating_pages), CASE(stretches), CASE(a_page_of_a_huge_run), CASE(whole_runs),
+	   CASE(content_goes_on_models), CASE(user_space_does_not_wait_for_a_split),
+	   CASE(hardware_owns_private_pages_only),
+	   CASE(without_blocks_pages_convert_and_are_promoted));

@@ -13,7 +13,7 @@
 #include <gmem/consumer.h>
 
 #include "kunit/fakes/holds.h"
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
 
@@ -49,7 +49,7 @@ void while_asleep(std::function<void()> fn)
 }
 
 /* Every second page of [start, end) is private. */
-void alternate(const ShareGuest &g, std::uint64_t start, std::uint64_t end)
+void alternate(const Guest &g, std::uint64_t start, std::uint64_t end)
 {
 	for (std::uint64_t i = start; i < end; i += 2)
 		EXPECT_EQ(g.file.convert(i, i + 1, Share::kPrivate), 0);
@@ -59,7 +59,7 @@ void allocation_and_punch_take_turns()
 {
 	struct kvm *const vm = world_vm(fake::kSwProtectedVm);
 	{
-		const ShareFile file{ vm, kFew, kMmap };
+		const GuestFile file{ vm, kFew, kMmap };
 		const SlowWork slow{ 5 };
 
 		EXPECT_EQ(fake::fallocate(file.handle, false, 0, kFew * kPageSize), 0);
@@ -76,7 +76,7 @@ void a_long_conversion_takes_turns()
 {
 	struct kvm *const vm = world_vm(fake::kSwProtectedVm);
 	{
-		const ShareFile file{ vm, kAll, kInitShared };
+		const GuestFile file{ vm, kAll, kInitShared };
 
 		for (const bool to_private : { true, false }) {
 			const SlowWork slow{ 1 };
@@ -94,7 +94,7 @@ void a_long_conversion_takes_turns()
 
 void a_fragmented_conversion_takes_turns()
 {
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 
 	alternate(g, 0, 1024);
 	for (const bool to_private : { false, true }) {
@@ -116,7 +116,7 @@ void a_fragmented_conversion_takes_turns()
 
 void alternating_pages_take_one_flush()
 {
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 
 	for (const bool to_private : { false, true }) {
 		alternate(g, 0, 1024);
@@ -140,8 +140,8 @@ void alternating_pages_take_one_flush()
 
 void nothing_is_done_where_nothing_changes()
 {
-	const ShareGuest g{ 1024 };
-	const ShareFile other{ g.vm, 512, kMmap };
+	const Guest g{ 1024, kInitShared };
+	const GuestFile other{ g.vm, 512, kMmap };
 	struct kvm_memory_slot *slot;
 
 	EXPECT_EQ(fake::slot_add(g.vm, 4096, 512, other.fd, 0, &slot), 0);
@@ -174,7 +174,7 @@ void nothing_is_done_where_nothing_changes()
 /* Half of the pages between, of gfns and files: only that is taken out. */
 void gfns_on_no_file_that_are_as_wanted_stay()
 {
-	const ShareGuest g{ 512 };
+	const Guest g{ 512, kInitShared };
 
 	EXPECT_EQ(fake::set_attributes(g.vm, 512, 1024, false), 0);
 	EXPECT_EQ(fake::set_attributes(g.vm, 1024, 1536, true), 0);
@@ -188,7 +188,7 @@ void gfns_on_no_file_that_are_as_wanted_stay()
 /* While a page is waited for, the file is there for everybody, but for what changes. */
 void others_use_the_file_while_a_page_is_waited_for()
 {
-	const ShareGuest g{ 2048 };
+	const Guest g{ 2048, kInitShared };
 	unsigned times = 0;
 
 	for (const std::uint64_t index : { 5, 600, 1500 })
@@ -218,7 +218,7 @@ void others_use_the_file_while_a_page_is_waited_for()
 /* Nothing of a conversion that failed is left: pages are user space's as before. */
 void a_failed_conversion_lets_everybody_in()
 {
-	const ShareGuest g{ 2048 };
+	const Guest g{ 2048, kInitShared };
 	struct page *const pinned = g.file.pin(1030);
 	std::uint64_t at = 0;
 	const SlowWork slow{ 35 };
@@ -240,9 +240,9 @@ void a_failed_conversion_lets_everybody_in()
 void conversions_in_the_smallest_turns()
 {
 	const SlowWork slow{ 35 };
-	const ShareGuest g{ 2048 };
+	const Guest g{ 2048, kInitShared };
 	struct kvm_memory_slot *slot;
-	const ShareFile other{ g.vm, 1024, kInitShared };
+	const GuestFile other{ g.vm, 1024, kInitShared };
 
 	EXPECT_EQ(fake::slot_add(g.vm, 4096, 1024, other.fd, 0, &slot), 0);
 	alternate(g, 500, 530);
@@ -266,8 +266,8 @@ void conversions_in_the_smallest_turns()
 /* Two parts of one file: neither is user space's before both are converted. */
 void parts_of_one_file_are_kept_together()
 {
-	ShareGuest g{ 16 };
-	const ShareFile file{ g.vm, 2048, kInitShared };
+	Guest g{ 16, kInitShared };
+	const GuestFile file{ g.vm, 2048, kInitShared };
 	struct kvm_memory_slot *low, *high;
 	unsigned busy = 0;
 
@@ -292,7 +292,7 @@ void parts_of_one_file_are_kept_together()
 
 void whoever_waits_for_the_lock_can_be_killed()
 {
-	const ShareGuest g{ 512 };
+	const Guest g{ 512, kInitShared };
 
 	fake::set_killed_after(1);
 	EXPECT_EQ(g.file.touch(3), -EINTR);
@@ -326,7 +326,7 @@ const gmem_consumer_ops kCounting = {
 /* A consumer that binds meanwhile was not asked: its bind waits for the conversion's end. */
 void consumers_come_before_a_conversion_or_after()
 {
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 	Counts first, second;
 	struct gmem_consumer *had = nullptr, *late = nullptr;
 	std::thread binder;
@@ -365,7 +365,7 @@ void consumers_come_before_a_conversion_or_after()
 /* Pages that are private already can be had while others become private. */
 void private_pages_do_not_wait_for_a_conversion()
 {
-	const ShareGuest g{ 512 };
+	const Guest g{ 512, kInitShared };
 	Counts quiet;
 	struct gmem_consumer *consumer = nullptr;
 	unsigned asleep = 0;

@@ -47,7 +47,7 @@ void snp_takes_a_run_by_one_call()
 {
 	SnpVendor snp;
 	const FreeCheck check{ snp };
-	const Guest g{ 1024, fake::kSnpVm };
+	const Guest g{ 1024, kPlain, fake::kSnpVm };
 
 	EXPECT_EQ(fake::fault(g.vm, 5), 0);
 	EXPECT_EQ(g.order(5), 9);
@@ -74,7 +74,7 @@ void snp_launches()
 {
 	SnpVendor snp;
 	const FreeCheck check{ snp };
-	const Guest g{ 1024, fake::kSnpVm };
+	const Guest g{ 1024, kPlain, fake::kSnpVm };
 	SnpVendor::Page normal{ snp, 1 }, unknown{ snp, 7 };
 	const auto populate = [&](std::uint64_t gfn, long n, SnpVendor::Page &page) {
 		return fake::populate(g.vm, gfn, world_user_memory(), n, SnpVendor::post_populate,
@@ -105,7 +105,7 @@ void a_hook_that_does_one_page()
 {
 	SnpVendor snp;
 	const FreeCheck check{ snp };
-	const Guest g{ 512, fake::kSnpVm };
+	const Guest g{ 512, kPlain, fake::kSnpVm };
 
 	snp.zeal = SnpVendor::Zeal::FirstPage;
 	EXPECT_EQ(fake::fault(g.vm, 5), 0);
@@ -122,7 +122,7 @@ void a_hook_that_does_one_page()
 void a_hook_that_does_nothing()
 {
 	SnpVendor snp;
-	const Guest g{ 512, fake::kSnpVm };
+	const Guest g{ 512, kPlain, fake::kSnpVm };
 
 	snp.zeal = SnpVendor::Zeal::Nothing;
 	EXPECT_EQ(fake::fault(g.vm, 5), -EIO);
@@ -136,7 +136,7 @@ void a_hook_that_fails()
 	for (const long calls : { 0L, 1L, 2L, 300L, 511L }) {
 		SnpVendor snp;
 		const FreeCheck check{ snp };
-		const Guest g{ 512, fake::kSnpVm };
+		const Guest g{ 512, kPlain, fake::kSnpVm };
 
 		snp.zeal = SnpVendor::Zeal::FirstPage;
 		snp.fail_after = calls;
@@ -156,7 +156,7 @@ void a_page_that_stays_assigned()
 {
 	SnpVendor snp;
 	const FreeCheck check{ snp };
-	const Guest g{ 512, fake::kSnpVm };
+	const Guest g{ 512, kPlain, fake::kSnpVm };
 	struct page *lost;
 
 	snp.zeal = SnpVendor::Zeal::FirstPage;
@@ -186,7 +186,7 @@ void tdx_adds_in_one_pass()
 
 	fake::set_vendor(&tdx);
 	{
-		const Guest g{ 1024, fake::kTdxVm };
+		const Guest g{ 1024, kPlain, fake::kTdxVm };
 		unsigned order;
 
 		EXPECT_EQ(add_pages(g, tdx, 600, 2), 2);
@@ -222,7 +222,7 @@ void tdx_keeps_what_was_added()
 
 	fake::set_vendor(&tdx);
 	{
-		const Guest g{ 1024, fake::kTdxVm };
+		const Guest g{ 1024, kPlain, fake::kTdxVm };
 		EXPECT_EQ(add_pages(g, tdx, 600, 2), 2);
 		tdx.calls.clear();
 		EXPECT_EQ(add_pages(g, tdx, 600, 2), -EEXIST);
@@ -244,7 +244,7 @@ void tdx_keeps_what_was_added_beside_a_prefault()
 
 	fake::set_vendor(&tdx);
 	{
-		const Guest g{ 1024, fake::kTdxVm };
+		const Guest g{ 1024, kPlain, fake::kTdxVm };
 		EXPECT_EQ(add_pages(g, tdx, 701, 1), 1);
 		tdx.finalized = true;
 		EXPECT_EQ(fake::prefault(g.vm, 700), 0);
@@ -263,7 +263,7 @@ void tdx_adds_new_pages_without_an_invalidation()
 
 	fake::set_vendor(&tdx);
 	{
-		const Guest g{ 1024, fake::kTdxVm };
+		const Guest g{ 1024, kPlain, fake::kTdxVm };
 		fake::MmuCalls before = fake::mmu_calls();
 
 		for (std::uint64_t gfn = 600; gfn < 604; gfn++)

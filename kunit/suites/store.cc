@@ -1,58 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gmem/store.h: how pages come and get ready. What removes them is in
- * store_remove.cc.
+ * gmem/store.h: how pages come and get ready. What content they get is in content.cc, how
+ * they go in removal.cc.
  *
- * Tests: gmem/store.cc, gmem/content.cc, gmem/run.h.
+ * Tests: gmem/store.cc, gmem/run.h.
  */
-#include "kunit/suites/support.h"
+#include "kunit/suites/store.h"
 
 using namespace gmem_test;
 
 namespace
 {
-
-/* A page as get() gives it, its reference dropped. */
-struct Got {
-	int code;
-	unsigned order;
-	struct page *page;
-};
-
-Got get(const TestFile &file, std::uint64_t index, unsigned largest_order = kRunOrder)
-{
-	Result<Backing> backing = file.store().get(PageIndex{ index },
-						   file.access(index, largest_order));
-
-	if (!backing.ok())
-		return { backing.status().code(), 0, nullptr };
-	return { 0, backing.value().order, backing.value().page.get() };
-}
-
-int populate(const TestFile &file, std::uint64_t index, int answer, std::uint64_t content,
-	     unsigned largest_order = kRunOrder, bool sure = true)
-{
-	std::uint64_t done;
-
-	return file.store()
-		.populate(pages(index, index + 1), file.access(index, largest_order), true,
-			  sure ? Source::kSure : Source::kUnsure, done,
-			  [&](Gfn, Pfn pfn) {
-				  world_page_write(world_page(pfn.value), content);
-				  return Status{ answer };
-			  })
-		.code();
-}
-
-void shared_pages_are_not_populated()
-{
-	NotedPlatform platform{ kRunOrder, true };
-	const TestFile file{ 512, platform, { .huge = true, .mappable = true, .shared = true } };
-
-	REQUIRE(file);
-	EXPECT_EQ(populate(file, 3, 0, 42), -EINVAL);
-	EXPECT_EQ(file.cached_pages(0, 512), 0u);
-}
 
 void a_run_comes_as_one_block()
 {
@@ -250,61 +208,6 @@ void failed_prepare_can_be_repeated()
 	EXPECT_EQ(platform.prepared_pages, 513u);
 }
 
-/* A page that a neighbour's mapping may show stays as it is until the content is at hand. */
-void not_taken_back_for_content_that_may_be_missing()
-{
-	NotedPlatform platform{ kRunOrder, true };
-	const TestFile file{ 512, platform };
-	REQUIRE(file);
-
-	EXPECT_EQ(get(file, 9).order, kRunOrder);
-	world_page_write(file.cached(4), 41);
-	EXPECT_EQ(populate(file, 4, 0, 42, kRunOrder, false), -EFAULT);
-	EXPECT_EQ(world_page_read(file.cached(4)), 41u);
-	EXPECT_EQ(get(file, 4).order, kRunOrder);
-	EXPECT_EQ(platform.prepares, 1u);
-}
-
-void content_comes_once()
-{
-	NotedPlatform platform{ kRunOrder, true };
-	const TestFile file{ 1024, platform };
-	REQUIRE(file);
-
-	EXPECT_EQ(populate(file, 3, 0, 42), 0);
-	EXPECT_EQ(populate(file, 3, 0, 43), -EEXIST);
-	EXPECT_EQ(world_page_read(file.cached(3)), 42u);
-	EXPECT_EQ(get(file, 3).code, 0);
-	EXPECT_EQ(world_page_read(file.cached(3)), 42u);
-	/* Nor to a page that was asked for. A neighbour prepared with it can still have content. */
-	EXPECT_EQ(get(file, 600).code, 0);
-	EXPECT_EQ(populate(file, 600, 0, 43), -EEXIST);
-	EXPECT_EQ(populate(file, 601, 0, 43), 0);
-	EXPECT_EQ(populate(file, 601, 0, 44), -EEXIST);
-	EXPECT_EQ(world_page_read(file.cached(600)), 0u);
-	EXPECT_EQ(world_page_read(file.cached(601)), 43u);
-	/* Prepared and half-filled: no later step would clear it. */
-	EXPECT_EQ(populate(file, 602, -EFAULT, 43), -EFAULT);
-	EXPECT_EQ(world_page_read(file.cached(602)), 0u);
-}
-
-void failed_content_leaves_a_new_page()
-{
-	NotedPlatform platform{ kRunOrder, true };
-	const TestFile file{ 1024, platform };
-	REQUIRE(file);
-
-	EXPECT_EQ(populate(file, 3, -EFAULT, 42), -EFAULT);
-	EXPECT_EQ(populate(file, 4, -EIO, 42, 0), -EIO);
-	EXPECT_EQ(get(file, 3).code, 0);
-	EXPECT_EQ(world_page_read(file.cached(3)), 0u);
-	EXPECT_EQ(world_page_read(file.cached(4)), 0u);
-
-	EXPECT_EQ(populate(file, 700, -EIO, 42), -EIO);
-	EXPECT_EQ(populate(file, 700, 0, 43), 0);
-	EXPECT_EQ(world_page_read(file.cached(700)), 43u);
-}
-
 void poison_where_nothing_is()
 {
 	NotedPlatform platform{ kRunOrder, true };
@@ -322,11 +225,10 @@ void poison_where_nothing_is()
 
 } /* namespace */
 
-GMEM_SUITE(store, CASE(shared_pages_are_not_populated), CASE(a_run_comes_as_one_block),
-	   CASE(get_gives_a_reference), CASE(small_where_a_block_does_not_fit),
-	   CASE(small_by_policy), CASE(small_where_a_part_is_shared), CASE(small_pages_stay_small),
+GMEM_SUITE(store, CASE(a_run_comes_as_one_block), CASE(get_gives_a_reference),
+	   CASE(small_where_a_block_does_not_fit), CASE(small_by_policy),
+	   CASE(small_where_a_part_is_shared), CASE(small_pages_stay_small),
 	   CASE(allocated_is_not_prepared), CASE(allocation_of_a_part_is_a_part),
 	   CASE(neighbours_are_prepared_one_by_one), CASE(unjoined_pages_stay_small),
 	   CASE(prepared_one_by_one_is_not_as_one), CASE(failed_prepare_can_be_repeated),
-	   CASE(not_taken_back_for_content_that_may_be_missing), CASE(content_comes_once),
-	   CASE(failed_content_leaves_a_new_page), CASE(poison_where_nothing_is));
+	   CASE(poison_where_nothing_is));

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whole ways of a guest's memory over KVM's page tables: faults, punches,
- * conversions, populate, poison. Promotion: promotion.cc.
+ * Whole ways of a guest's memory behind a memslot, over KVM's page tables: faults, punches,
+ * conversions, poison, platforms of KVM. Populate: populate.cc.
  *
  * Tests: mmu/memslot.cc, gmem/guard.h, gmem/store.cc.
  */
-#include "kunit/hosted/guest.h"
+#include "mmu/memslot.h"
 
 #include "kunit/fakes/platform.h"
-#include "mmu/memslot.h"
+#include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
 
@@ -22,7 +22,7 @@ void a_guest_keeps_what_it_writes()
 
 	EXPECT_EQ(fake::fault(g.vm, 700, &order), 0);
 	EXPECT_EQ(order, 9u);
-	EXPECT_EQ(g.read(1023), 0u);
+	EXPECT_EQ(g.peek(1023), 0u);
 	EXPECT(fake::guest_write(g.vm, 1023, 5));
 	EXPECT_EQ(g.punch(600, 601), 0);
 	/* The rest of the huge mapping stays, in small ones. */
@@ -30,9 +30,9 @@ void a_guest_keeps_what_it_writes()
 	EXPECT_EQ(g.order(1023), 0);
 	EXPECT_EQ(fake::fault(g.vm, 1023, &order), 0);
 	EXPECT_EQ(order, 0u);
-	EXPECT_EQ(g.read(1023), 5u);
+	EXPECT_EQ(g.peek(1023), 5u);
 	EXPECT_EQ(fake::fault(g.vm, 600), 0);
-	EXPECT_EQ(g.read(600), 0u);
+	EXPECT_EQ(g.peek(600), 0u);
 }
 
 void huge_only_where_all_is_private()
@@ -50,10 +50,10 @@ void huge_only_where_all_is_private()
 	EXPECT_EQ(order, 9u);
 	EXPECT(fake::guest_write(g.vm, 601, 9));
 	fake::set_private(g.vm, 600, 601, false);
-	EXPECT_EQ(g.read(601), ~0ull);
+	EXPECT_EQ(g.peek(601), ~0ull);
 	EXPECT_EQ(fake::fault(g.vm, 601, &order), 0);
 	EXPECT_EQ(order, 0u);
-	EXPECT_EQ(g.read(601), 9u);
+	EXPECT_EQ(g.peek(601), 9u);
 }
 
 void pages_that_come_zeroed_are_not_cleared()
@@ -63,15 +63,15 @@ void pages_that_come_zeroed_are_not_cleared()
 	Filler filler{ .fail_at = 1 };
 
 	EXPECT_EQ(fake::fault(g.vm, 0), 0);
-	EXPECT_EQ(g.read(0), 0u);
+	EXPECT_EQ(g.peek(0), 0u);
 	/* But what a populate has half filled is. */
 	EXPECT_EQ(filler.populate(g.vm, 600, 2), 1);
 	EXPECT_EQ(fake::fault(g.vm, 601), 0);
-	EXPECT_EQ(g.read(601), 0u);
+	EXPECT_EQ(g.peek(601), 0u);
 	EXPECT_EQ(fake::fault(g.vm, 600), 0);
-	EXPECT_EQ(g.read(600), 1000u);
+	EXPECT_EQ(g.peek(600), 1000u);
 	EXPECT_EQ(fake::fault(g.vm, 602), 0);
-	EXPECT_EQ(g.read(602), 0u);
+	EXPECT_EQ(g.peek(602), 0u);
 }
 
 void no_zeroing_by_us_where_the_allocator_did()
@@ -83,7 +83,7 @@ void no_zeroing_by_us_where_the_allocator_did()
 	/* A mark that clearing would take away. */
 	g.file.cached(0)->content = 4;
 	EXPECT_EQ(fake::fault(g.vm, 0), 0);
-	EXPECT_EQ(g.read(0), 4u);
+	EXPECT_EQ(g.peek(0), 4u);
 }
 
 void small_pages_without_blocks()
@@ -126,7 +126,7 @@ void poison_takes_one_page()
 	EXPECT_EQ(fake::fault(g.vm, 5), -EHWPOISON);
 	EXPECT_EQ(fake::fault(g.vm, 6, &order), 0);
 	EXPECT_EQ(order, 0u);
-	EXPECT_EQ(g.read(6), 66u);
+	EXPECT_EQ(g.peek(6), 66u);
 	Filler filler;
 
 	EXPECT_EQ(filler.populate(g.vm, 5, 1), -EHWPOISON);
@@ -134,7 +134,7 @@ void poison_takes_one_page()
 	/* A hole and a new page: all is well but the block. */
 	EXPECT_EQ(g.punch(5, 6), 0);
 	EXPECT_EQ(fake::fault(g.vm, 5), 0);
-	EXPECT_EQ(g.read(5), 0u);
+	EXPECT_EQ(g.peek(5), 0u);
 }
 
 void a_run_with_a_poisoned_page_goes_page_by_page()
@@ -167,170 +167,11 @@ void a_poisoned_page_can_recover()
 	EXPECT_EQ(order, 9u);
 }
 
-void populate_says_what_it_did()
-{
-	Guest g{ 1024 };
-	Filler all, some{ .fail_at = 3 }, none{ .fail_at = 0 }, past;
-
-	EXPECT_EQ(all.populate(g.vm, 10, 10), 10);
-	EXPECT_EQ(all.calls, 10);
-	for (unsigned i = 0; i < 10; i++) {
-		EXPECT_EQ(fake::fault(g.vm, 10 + i), 0);
-		EXPECT_EQ(g.read(10 + i), 1000 + i);
-	}
-	EXPECT_EQ(some.populate(g.vm, 100, 10), 3);
-	EXPECT_EQ(none.populate(g.vm, 200, 10), -EIO);
-	EXPECT_EQ(fake::fault(g.vm, 103), 0);
-	EXPECT_EQ(g.read(103), 0u);
-	/* Up to the slot's end; up to what has content. */
-	EXPECT_EQ(past.populate(g.vm, 1020, 10), 4);
-	EXPECT_EQ(past.populate(g.vm, 300, 5, false), 5);
-	EXPECT_EQ(past.populate(g.vm, 298, 5), 2);
-	EXPECT_EQ(past.populate(g.vm, 298, 5), -EEXIST);
-	fake::set_private(g.vm, 402, 403, false);
-	EXPECT_EQ(past.populate(g.vm, 400, 5), 2);
-	EXPECT_EQ(past.populate(g.vm, 402, 5), -EINVAL);
-}
-
-/* A huge mapping shows neighbours of the page faulted on. They count as not asked for yet. */
-void populate_of_a_mapped_neighbour()
-{
-	Guest g{ 512 };
-	Filler filler, failing{ .fail_at = 0 };
-
-	EXPECT_EQ(fake::fault(g.vm, 5), 0);
-	EXPECT_EQ(g.order(6), 9);
-	EXPECT_EQ(filler.populate(g.vm, 6, 1), 1);
-	EXPECT_EQ(g.order(6), -1);
-	EXPECT_EQ(fake::fault(g.vm, 6), 0);
-	EXPECT_EQ(g.read(6), 1000u);
-	EXPECT_EQ(fake::fault(g.vm, 7), 0);
-	EXPECT_EQ(g.order(8), 9);
-	EXPECT_EQ(failing.populate(g.vm, 8, 1), -EIO);
-	EXPECT_EQ(fake::fault(g.vm, 8), 0);
-	EXPECT_EQ(g.read(8), 0u);
-}
-
-/* A pre-faulted page has content once the guest runs: the guest need not fault on it. */
-void populate_of_a_prefaulted_page()
-{
-	Guest g{ 1024 };
-	Filler filler, failing{ .fail_at = 0 }, late;
-
-	for (const std::uint64_t gfn : { 5, 7, 8, 600 })
-		EXPECT_EQ(fake::prefault(g.vm, gfn), 0);
-	EXPECT_EQ(filler.populate(g.vm, 5, 2), 2);
-	EXPECT_EQ(g.order(5), -1);
-	EXPECT_EQ(filler.populate(g.vm, 5, 2), -EEXIST);
-	EXPECT_EQ(failing.populate(g.vm, 8, 1), -EIO);
-	EXPECT_EQ(fake::fault(g.vm, 5), 0);
-	EXPECT_EQ(g.read(5), 1000u);
-	/* The page is as new, and was not asked for since. */
-	EXPECT_EQ(late.populate(g.vm, 8, 1), 1);
-	EXPECT_EQ(late.populate(g.vm, 7, 1), -EEXIST);
-	/* Not for nothing: it was not unmapped. */
-	EXPECT_EQ(g.order(600), 9);
-	EXPECT_EQ(late.populate(g.vm, 600, 1), -EEXIST);
-	EXPECT_EQ(g.order(600), 9);
-	/* The next one was not asked for, whether its run was punched or the page by itself. */
-	EXPECT_EQ(g.punch(512, 1024), 0);
-	EXPECT_EQ(g.allocate(512, 1024), 0);
-	EXPECT_EQ(late.populate(g.vm, 600, 1), 1);
-	EXPECT_EQ(fake::prefault(g.vm, 601), 0);
-	EXPECT_EQ(g.punch(601, 602), 0);
-	EXPECT_EQ(g.allocate(601, 602), 0);
-	EXPECT_EQ(late.populate(g.vm, 601, 1), 1);
-}
-
-/* A second VM that has run may have written to a page, even when its file has gone. */
-void another_vm_has_run()
-{
-	Guest g{ 1024 };
-	struct kvm *const other = fake::vm_create();
-	Result<Own<File>> second = make<File>(g.file.inode(), other);
-	Filler filler;
-	const auto locked = [&](auto fn) {
-		ExclusiveInodeLock lock{ g.file.inode().handle() };
-
-		fn(g.file.inode());
-	};
-
-	REQUIRE(second.ok());
-	locked([&](Inode &inode) { inode.add(*second.value()); });
-	EXPECT_EQ(fake::prefault(g.vm, 5), 0);
-	EXPECT_EQ(filler.populate(g.vm, 5, 1), 1);
-	EXPECT_EQ(fake::prefault(g.vm, 6), 0);
-	other->ran = true;
-	EXPECT_EQ(filler.populate(g.vm, 6, 1), -EEXIST);
-	locked([&](Inode &inode) { inode.remove(*second.value()); });
-	EXPECT_EQ(filler.populate(g.vm, 6, 1), -EEXIST);
-	EXPECT_EQ(filler.populate(g.vm, 7, 1), 1);
-	kapi_kvm_put(other);
-}
-
-void populate_takes_signals_between_pages()
-{
-	Guest g{ 512 };
-	Filler filler;
-
-	fake::set_signal_after(1);
-	EXPECT_EQ(filler.populate(g.vm, 0, 5), -EINTR);
-	fake::set_signal_after(4);
-	EXPECT_EQ(filler.populate(g.vm, 0, 5), 3);
-	fake::set_signal_after(0);
-}
-
-/* The source has gone, and as the next import its pin fails. */
-int vanish(struct kvm *, gmem_u64, gmem_u64, void *, int, void *)
-{
-	fake::fail_nth(1);
-	return -EFAULT;
-}
-
-void populate_pins_again()
-{
-	Guest g{ 512 };
-
-	/* Its source vanishes between pin and copy; not for ever. */
-	Filler thrice{ .faults = 3 };
-
-	EXPECT_EQ(thrice.populate(g.vm, 0, 9), 9);
-	EXPECT_EQ(thrice.calls, 12);
-	EXPECT_EQ(fake::fault(g.vm, 8), 0);
-	EXPECT_EQ(g.read(8), 1008u);
-
-	Filler forever{ .faults = 1000 };
-
-	EXPECT_EQ(forever.populate(g.vm, 100, 9), -EFAULT);
-	EXPECT(forever.calls > 3 && forever.calls < 100);
-	/* Without a source there is nothing to pin. */
-	Filler sourceless{ .faults = 1 };
-
-	EXPECT_EQ(sourceless.populate(g.vm, 200, 9, false), -EFAULT);
-	EXPECT_EQ(sourceless.calls, 1);
-	/* Each page has its own patience. */
-	Filler often{ .faults = 10, .faults_each = 10 };
-
-	EXPECT_EQ(often.populate(g.vm, 300, 3), 3);
-	for (unsigned pins : { 1u, 2u, 3u, 4u }) {
-		fake::set_pins_per_call(pins);
-		Filler filler;
-
-		EXPECT_EQ(filler.populate(g.vm, 400 + pins * 10, 10), 10);
-	}
-	const unsigned long before = fake::populate_calls();
-
-	EXPECT_EQ(fake::populate(g.vm, 50, world_user_memory(), 2, vanish, nullptr), -EFAULT);
-	EXPECT(fake::fail_fired());
-	EXPECT_EQ(fake::populate_calls(), before + 1);
-	fake::fail_nth(0);
-}
-
 void a_platform_of_kvm_owns_its_pages()
 {
 	const fake::ArchCalls before = fake::arch_calls();
 	{
-		Guest g{ 1024, fake::kSnpVm };
+		Guest g{ 1024, kPlain, fake::kSnpVm };
 		unsigned order;
 		Filler filler{ .owns = true };
 
@@ -357,7 +198,7 @@ void a_platform_of_kvm_owns_its_pages()
 void a_platform_of_kvm_that_takes_one_page_at_a_time()
 {
 	const fake::ArchCalls before = fake::arch_calls();
-	Guest g{ 512, fake::kSnpVm };
+	Guest g{ 512, kPlain, fake::kSnpVm };
 	unsigned order;
 
 	fake::set_arch_faults({ .only_first = true });
@@ -378,7 +219,7 @@ void a_platform_of_kvm_that_takes_one_page_at_a_time()
 
 void what_a_platform_of_kvm_keeps_is_leaked()
 {
-	Guest g{ 512, fake::kSnpVm };
+	Guest g{ 512, kPlain, fake::kSnpVm };
 
 	EXPECT_EQ(fake::fault(g.vm, 5), 0);
 	struct page *const kept = g.file.cached(511);
@@ -410,7 +251,7 @@ void a_vm_outlives_its_descriptor()
 
 	EXPECT_EQ(fake::fault(g.vm, 5), 0);
 	/* User space closes the VM first: the file keeps it, bindings and all. */
-	g.vm->users++; /* TestFile's own */
+	g.vm->users++; /* the case's own */
 	kapi_kvm_put(g.vm);
 	EXPECT_EQ(g.punch(0, 1024), 0);
 	g.file.close();
@@ -433,7 +274,7 @@ void an_unknown_memslot_is_an_error()
 	/* One that was just unbound. */
 	kapi_slot_set_file(stray.get(), nullptr, 0);
 	for (auto *const way_in : { memslot_fault, memslot_kernel_page }) {
-		EXPECT(way_in(*g.file.file, g.vm, stray.get(), Gfn{ 4096 }, Share::kPrivate)
+		EXPECT(way_in(*g.file.core(), g.vm, stray.get(), Gfn{ 4096 }, Share::kPrivate)
 			       .status() == error(EFAULT));
 	}
 	kapi_slot_set_file(stray.get(), fake::file_at(g.file.fd), 0);
@@ -462,7 +303,7 @@ void statistics_add_up()
 	EXPECT_EQ(stats.get(KAPI_STAT_FALLBACK_SHARED), 2);
 	EXPECT_EQ(stats.get(KAPI_STAT_FALLBACK_PARTIAL), 0);
 	EXPECT_EQ(stats.get(KAPI_STAT_PAGES), 515);
-	EXPECT_EQ(gmem_file_stat(g.file.file, KAPI_STAT_PAGES), 515);
+	EXPECT_EQ(gmem_file_stat(g.file.core(), KAPI_STAT_PAGES), 515);
 	EXPECT_EQ(g.punch(700, 702), 0);
 	EXPECT_EQ(stats.get(KAPI_STAT_PAGES), 513);
 	EXPECT_EQ(g.punch(7, 8), 0);
@@ -480,14 +321,11 @@ void statistics_add_up()
 
 } /* namespace */
 
-GMEM_SUITE(guest, CASE(a_guest_keeps_what_it_writes), CASE(huge_only_where_all_is_private),
+GMEM_SUITE(memslot, CASE(a_guest_keeps_what_it_writes), CASE(huge_only_where_all_is_private),
 	   CASE(pages_that_come_zeroed_are_not_cleared),
 	   CASE(no_zeroing_by_us_where_the_allocator_did), CASE(small_pages_without_blocks),
 	   CASE(a_signal_ends_an_allocation), CASE(poison_takes_one_page),
 	   CASE(a_run_with_a_poisoned_page_goes_page_by_page), CASE(a_poisoned_page_can_recover),
-	   CASE(populate_says_what_it_did), CASE(populate_of_a_mapped_neighbour),
-	   CASE(populate_of_a_prefaulted_page), CASE(another_vm_has_run),
-	   CASE(populate_takes_signals_between_pages), CASE(populate_pins_again),
 	   CASE(a_platform_of_kvm_owns_its_pages),
 	   CASE(a_platform_of_kvm_that_takes_one_page_at_a_time),
 	   CASE(what_a_platform_of_kvm_keeps_is_leaked), CASE(a_vm_outlives_its_descriptor),

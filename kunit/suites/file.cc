@@ -195,7 +195,7 @@ void pages_outlive_bindings()
 
 } /* namespace */
 
-GMEM_SUITE(lifetime, CASE(binding_shows_in_slot_and_file), CASE(bad_binds_are_refused),
+GMEM_SUITE(file, CASE(binding_shows_in_slot_and_file), CASE(bad_binds_are_refused),
 	   CASE(overlaps_are_refused), CASE(all_orders_of_the_end),
 	   CASE(release_invalidates_the_bound), CASE(punch_tells_the_gfns),
 	   CASE(pages_outlive_bindings));

@@ -9,7 +9,7 @@
 #include <uapi/gmem.h>
 
 #include "kunit/fakes/platform.h"
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
 
@@ -56,7 +56,7 @@ class Growth {
 /* Pages handed out to anybody; not those that populate or fallocate made. */
 void faults_are_counted()
 {
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 	const std::atomic<long> &faults = g.file.inode().handle()->faults;
 
 	EXPECT_EQ(faults.load(), 0);
@@ -97,7 +97,7 @@ void no_memory_is_refused()
 /* User space asks for what the guest has. */
 void the_other_state_is_refused()
 {
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 
 	EXPECT_EQ(g.file.convert(8, 16, Share::kPrivate), 0);
 	Growth grown{ g.file.inode() };
@@ -109,7 +109,7 @@ void the_other_state_is_refused()
 
 void conversions_are_counted()
 {
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 	Growth grown{ g.file.inode() };
 
 	EXPECT_EQ(g.file.touch(9), 0);
@@ -172,7 +172,7 @@ void a_hole_splits_once()
 
 void a_conversion_of_a_part_splits()
 {
-	const ShareGuest g{ 1024 };
+	const Guest g{ 1024, kInitShared };
 	Growth grown{ g.file.inode() };
 
 	EXPECT_EQ(g.access(5), 0);
@@ -195,7 +195,7 @@ void a_conversion_of_a_part_splits()
 
 } /* namespace */
 
-GMEM_SUITE(counters, CASE(faults_are_counted), CASE(a_refused_fault_is_no_fault),
+GMEM_SUITE(stats, CASE(faults_are_counted), CASE(a_refused_fault_is_no_fault),
 	   CASE(no_memory_is_refused), CASE(the_other_state_is_refused),
 	   CASE(conversions_are_counted), CASE(a_signal_is_no_refusal), CASE(holes_are_counted),
 	   CASE(a_hole_splits_once), CASE(a_conversion_of_a_part_splits));

@@ -248,7 +248,7 @@ void closing_frees_all()
 
 } /* namespace */
 
-GMEM_SUITE(store_remove, CASE(a_whole_run_goes_at_once), CASE(only_what_is_prepared_is_reclaimed),
+GMEM_SUITE(removal, CASE(a_whole_run_goes_at_once), CASE(only_what_is_prepared_is_reclaimed),
 	   CASE(a_hole_ends_the_block), CASE(the_hole_filled_from_elsewhere_is_no_block),
 	   CASE(referenced_runs_go_page_by_page), CASE(ranges_are_exact),
 	   CASE(a_locked_page_is_waited_for), CASE(what_cannot_be_reclaimed_is_never_used_again),

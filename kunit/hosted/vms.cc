@@ -194,7 +194,7 @@ void each_file_call_is_counted()
 
 } /* namespace */
 
-GMEM_SUITE(wraps, CASE(software_protected_vms_where_kvm_knows_them),
+GMEM_SUITE(vms, CASE(software_protected_vms_where_kvm_knows_them),
 	   CASE(software_protected_vms_where_it_does_not), CASE(other_vms_are_kvms),
 	   CASE(extensions), CASE(huge_by_advice), CASE(private_faults_are_marked),
 	   CASE(memory_failure_is_always_the_kernels), CASE(each_file_call_is_counted));

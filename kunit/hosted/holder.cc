@@ -12,7 +12,7 @@
 
 #include "kunit/fakes/holds.h"
 #include "kunit/fakes/sched.h"
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
 
@@ -22,11 +22,11 @@ namespace
 constexpr std::uint64_t kOld = 0x01d, kNew = 0x2e;
 constexpr std::uint64_t kGiant = 1ull << kGiantOrder;
 
-std::unique_ptr<ShareGuest> g;
+std::unique_ptr<Guest> g;
 
 void start(bool is_private)
 {
-	g = std::make_unique<ShareGuest>(512);
+	g = std::make_unique<Guest>(512, kInitShared);
 	for (unsigned i = 0; i < 8; i++)
 		EXPECT(g->file.user_write(i, kOld + i));
 	if (is_private)
@@ -71,7 +71,7 @@ void hold(std::uint64_t gfn)
 void a_page_in_kvms_hands_stays_shared()
 {
 	{
-		const ShareGuest one{ 512 };
+		const Guest one{ 512, kInitShared };
 
 		EXPECT(one.write(5, kOld));
 		{
@@ -151,7 +151,7 @@ void outside_of_a_fault_there_is_no_stand_in()
 	int error;
 
 	{
-		const ShareGuest one{ 512 };
+		const Guest one{ 512, kInitShared };
 		const std::uint64_t seq = one.vm->invalidate_seq;
 
 		EXPECT(fake::kernel_get_page(one.vm, 5, &error) == nullptr);
@@ -200,7 +200,7 @@ void what_the_kernel_has_had_is_not_populated()
 /* KVM finds the pages of shared faults by a function that others may call, too. */
 void a_shared_page_outside_of_a_fault()
 {
-	const ShareGuest one{ 512 };
+	const Guest one{ 512, kInitShared };
 	const auto pfn = [&] {
 		return gmem_kvm_slot_pfn(one.slot, 5, false, false, nullptr, true, nullptr,
 					 nullptr);
@@ -251,7 +251,7 @@ std::unique_ptr<Heir> heir;
 /* A page that KVM held for the first VM stays shared while KVM holds it, and no longer. */
 void what_kvm_holds_at_a_link()
 {
-	const ShareGuest one{ 512 };
+	const Guest one{ 512, kInitShared };
 	Heir next;
 
 	EXPECT(one.write(5, kOld));
@@ -305,7 +305,7 @@ void a_linked_files_ioctls_are_stale()
 {
 	const Guest one{ 512 };
 	Heir next;
-	File &file = *one.file.file;
+	File &file = *one.file.core();
 	gmem_launch_populate populate{};
 	gmem_launch_finish end{};
 	gmem_launch_measurement measurement{};
@@ -455,7 +455,7 @@ void a_consumer_of_pages_leaves_a_giant_whole()
 
 } /* namespace */
 
-GMEM_SUITE(holders, CASE(a_page_in_kvms_hands_stays_shared),
+GMEM_SUITE(holder, CASE(a_page_in_kvms_hands_stays_shared),
 	   CASE(kvm_itself_beside_a_hole_and_the_end),
 	   CASE(outside_of_a_fault_there_is_no_stand_in),
 	   CASE(what_the_kernel_has_had_is_not_populated), CASE(a_shared_page_outside_of_a_fault),

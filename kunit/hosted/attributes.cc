@@ -5,7 +5,7 @@
  *
  * Tests: mmu/attributes.cc.
  */
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 
 using namespace gmem_test;
 
@@ -56,7 +56,7 @@ class Vm {
 	}
 
 	struct kvm *vm;
-	ShareFile a, b, plain;
+	GuestFile a, b, plain;
 
     private:
 	void add(std::uint64_t gfn, std::uint64_t npages, int fd, std::uint64_t offset)
@@ -167,6 +167,6 @@ void bad_requests_are_refused()
 
 } /* namespace */
 
-GMEM_SUITE(convert_vm, CASE(over_everything), CASE(parts),
+GMEM_SUITE(attributes, CASE(over_everything), CASE(parts),
 	   CASE(a_pin_in_the_last_file_leaves_all_as_it_was), CASE(each_import_fails),
 	   CASE(bad_requests_are_refused));

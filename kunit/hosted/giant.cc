@@ -47,7 +47,7 @@ void a_gigabyte_is_mapped_as_one()
 
 	EXPECT_EQ(g.fault(1000), 18u);
 	EXPECT_EQ(g.order(kGiant - 1), 18);
-	EXPECT_EQ(g.read(kGiant - 1), 0u);
+	EXPECT_EQ(g.peek(kGiant - 1), 0u);
 	EXPECT_EQ(g.giants(), 1);
 	EXPECT_EQ(g.file.store().stats().get(KAPI_STAT_PAGES), static_cast<long>(kGiant));
 }
@@ -103,7 +103,7 @@ void the_first_hole_ends_it()
 	EXPECT_EQ(g.giants(), 0);
 	/* Pages outside of the hole's run stay mapped. */
 	EXPECT_EQ(g.order(9000), 9);
-	EXPECT_EQ(g.read(9000), 9u);
+	EXPECT_EQ(g.peek(9000), 9u);
 	EXPECT_EQ(g.punch(0, 512), 0);
 	EXPECT_EQ(g.fault(5), 9u);
 	EXPECT_EQ(g.giants(), 0);
@@ -131,7 +131,7 @@ void a_failed_populate_ends_it()
 	EXPECT_EQ(g.fault(9000), 9u);
 	EXPECT_EQ(g.giants(), 0);
 	EXPECT_EQ(g.fault(5), 9u);
-	EXPECT_EQ(g.read(5), 0u);
+	EXPECT_EQ(g.peek(5), 0u);
 }
 
 /* A hole made in its beginning while its end is still being filled. */
@@ -163,7 +163,7 @@ void a_hole_where_it_is_not_filled_yet()
 	fake::set_before_look(nullptr);
 	EXPECT_EQ(g.giants(), 1);
 	EXPECT_EQ(g.fault(1000), 18u);
-	EXPECT_EQ(g.read(1000), 0u);
+	EXPECT_EQ(g.peek(1000), 0u);
 }
 
 /* A fallocate of a page of the giant waits meanwhile, and gets the block's page. */
@@ -215,7 +215,7 @@ void its_beginning_goes_while_it_is_mapped()
 
 } /* namespace */
 
-GMEM_SUITE(giants, CASE(a_gigabyte_is_mapped_as_one), CASE(only_where_it_fits),
+GMEM_SUITE(giant, CASE(a_gigabyte_is_mapped_as_one), CASE(only_where_it_fits),
 	   CASE(without_a_reserve_runs_do), CASE(a_run_that_is_there_already_stays),
 	   CASE(the_first_hole_ends_it), CASE(poison_ends_it), CASE(a_failed_populate_ends_it),
 	   CASE(a_hole_while_it_is_filled), CASE(a_hole_where_it_is_not_filled_yet),
