@@ -126,8 +126,8 @@ Status set_hole(struct kvm *kvm, const struct kapi_region &region)
 
 	const std::uint64_t start = region.gpa >> kPageShift;
 
-	GMEM_CHECK(Status{ kapi_slot_request_keep_unmapped(
-		kvm, start, start + (region.size >> kPageShift)) });
+	GMEM_CHECK(Status{
+		kapi_slot_request_keep_unmapped(kvm, start, start + (region.size >> kPageShift)) });
 	/* No hole may change (may_change()), so it is none meanwhile. */
 	if (old)
 		kapi_slot_mark_hole(old, false);

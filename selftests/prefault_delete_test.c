@@ -291,9 +291,8 @@ static const struct tap_test tests[] = {
 	TAP_TEST(test_plain_alone),
 	TAP_TEST(test_hole),
 	TAP_TEST(test_hole_moved),
-	/* What would hang has processor time, so that its end takes as long four times. */
-	{ .name = "test_first_file_beside", .fn = test_first_file_beside, .timeout = 30 },
-	{ .name = "test_first_hole_beside", .fn = test_first_hole_beside, .timeout = 30 },
+	TAP_TEST(test_first_file_beside),
+	TAP_TEST(test_first_hole_beside),
 };
 
 int main(void)
