@@ -48,20 +48,28 @@ int kapi_region_read_gmem(struct kapi_region_gmem *gmem, unsigned long arg)
 	return 0;
 }
 
-int kapi_region_set(struct kvm *kvm, const struct kapi_region *region)
+static struct kvm_userspace_memory_region2 kernels(const struct kapi_region *region)
 {
-	const struct kvm_userspace_memory_region2 mem = {
+	return (struct kvm_userspace_memory_region2){
 		.slot = region->slot,
 		.flags = region->flags,
 		.guest_phys_addr = region->gpa,
 		.memory_size = region->size,
 		.userspace_addr = region->user_addr,
 	};
+}
 
-	/* Beyond are memslots of KVM's own. */
-	if ((u16)region->slot >= KVM_USER_MEM_SLOTS)
-		return -EINVAL;
-	return gmem_set_memory_region(kvm, &mem);
+/* Beyond are memslots of KVM's own. */
+static bool is_users(const struct kapi_region *region)
+{
+	return (u16)region->slot < KVM_USER_MEM_SLOTS;
+}
+
+int kapi_region_set(struct kvm *kvm, const struct kapi_region *region)
+{
+	const struct kvm_userspace_memory_region2 mem = kernels(region);
+
+	return is_users(region) ? gmem_set_memory_region(kvm, &mem) : -EINVAL;
 }
 
 bool kapi_kvm_usable(struct kvm *kvm)
@@ -87,7 +95,8 @@ struct pending {
 static LIST_HEAD(pendings);
 static DEFINE_SPINLOCK(pendings_lock);
 
-int kapi_region_set_with(struct kvm *kvm, const struct kapi_region *region, void *core)
+int gmem_region_set_pending(struct kvm *kvm, const struct kvm_userspace_memory_region2 *region,
+			    void *core)
 {
 	struct pending pending = { .kvm = kvm, .core = core };
 	int ret;
@@ -95,11 +104,18 @@ int kapi_region_set_with(struct kvm *kvm, const struct kapi_region *region, void
 	spin_lock(&pendings_lock);
 	list_add(&pending.link, &pendings);
 	spin_unlock(&pendings_lock);
-	ret = kapi_region_set(kvm, region);
+	ret = gmem_set_memory_region(kvm, region);
 	spin_lock(&pendings_lock);
 	list_del(&pending.link);
 	spin_unlock(&pendings_lock);
 	return ret;
+}
+
+int kapi_region_set_with(struct kvm *kvm, const struct kapi_region *region, void *core)
+{
+	const struct kvm_userspace_memory_region2 mem = kernels(region);
+
+	return is_users(region) ? gmem_region_set_pending(kvm, &mem, core) : -EINVAL;
 }
 
 static struct pending *pending_of(struct kvm *kvm)

@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What kapi/slots.c tells the rest of the boundary of memslots on mappable files, and
- * kapi/requests.c of requests for memslots.
+ * What kapi/slots.c does for the rest of the boundary, and tells it of memslots on mappable
+ * files; and what kapi/requests.c tells of requests for memslots.
  */
 #ifndef GMEM_KAPI_SLOTS_H
 #define GMEM_KAPI_SLOTS_H
 
 #include "types.h"
+
+struct kvm_userspace_memory_region2;
+
+/*
+ * KVM's own answer to the request, for any memslot; meanwhile @core is what
+ * kapi_region_pending() of @kvm answers. slots_lock held. Sleeps.
+ */
+int gmem_region_set_pending(struct kvm *kvm, const struct kvm_userspace_memory_region2 *region,
+			    void *core);
 
 /* How many memslots are marked kapi_slot_mark_only(). Any context. */
 int gmem_slots_only(void);
