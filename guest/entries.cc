@@ -12,6 +12,7 @@
 #include "guest/instructions.h"
 #include "kapi/sev.h"
 #include "mmu/accesses.h"
+#include "mmu/c_bit.h"
 #include "mmu/entry.h"
 #include "mmu/memslot.h"
 
@@ -64,16 +65,20 @@ std::uint64_t Knowing::ghcb_msr() const
 class VcpuPages final : public GuestPages {
     public:
 	VcpuPages(Knowing &guest, bool by_user)
-		: guest_(guest), tables_(guest.kvm()), paging_(kapi_vcpu_paging(guest.vcpu())),
+		: guest_(guest), tables_(guest.kvm()), paging_(vcpu_paging(guest.vcpu())),
 		  access_(by_user ? std::uint64_t{ KAPI_PFERR_USER } : 0)
 	{
 	}
 	~VcpuPages() = default;
 
 	unsigned address_bits() const override { return paging_.levels == 5 ? 57 : 48; }
+	/* The page is what it is, whether the guest names it with its C-bit or without. */
 	Translation translate(std::uint64_t addr) override
 	{
-		return gmem::translate(tables_, paging_, addr, access_);
+		Translation result = gmem::translate(tables_, paging_, addr, access_);
+
+		result.gpa = CBit::of(guest_.kvm()).without(result.gpa);
+		return result;
 	}
 	Result<RmpAnswer> pvalidate(std::uint64_t gpa, RmpSize size, bool validate) override
 	{

@@ -15,6 +15,7 @@ enum kapi_fault_bits {
 	KAPI_PFERR_FETCH = 1ull << 4,
 	/* Not of a table walk. */
 	KAPI_PFERR_GUEST_FINAL = 1ull << 32,
+	KAPI_PFERR_GUEST_PAGE = 1ull << 33,
 	/* Only from KVM itself, never from the hardware. */
 	KAPI_PFERR_IMPLICIT = 1ull << 48,
 	KAPI_PFERR_PRIVATE_ACCESS = 1ull << 49,

@@ -134,7 +134,7 @@ const struct gmem_hook gmem_hooks[KAPI_ENTRIES] = {
 	[KAPI_ENTRY_SLOT_PFN] = { .features = SHARED, .wanted = slot_is_only, .faults = true },
 	[KAPI_ENTRY_VM_IOCTL] = { .features = SW_PROTECTED | HOLES | SHARED,
 				  .wanted = known_ioctl },
-	[KAPI_ENTRY_PREPARE_SLOT] = { .features = HOLES | SHARED },
+	[KAPI_ENTRY_PREPARE_SLOT] = { .features = HOLES | SHARED | SNP_VMS },
 	[KAPI_ENTRY_UNBIND] = { .features = BACKEND },
 	[KAPI_ENTRY_BIND] = { .features = BACKEND, .binding = AT_ONCE },
 	[KAPI_ENTRY_PREPARE_BIND] = { .features = BACKEND, .binding = IN_STEPS },

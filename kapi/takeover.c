@@ -136,7 +136,7 @@ static int lose(enum kapi_entry entry, const char *why)
 		return 0;
 	}
 	pr_err("%s %s, going without extensions\n", names[entry], why);
-	active &= ~OPTIONAL;
+	active &= ~(OPTIONAL | lost);
 	return 0;
 }
 

@@ -71,6 +71,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(id_block)           \
 	X(sev)                \
 	X(snp_guest)          \
+	X(c_bit)              \
 	X(fail_nth)           \
 	X(interleavings)      \
 	X(consumers_races)    \

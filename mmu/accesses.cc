@@ -3,7 +3,8 @@
  * KVM's own accesses to the memory of a guest on the SNP model: instructions that it
  * emulates, string I/O, page tables, clocks. KVM makes them by the user address of a memslot,
  * where user space has nothing of a private page. Here they reach the page of the file.
- * Memory of hardware's guests cannot be read on their behalf; those are left alone.
+ * Memory of hardware's guests cannot be read on their behalf; those are left alone. An address
+ * with the guest's C-bit reaches private pages alone, one without it whatever is there.
  */
 #include "kapi/accesses.h"
 
@@ -11,6 +12,7 @@
 
 #include "kapi/sev.h"
 #include "mmu/accesses.h"
+#include "mmu/c_bit.h"
 #include "mmu/entry.h"
 #include "mmu/memslot.h"
 
@@ -60,6 +62,22 @@ std::byte *bytes_of(const PageRef &page, std::uint64_t gpa)
 }
 
 /*
+ * The same of a memslot that may be the alias, where nothing else is. If the page changes on the
+ * way, the stock body says so: the alias has no address in user space.
+ */
+Result<PageRef> page_at(struct kvm_memory_slot *slot, Gfn gfn)
+{
+	if (!kapi_slot_is_alias(slot))
+		return private_page(slot, gfn);
+
+	const Result<Shown> at = shown_at(kapi_alias_kvm(slot), slot, gfn);
+
+	if (!at.ok())
+		return error(EFAULT);
+	return private_page(at.value().slot, at.value().gfn);
+}
+
+/*
  * @use(bytes) of the private page at @gpa. -ENOENT: the stock body has to serve it;
  * -EFAULT.
  */
@@ -70,7 +88,7 @@ Status with_private(struct kvm *kvm, std::uint64_t gpa, std::size_t size, Fn use
 		return error(ENOENT);
 
 	const Gfn gfn{ gpa >> kPageShift };
-	GMEM_TRY(page, private_page(kapi_kvm_slot_of(kvm, gfn.value), gfn));
+	GMEM_TRY(page, page_at(kapi_kvm_slot_of(kvm, gfn.value), gfn));
 
 	use(bytes_of(page, gpa));
 	return Status{};
@@ -96,6 +114,14 @@ Result<std::uint64_t> VcpuTables::read(std::uint64_t gpa, unsigned size)
 	return value;
 }
 
+kapi_paging vcpu_paging(struct kvm_vcpu *vcpu)
+{
+	kapi_paging paging = kapi_vcpu_paging(vcpu);
+
+	paging.reserved = CBit::of(kapi_vcpu_kvm(vcpu)).without(paging.reserved);
+	return paging;
+}
+
 /* Tables in shared memory are left as they are. */
 Status VcpuTables::replace(const TableEntry &entry, std::uint64_t wanted)
 {
@@ -114,7 +140,7 @@ Status VcpuTables::replace(const TableEntry &entry, std::uint64_t wanted)
 int gmem_kvm_read_page(struct kvm_memory_slot *slot, kapi_u64 gfn, void *data, int offset, int len)
 {
 	Entry entry{ KAPI_ENTRY_READ_PAGE };
-	const Result<PageRef> page = private_page(slot, Gfn{ gfn });
+	const Result<PageRef> page = page_at(slot, Gfn{ gfn });
 
 	if (page.status() == error(ENOENT)) {
 		entry.stock();
@@ -130,7 +156,7 @@ int gmem_kvm_write_page(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 
 			const void *data, int offset, int len)
 {
 	Entry entry{ KAPI_ENTRY_WRITE_PAGE };
-	const Result<PageRef> page = private_page(slot, Gfn{ gfn });
+	const Result<PageRef> page = page_at(slot, Gfn{ gfn });
 
 	if (page.status() == error(ENOENT)) {
 		entry.stock();
@@ -215,7 +241,7 @@ kapi_u64 gmem_kvm_walk(struct kvm_vcpu *vcpu, void *walk, kapi_u64 addr, kapi_u6
 	}
 
 	VcpuTables tables{ kapi_vcpu_kvm(vcpu) };
-	const kapi_paging paging = kapi_vcpu_paging(vcpu);
+	const kapi_paging paging = vcpu_paging(vcpu);
 	const Translation result = translate(tables, paging, addr, access);
 
 	if (result.found)

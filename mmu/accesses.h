@@ -10,6 +10,9 @@
 namespace gmem
 {
 
+/* kapi_vcpu_paging(), where a C-bit is none of the reserved bits. KVM's SRCU is held. */
+kapi_paging vcpu_paging(struct kvm_vcpu *vcpu);
+
 /* KVM's SRCU is held. */
 class VcpuTables final : public GuestTables {
     public:

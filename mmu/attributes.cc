@@ -10,6 +10,7 @@
 
 #include "gmem/conversion.h"
 #include "gmem/file.h"
+#include "mmu/c_bit.h"
 #include "mmu/entry.h"
 #include "mmu/memslot.h"
 
@@ -54,6 +55,9 @@ struct Piece {
 	{
 		if (file)
 			return conversion(to).commit();
+
+		const AliasInvalidation with_c_bit{ kvm, gfns };
+
 		return Status{ kapi_attributes_convert(kvm, gfns.start.value, gfns.end.value,
 						       to == Share::kPrivate) };
 	}
@@ -148,8 +152,13 @@ Status convert_pieces(struct kvm *kvm, const Pieces &pieces, Share to)
 
 Status convert_gfns(struct kvm *kvm, GfnRange gfns, Share to)
 {
+	const CBit c_bit = CBit::of(kvm);
+
 	/* Nothing is there to be made shared. */
 	if (to == Share::kPrivate && gfns.end.value > kapi_kvm_end_gfn())
+		return error(EINVAL);
+	/* What is private with the C-bit stays so. */
+	if (c_bit && gfns.end > c_bit.start())
 		return error(EINVAL);
 
 	/* Those of memslots on files that convert are their files' state. */

@@ -43,26 +43,33 @@ Share asked_for(const File &file, struct kvm *kvm, Gfn gfn)
 	return kapi_kvm_asks_private(kvm, gfn.value) ? Share::kPrivate : shared_of(file);
 }
 
-/* kvm_gmem_get_pfn(), where @page_of(File &) finds the page in a file of ours. */
+/* kvm_gmem_get_pfn(), where @page_of(File &, Shown) finds the page in a file of ours. */
 template <class Fn>
 int pfn_by(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
 	   int *max_order, Fn page_of)
 {
 	Entry entry{ KAPI_ENTRY_GET_PFN };
+	const Result<Shown> at = shown_at(kvm, slot, Gfn{ gfn });
+
+	if (!at.ok())
+		return at.status().code();
+
 	const auto ours = [&](File &file) {
-		Result<Backing> backing = page_of(file);
+		Result<Backing> backing = page_of(file, at.value());
 
 		if (!backing.ok())
 			return backing.status().code();
 		*pfn = kapi_page_pfn(backing.value().page.get());
 		if (max_order)
 			*max_order = static_cast<int>(backing.value().order);
+		if (max_order && at.value().alone)
+			*max_order = 0;
 		backing.value().page.release(); /* the caller's now */
 		return 0;
 	};
 
 	return serve(
-		entry, FileRef{ kapi_slot_file_get(slot) }, -EFAULT,
+		entry, FileRef{ kapi_slot_file_get(at.value().slot) }, -EFAULT,
 		[&] { return kapi_stock_get_pfn(kvm, slot, gfn, pfn, max_order); }, ours);
 }
 
@@ -157,6 +164,11 @@ int gmem_kvm_prepare_bind(struct kvm *kvm, struct kvm_memory_slot *slot, unsigne
 int gmem_kvm_commit_bind(struct kvm *kvm, struct kvm_memory_slot *slot)
 {
 	Entry entry{ KAPI_ENTRY_COMMIT_BIND };
+
+	/* It has no file. */
+	if (kapi_slot_is_alias(slot))
+		return 0;
+
 	struct file *const handle = kapi_slot_file(slot);
 	File *const file = File::of(handle);
 
@@ -172,25 +184,25 @@ int gmem_kvm_commit_bind(struct kvm *kvm, struct kvm_memory_slot *slot)
 int gmem_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, gmem_u64 gfn, gmem_u64 *pfn,
 		 int *max_order)
 {
-	return pfn_by(kvm, slot, gfn, pfn, max_order, [&](File &file) {
-		return memslot_kernel_page(file, kvm, slot, Gfn{ gfn }, Share::kPrivate);
+	return pfn_by(kvm, slot, gfn, pfn, max_order, [&](File &file, const Shown &at) {
+		return memslot_kernel_page(file, kvm, at.slot, at.gfn, Share::kPrivate);
 	});
 }
 
 int gmem_kvm_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
 		     int *max_order)
 {
-	return pfn_by(kvm, slot, gfn, pfn, max_order, [&](File &file) {
-		return memslot_kernel_page(file, kvm, slot, Gfn{ gfn },
-					   asked_for(file, kvm, Gfn{ gfn }));
+	return pfn_by(kvm, slot, gfn, pfn, max_order, [&](File &file, const Shown &at) {
+		return memslot_kernel_page(file, kvm, at.slot, at.gfn,
+					   asked_for(file, kvm, at.gfn));
 	});
 }
 
 int gmem_kvm_fault_pfn(struct kvm *kvm, struct kvm_memory_slot *slot, kapi_u64 gfn, kapi_u64 *pfn,
 		       int *max_order)
 {
-	return pfn_by(kvm, slot, gfn, pfn, max_order, [&](File &file) {
-		return memslot_fault(file, kvm, slot, Gfn{ gfn }, asked_for(file, kvm, Gfn{ gfn }));
+	return pfn_by(kvm, slot, gfn, pfn, max_order, [&](File &file, const Shown &at) {
+		return memslot_fault(file, kvm, at.slot, at.gfn, asked_for(file, kvm, at.gfn));
 	});
 }
 

@@ -5,6 +5,9 @@
  * file (kapi_slot_only()) has no other memory than that, from binding to unbinding: no
  * answer here depends on whether the file can be had just now.
  */
+#include "kapi/accesses.h"
+#include "kapi/guest.h"
+#include "mmu/c_bit.h"
 #include "mmu/entry.h"
 #include "mmu/memslot.h"
 #include "mmu/pci_hole.h"
@@ -95,6 +98,50 @@ kapi_u64 slot_pfn(const struct kvm_memory_slot *slot, kapi_u64 gfn, bool atomic,
 	return kapi_pfn_error();
 }
 
+/* The C-bit of the guest that runs now, which is no nested one. */
+CBit c_bit_of(struct kvm_vcpu *vcpu)
+{
+	return kapi_vcpu_is_direct(vcpu) ? CBit::of(kapi_vcpu_kvm(vcpu)) : CBit{};
+}
+
+/*
+ * Whether the guest means a private page. Its code and its page tables are private, and so is
+ * all that it has without entries that could have the bit, of 8 bytes.
+ */
+bool means_private(struct kvm_vcpu *vcpu, CBit c_bit, kapi_u64 gpa, kapi_u64 error)
+{
+	constexpr unsigned kLevelsOfWide = 3;
+
+	return c_bit.in(gpa) || error & (KAPI_PFERR_FETCH | KAPI_PFERR_GUEST_PAGE) ||
+	       kapi_vcpu_paging(vcpu).levels < kLevelsOfWide;
+}
+
+/* The access is to another kind of page than is there: the VMM hears of it, as on hardware. */
+int wrong_kind(struct kvm_vcpu *vcpu, kapi_u64 gpa, bool is_private)
+{
+	if (is_private)
+		kapi_vcpu_exit_private(vcpu, gpa);
+	else
+		kapi_vcpu_exit_shared(vcpu, gpa >> kPageShift);
+	return -EFAULT;
+}
+
+/* Private pages are mapped where the guest has them. */
+long pre_fault(struct kvm_vcpu *vcpu, struct kvm_pre_fault_memory *range)
+{
+	const CBit c_bit = CBit::of(kapi_vcpu_kvm(vcpu));
+
+	if (!c_bit)
+		return kapi_stock_pre_fault(vcpu, range);
+
+	const kapi_u64 gpa = kapi_prefault_gpa(range);
+
+	if (c_bit.in(gpa))
+		return -EINVAL;
+	return kapi_stock_pre_fault_at(vcpu, range,
+				       kapi_kvm_sw_private(vcpu, gpa) ? gpa | c_bit.mask() : gpa);
+}
+
 } /* namespace */
 
 int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, void *insn,
@@ -102,6 +149,12 @@ int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, voi
 {
 	Entry entry{ KAPI_ENTRY_PAGE_FAULT };
 	constexpr kapi_u64 kOfMmio = KAPI_PFERR_RSVD | KAPI_PFERR_PRESENT;
+	const CBit c_bit = c_bit_of(vcpu);
+	const kapi_u64 plain = c_bit.without(gpa);
+	const bool is_private = kapi_vcpu_is_direct(vcpu) && kapi_kvm_sw_private(vcpu, plain);
+
+	if (c_bit && means_private(vcpu, c_bit, gpa, error) != is_private)
+		return wrong_kind(vcpu, plain, !is_private);
 
 	/*
 	 * Reserved bits are how KVM remembers emulated MMIO, which is never
@@ -109,7 +162,7 @@ int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, voi
 	 * every later access for one to the MMIO of before. A nested guest's address is
 	 * no gfn; its accesses are shared ones.
 	 */
-	if (kapi_vcpu_is_direct(vcpu) && kapi_kvm_sw_private(vcpu, gpa))
+	if (is_private)
 		error = (error & ~kapi_u64{ error & KAPI_PFERR_RSVD ? kOfMmio : 0 }) |
 			KAPI_PFERR_PRIVATE_ACCESS;
 	else
@@ -120,6 +173,11 @@ int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, voi
 		const SharedFault fault;
 
 		ret = kapi_stock_page_fault(vcpu, gpa, error, insn, insn_len);
+		/* What it had with its C-bit is another page by now. */
+		if (ret == -EAGAIN && c_bit.in(gpa))
+			return kGoOn;
+		if (ret < 0 && c_bit)
+			kapi_vcpu_exit_without(vcpu, c_bit.mask());
 		if (ret == -EFAULT && fault.unseen())
 			return kGoOn;
 		/*
@@ -229,7 +287,7 @@ long gmem_kvm_pre_fault(struct kvm_vcpu *vcpu, struct kvm_pre_fault_memory *rang
 		return -EAGAIN;
 	entry.stock();
 
-	const long ret = kapi_stock_pre_fault(vcpu, range);
+	const long ret = pre_fault(vcpu, range);
 
 	return kapi_prefault_end(&prefault) && ret == -EINTR ? -EAGAIN : ret;
 }

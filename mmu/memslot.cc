@@ -24,8 +24,10 @@ SlotMap MemslotBinding::map_for(struct kvm_memory_slot *slot, PageIndex start)
 void MemslotBinding::begin(IndexRange reach)
 {
 	const GfnRange gfns = map_.gfns_of(reach);
+	/* KVM has one range for all that goes on: this would become one anyway. */
+	const Gfn end = c_bit_ ? c_bit_.with(gfns).end : gfns.end;
 
-	kapi_mmu_begin(kvm_, gfns.start.value, gfns.end.value);
+	kapi_mmu_begin(kvm_, gfns.start.value, end.value);
 }
 
 bool MemslotBinding::cuts(PageIndex edge, PageIndex inside) const
@@ -36,8 +38,11 @@ bool MemslotBinding::cuts(PageIndex edge, PageIndex inside) const
 /* What lies around what is unmapped stays mapped. */
 void MemslotBinding::split_around(IndexRange range, GfnRange gfns)
 {
-	if (cuts(range.start, range.start) || cuts(range.end, range.end - 1))
-		kapi_mmu_split(kvm_, slot_, gfns.start.value, gfns.end.value);
+	if (cuts(range.start, range.start) || cuts(range.end, range.end - 1)) {
+		for_each_place(gfns, [&](struct kvm_memory_slot *slot, GfnRange at) {
+			kapi_mmu_split(kvm_, slot, at.start.value, at.end.value);
+		});
+	}
 }
 
 void MemslotBinding::unmap(IndexRange range)
@@ -45,7 +50,9 @@ void MemslotBinding::unmap(IndexRange range)
 	const GfnRange gfns = map_.gfns_of(range);
 
 	split_around(range, gfns);
-	kapi_mmu_unmap(kvm_, slot_, gfns.start.value, gfns.end.value);
+	for_each_place(gfns, [&](struct kvm_memory_slot *slot, GfnRange at) {
+		kapi_mmu_unmap(kvm_, slot, at.start.value, at.end.value);
+	});
 }
 
 bool MemslotBinding::shows_private(IndexRange block) const
@@ -67,14 +74,19 @@ void MemslotBinding::zap(IndexRange range)
 	const GfnRange gfns = map_.gfns_of(range);
 
 	split_around(range, gfns);
-	if (kapi_mmu_zap(kvm_, slot_, gfns.start.value, gfns.end.value))
-		zapped_ = extended(zapped_, gfns);
+	for_each_place(gfns, [&](struct kvm_memory_slot *slot, GfnRange at) {
+		if (kapi_mmu_zap(kvm_, slot, at.start.value, at.end.value))
+			zapped_ = extended(zapped_, gfns);
+	});
 }
 
 void MemslotBinding::flush()
 {
-	if (!zapped_.empty())
-		kapi_mmu_flush(kvm_, zapped_.start.value, zapped_.end.value);
+	if (!zapped_.empty()) {
+		for_each_place(zapped_, [&](struct kvm_memory_slot *, GfnRange at) {
+			kapi_mmu_flush(kvm_, at.start.value, at.end.value);
+		});
+	}
 	zapped_ = {};
 }
 
@@ -122,6 +134,18 @@ void MemslotBinding::file_closes()
 {
 	/* KVM frees the slot later and must not look for the file then. */
 	kapi_slot_set_file(slot_, nullptr, range().start.value);
+}
+
+void MemslotBinding::leave()
+{
+	if (!c_bit_)
+		return;
+
+	const GfnRange gfns = c_bit_.with(map_.gfns());
+
+	kapi_mmu_begin(kvm_, gfns.start.value, gfns.end.value);
+	kapi_mmu_unmap(kvm_, c_bit_.alias(), gfns.start.value, gfns.end.value);
+	kapi_mmu_end(kvm_);
 }
 
 void MemslotBinding::destroy()
@@ -185,6 +209,12 @@ static Result<PageIndex> check(File &file, struct kvm *kvm, struct kvm_memory_sl
 	/* KVM finds out too late: of its own attributes it has no bound. */
 	if (file.converts() &&
 	    MemslotBinding::map_for(slot, start).gfns().end.value > kapi_kvm_end_gfn())
+		return error(EINVAL);
+
+	const CBit c_bit = CBit::of(kvm);
+
+	/* The guest could not have its pages as private ones. */
+	if (c_bit && MemslotBinding::map_for(slot, start).gfns().end > c_bit.reach())
 		return error(EINVAL);
 	return start;
 }
@@ -265,6 +295,13 @@ Result<PageIndex> check_bind(File &file, struct kvm *kvm, struct kvm_memory_slot
 	return start;
 }
 
+/* All that the bindings of a file know by index are memslots. */
+static MemslotBinding *binding_of(File &file, struct kvm_memory_slot *slot)
+{
+	return static_cast<MemslotBinding *>(
+		file.bindings().load(PageIndex{ kapi_slot_pgoff(slot) }));
+}
+
 void unbind_memslot(File &file, struct kvm_memory_slot *slot)
 {
 	if (is_traced(KAPI_TRACE_UNBIND)) {
@@ -275,14 +312,23 @@ void unbind_memslot(File &file, struct kvm_memory_slot *slot)
 	}
 
 	ExclusiveInodeLock lock{ file.inode().handle() };
-	Binding *const binding = file.bindings().load(PageIndex{ kapi_slot_pgoff(slot) });
+	MemslotBinding *const binding = binding_of(file, slot);
 
 	if (!binding)
 		return;
+	binding->leave();
 	file.bindings().remove(*binding);
 	/* To the memslot that is as if the file closed. */
 	binding->file_closes();
 	binding->destroy();
+}
+
+void memslot_gets_c_bit(File &file, struct kvm_memory_slot *slot, CBit c_bit)
+{
+	ExclusiveInodeLock lock{ file.inode().handle() };
+
+	if (MemslotBinding *const binding = binding_of(file, slot))
+		binding->get(c_bit);
 }
 
 /* Whether @file still shows @index by @slot. -EFAULT: it was cut off meanwhile. */
@@ -341,6 +387,11 @@ Status memslot_split(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, 
 	GMEM_CHECK(check_bound(file, slot, index));
 	GMEM_CHECK(inode.store().split_at(index, inode.platform()));
 	kapi_mmu_split(kvm, slot, gfn.value, gfn.value + 1);
+	if (const CBit c_bit = CBit::of(kvm)) {
+		const GfnRange at = c_bit.with({ gfn, gfn + 1 });
+
+		kapi_mmu_split(kvm, c_bit.alias(), at.start.value, at.end.value);
+	}
 	return Status{};
 }
 

@@ -8,16 +8,18 @@
 
 #include "gmem/binding.h"
 #include "gmem/file.h"
+#include "mmu/c_bit.h"
 
 namespace gmem
 {
 
 class MemslotBinding final : public Binding {
     public:
+	/* slots_lock held. */
 	MemslotBinding(const PageStore &store, struct kvm *kvm, struct kvm_memory_slot *slot,
 		       IndexRange range)
 		: Binding(range), store_(store), kvm_(kvm), slot_(slot),
-		  map_(Gfn{ kapi_slot_base_gfn(slot) }, range)
+		  map_(Gfn{ kapi_slot_base_gfn(slot) }, range), c_bit_(CBit::of(kvm))
 	{
 	}
 
@@ -27,6 +29,13 @@ class MemslotBinding final : public Binding {
 	static SlotMap map_for(struct kvm_memory_slot *slot, PageIndex start);
 
 	struct kvm_memory_slot *slot() const { return slot_; }
+	/* The guest has one from now on. slots_lock, and the inode lock exclusively. */
+	void get(CBit c_bit) { c_bit_ = c_bit; }
+	/*
+	 * KVM has deleted the memslot, and unmapped what it has there itself: here, what its guest
+	 * has by the C-bit is. Inode lock held exclusively; sleeps.
+	 */
+	void leave();
 
 	bool shows_private(IndexRange block) const override;
 	unsigned largest_order(PageIndex index) const override { return map_.largest_order(index); }
@@ -44,12 +53,20 @@ class MemslotBinding final : public Binding {
     private:
 	/* Whether what is mapped with the page @inside may go beyond @edge, next to it. */
 	bool cuts(PageIndex edge, PageIndex inside) const;
+	/* Calls @fn(memslot, gfns) for each place that shows @gfns of this one. */
+	template <class Fn> void for_each_place(GfnRange gfns, Fn fn) const
+	{
+		fn(slot_, gfns);
+		if (c_bit_)
+			fn(c_bit_.alias(), c_bit_.with(gfns));
+	}
 	void split_around(IndexRange range, GfnRange gfns);
 
 	const PageStore &store_;
 	struct kvm *kvm_;
 	struct kvm_memory_slot *slot_;
 	const SlotMap map_;
+	CBit c_bit_;
 	/*
 	 * Of a conversion, from first to last: what is to be flushed, and what has changed.
 	 * Inode lock held exclusively.
@@ -73,6 +90,8 @@ Status bind_memslot(File &file, struct file *handle, struct kvm *kvm, struct kvm
 
 /* Undoes it. slots_lock held. Sleeps. */
 void unbind_memslot(File &file, struct kvm_memory_slot *slot);
+/* The guest that @slot, which is bound to @file, is of has a C-bit now. slots_lock held. Sleeps. */
+void memslot_gets_c_bit(File &file, struct kvm_memory_slot *slot, CBit c_bit);
 
 /* What a page of @file must be for a shared access. */
 inline Share shared_of(const File &file)

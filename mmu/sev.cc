@@ -15,6 +15,7 @@
 #include "gmem/trace.h"
 #include "kapi/guest.h"
 #include "kapi/sev.h"
+#include "mmu/c_bit.h"
 #include "mmu/launch.h"
 
 namespace gmem
@@ -237,6 +238,8 @@ Status finish(Command &command)
 	if (args.flags)
 		return error(EINVAL);
 	GMEM_CHECK(command.reach_firmware());
+	if (command.platform.knowing())
+		GMEM_CHECK(give_c_bit(command.vm));
 	GMEM_CHECK(measure_vcpus(command));
 
 	GMEM_TRY(id, read_id_block(args));

@@ -8,6 +8,7 @@
 
 #include "kapi/sev.h"
 #include "mmu/attributes.h"
+#include "mmu/c_bit.h"
 #include "mmu/entry.h"
 #include "mmu/link.h"
 #include "mmu/memslot.h"
@@ -268,6 +269,10 @@ int gmem_kvm_prepare_slot(struct kvm *kvm, const struct kvm_memory_slot *old,
 	Entry entry{ KAPI_ENTRY_PREPARE_SLOT };
 	/* KVM would put another in its place and free the one that the file knows. */
 	if (change >= KAPI_MR_MOVE && (kapi_slot_has_gmem(old) || !may_change(old)))
+		return -EINVAL;
+	if (kapi_alias_pending(kvm))
+		return prepare_alias(kvm, old, slot, change).code();
+	if (change != KAPI_MR_DELETE && !leaves_c_bit_alone(kvm, slot))
 		return -EINVAL;
 	if (making_shared_slot(kvm))
 		return prepare_shared_slot(kvm, old, slot, change).code();

@@ -17,6 +17,7 @@ struct GuestVcpu {
 	kapi_registers registers{};
 	bool can_know = true; /* the processor has SVM */
 	unsigned nr = 0, c_bit = 0;
+	unsigned nested_bits = 48; /* of the host's */
 	bool may_report = true;
 
 	unsigned long retired = 0, skipped = 0, protection_faults = 0, stock = 0;

@@ -276,7 +276,7 @@ bool kapi_kvm_range_private(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
 	const std::shared_lock guard{ kvm->attributes_mutex };
 
 	for (kapi_u64 gfn = start; gfn < end; gfn++) {
-		if (gfn < kGfns ? !kvm->is_private[gfn] : !kvm->is_private_beyond)
+		if (!gfn_private(kvm, gfn))
 			return false;
 	}
 	return true;
@@ -319,15 +319,19 @@ void kapi_vcpu_exit_shared(struct kvm_vcpu *vcpu, kapi_u64 gfn)
 	vcpu->exit_gfn = gfn;
 }
 
+bool fake::gfn_private(const struct kvm *kvm, std::uint64_t gfn)
+{
+	if (gfn >= kvm->private_from)
+		return true;
+	return gfn < kGfns ? kvm->is_private[gfn] : kvm->is_private_beyond;
+}
+
 bool fake::range_uniform(struct kvm *kvm, std::uint64_t start, std::uint64_t end)
 {
 	const std::shared_lock guard{ kvm->attributes_mutex };
-	const auto at = [kvm](std::uint64_t gfn) {
-		return gfn < kGfns ? kvm->is_private[gfn] : kvm->is_private_beyond;
-	};
 
 	for (std::uint64_t gfn = start; gfn < end; gfn++) {
-		if (at(gfn) != at(start))
+		if (gfn_private(kvm, gfn) != gfn_private(kvm, start))
 			return false;
 	}
 	return true;

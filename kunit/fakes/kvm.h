@@ -31,6 +31,8 @@ struct kvm_memory_slot {
 	std::uint64_t npages = 0;
 	bool has_gmem = false;
 	bool only = false; /* shared accesses go to the file, too */
+	bool alias = false; /* of all others, with the C-bit */
+	bool going = false; /* KVM is about to delete it */
 	std::atomic<std::uint64_t> pgoff{ 0 };
 	std::atomic<struct file *> file{ nullptr };
 };
@@ -39,6 +41,10 @@ struct kvm_vcpu {
 	struct kvm *kvm;
 	bool direct = true; /* faults are by gfn */
 	std::uint64_t exit_gfn = ~0ull; /* of the last exit for a shared access */
+};
+
+struct kvm_pre_fault_memory {
+	std::uint64_t gpa, size;
 };
 
 /* The result of kvm_vcpu_map(): kapi_host_map_fill() fills it in. */
@@ -96,6 +102,7 @@ struct kvm {
 	int vcpus = 0; /* -EBUSY: one more is on its way */
 	std::multiset<std::pair<std::uint64_t, std::uint64_t>> regions; /* that are registered */
 	int busy_vcpu = -1; /* that is in use */
+	std::map<unsigned, unsigned> c_bits; /* what CPUIDs of vCPUs name, where they differ */
 	std::atomic<bool> ran{ false }; /* a vCPU has */
 
 	/* Faults are readers; a memslot is freed when they have left. */
@@ -112,6 +119,7 @@ struct kvm {
 	std::shared_mutex attributes_mutex;
 	std::vector<bool> is_private;
 	bool is_private_beyond = true; /* gfns from kGfns on */
+	std::uint64_t private_from = ~0ull; /* and these for good */
 	/* Gfns that attributes can make private without new memory; slots_lock. Start -> end. */
 	std::map<std::uint64_t, std::uint64_t> reserved;
 
@@ -181,6 +189,8 @@ MmuCalls mmu_calls();
 
 /* Sets KVM's body of the running thread's next page fault; for one fault at most. */
 void set_fault_body(std::function<int()> body);
+/* Whether KVM's attributes say private; attributes_mutex. */
+bool gfn_private(const struct kvm *kvm, std::uint64_t gfn);
 /* Whether all of [start, end) is private or none of it. */
 bool range_uniform(struct kvm *kvm, std::uint64_t start, std::uint64_t end);
 /* The stock body's answer in place of a pfn. */
@@ -245,6 +255,7 @@ struct Stock {
 	bool knows_no_snp; /* of KVM_CREATE_VM's types */
 	bool exposed; /* kapi_poison_expose()'s answer */
 	bool prefault_stopped; /* kapi_prefault_end()'s */
+	std::uint64_t prefault_gpa; /* of pre_fault */
 };
 Stock &stock();
 /* How many calls of @entry have returned: served by gmem, or by the stock body. */

@@ -260,6 +260,9 @@ static int fault_in_srcu(struct kvm *kvm, std::uint64_t gfn, bool is_private, un
 		if (kapi_kvm_range_private(kvm, gfn, gfn + 1) != is_private)
 			bug("gfn %#lx is mapped as %s, and is not", gfn,
 			    is_private ? "private" : "shared");
+		if (slot->alias &&
+		    !kapi_kvm_range_private(kvm, gfn - slot->base_gfn, gfn - slot->base_gfn + 1))
+			bug("gfn %#lx is mapped by the C-bit, and is shared", gfn);
 
 		unsigned use = from_file ? max_order : shared_order(kvm, slot, gfn);
 

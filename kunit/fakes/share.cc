@@ -8,6 +8,7 @@
 
 #include <uapi/gmem.h>
 
+#include "kapi/c_bit.h"
 #include "kunit/fakes/core.h"
 #include "kunit/fakes/files.h"
 #include "kunit/fakes/pages.h"
@@ -472,6 +473,16 @@ bool kapi_attributes_are(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_
 	return end <= kGfns || !to_private || kvm->is_private_beyond;
 }
 
+/* No guest maps by its C-bit what is just becoming shared. */
+static void check_c_bit(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
+{
+	const struct kvm_memory_slot *const alias = kapi_kvm_alias(kvm);
+
+	if (alias && end <= alias->npages && !covered(kvm, alias->base_gfn + start, end - start))
+		bug("attributes of [%#lx, %#lx) change, and the C-bit lets faults through", start,
+		    end);
+}
+
 int kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool to_private)
 {
 	/* The fake has no attributes from there on. */
@@ -485,6 +496,7 @@ int kapi_attributes_convert(struct kvm *kvm, kapi_u64 start, kapi_u64 end, bool 
 			return -EINTR;
 		}
 		if (!kapi_attributes_are(kvm, start, stop, to_private)) {
+			check_c_bit(kvm, start, stop);
 			kapi_mmu_begin(kvm, start, stop);
 			mmu_zap(kvm, start, stop);
 			kapi_attributes_set(kvm, start, stop, to_private);

@@ -196,9 +196,10 @@ void kapi_host_map_fill(struct kvm_host_map *map, struct page *page, kapi_u64 gf
 	map->gfn = gfn;
 }
 
-long kapi_stock_pre_fault(struct kvm_vcpu *, struct kvm_pre_fault_memory *)
+long kapi_stock_pre_fault(struct kvm_vcpu *, struct kvm_pre_fault_memory *range)
 {
 	noted.pre_fault++;
+	noted.prefault_gpa = range ? range->gpa : 0;
 	return noted.answer;
 }
 

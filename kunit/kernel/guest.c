@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stubs of kapi/guest.h: no vCPU exits in the suites that run in the kernel.
+ * Stubs of kapi/guest.h and kapi/c_bit.h: no vCPU exits in the suites that run in the kernel,
+ * and no guest has a C-bit.
  */
 #include <linux/errno.h>
 
+#include "../../kapi/c_bit.h"
 #include "../../kapi/guest.h"
 
 bool kapi_guests_can_know(void)
@@ -84,4 +86,68 @@ int kapi_stock_wrmsr(struct kvm_vcpu *vcpu)
 bool kapi_stock_msr_allowed(struct kvm_vcpu *vcpu, unsigned int index, unsigned int type)
 {
 	return true;
+}
+
+int kapi_kvm_c_bit(struct kvm *kvm, unsigned int nr)
+{
+	return 0;
+}
+
+unsigned int kapi_nested_bits(void)
+{
+	return 48;
+}
+
+struct kvm_memory_slot *kapi_kvm_alias(struct kvm *kvm)
+{
+	return NULL;
+}
+
+bool kapi_slot_is_alias(const struct kvm_memory_slot *slot)
+{
+	return false;
+}
+
+struct kvm *kapi_alias_kvm(const struct kvm_memory_slot *alias)
+{
+	return NULL;
+}
+
+bool kapi_slot_is_going(const struct kvm_memory_slot *slot)
+{
+	return false;
+}
+
+int kapi_alias_make(struct kvm *kvm, kapi_u64 start, kapi_u64 end)
+{
+	return -EINVAL;
+}
+
+bool kapi_alias_pending(struct kvm *kvm)
+{
+	return false;
+}
+
+void kapi_slot_make_alias(struct kvm_memory_slot *slot, struct kvm *kvm)
+{
+}
+
+int kapi_alias_make_private(struct kvm *kvm, kapi_u64 start, unsigned int order)
+{
+	return -EINVAL;
+}
+
+void kapi_vcpu_exit_without(struct kvm_vcpu *vcpu, kapi_u64 bits)
+{
+}
+
+kapi_u64 kapi_prefault_gpa(const struct kvm_pre_fault_memory *range)
+{
+	return 0;
+}
+
+long kapi_stock_pre_fault_at(struct kvm_vcpu *vcpu, const struct kvm_pre_fault_memory *range,
+			     kapi_u64 gpa)
+{
+	return -EINVAL;
 }
