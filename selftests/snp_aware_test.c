@@ -255,35 +255,13 @@ static void test_sev_status(void)
 	must_fault(&guest, wrmsr, 0, MSR_SEV_STATUS, 0, GP_VECTOR, 0);
 }
 
-/* The leaf that says where the C-bit is, as the VMM gives it. */
-static void set_c_bit(struct vcpu *vcpu, u32 bit)
-{
-	struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entries[256];
-	} cpuid = { .head.nent = 255 };
-	u32 i, nent;
-
-	CHECK_OK(ioctl(vcpu->fd, KVM_GET_CPUID2, &cpuid));
-	nent = cpuid.head.nent;
-	for (i = 0; i < nent && cpuid.entries[i].function != 0x8000001f; i++)
-		;
-	cpuid.entries[i] = (struct kvm_cpuid_entry2){
-		.function = 0x8000001f,
-		.eax = 0x1a,
-		.ebx = bit | 1 << 6,
-	};
-	cpuid.head.nent = i == nent ? nent + 1 : nent;
-	CHECK_OK(ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid));
-}
-
 static void test_ghcb_msr(void)
 {
 	struct vm *vm = snp_knowing_vm(2);
-	struct guest guest;
+	struct guest guest = launched(vm);
 
-	set_c_bit(&vm->vcpus[0], 51);
-	guest = launched(vm);
+	/* Behind the launch, which gives the guest no C-bit here. */
+	snp_set_c_bit(&vm->vcpus[0], 51);
 	/* The protocol's versions and the C-bit's place, until it is written. */
 	CHECK_EQ(read_msr(&guest, MSR_GHCB), 0x0002000133000001);
 	write_msr(&guest, MSR_GHCB, 0xfedcba9876543210);

@@ -116,3 +116,24 @@ struct vm *snp_knowing_vm(unsigned int nr_vcpus)
 		tap_skip("needs a processor with SVM");
 	return vm_create_knowing(nr_vcpus);
 }
+
+void snp_set_c_bit(struct vcpu *vcpu, unsigned int bit)
+{
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entries[256];
+	} cpuid = { .head.nent = 255 };
+	u32 i, nent;
+
+	CHECK_OK(ioctl(vcpu->fd, KVM_GET_CPUID2, &cpuid));
+	nent = cpuid.head.nent;
+	for (i = 0; i < nent && cpuid.entries[i].function != 0x8000001f; i++)
+		;
+	cpuid.entries[i] = (struct kvm_cpuid_entry2){
+		.function = 0x8000001f,
+		.eax = 0x1a,
+		.ebx = bit | 1 << 6,
+	};
+	cpuid.head.nent = i == nent ? nent + 1 : nent;
+	CHECK_OK(ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid));
+}
