@@ -14,7 +14,7 @@
 #include "kunit/fakes/accesses.h"
 #include "kunit/fakes/guest.h"
 #include "kunit/fakes/sched.h"
-#include "kunit/hosted/share.h"
+#include "kunit/hosted/guest.h"
 #include "kunit/hosted/snp_vm.h"
 
 using namespace gmem_test;
@@ -347,15 +347,15 @@ void conversion_takes_it_away()
 	REQUIRE(guest.begun);
 	struct kvm *const vm = guest.vm.vm;
 	struct kvm_memory_slot *slot;
-	ShareFile file{ vm, 1024, kInitShared };
+	GuestFile file{ vm, 1024, kInitShared };
 
 	REQUIRE(file.handle);
 	EXPECT_EQ(fake::slot_add(vm, kGfn, 1024, file.fd, 0, &slot), 0);
 	REQUIRE(guest.launched());
 	EXPECT_EQ(fake::fault(vm, kBase + kGfn + 3), -EAGAIN);
-	EXPECT_EQ(file.convert(0, 1024, true), 0);
+	EXPECT_EQ(file.convert(0, 1024, Share::kPrivate), 0);
 	EXPECT_EQ(fake::fault(vm, kBase + kGfn + 3), 0);
-	EXPECT_EQ(file.convert(3, 4, false), 0);
+	EXPECT_EQ(file.convert(3, 4, Share::kShared), 0);
 	EXPECT_EQ(guest.order(kBase + kGfn + 3), -1);
 	EXPECT_EQ(guest.order(kBase + kGfn + 4), 0);
 	EXPECT_EQ(fake::fault(vm, kBase + kGfn + 3), -EAGAIN);
