@@ -122,6 +122,8 @@ static bool notrace second_is_ghcb(struct ftrace_regs *fregs)
 #define HOLES KAPI_FEATURE_HOLES
 #define SHARED KAPI_FEATURE_SHARED
 #define SNP_VMS KAPI_FEATURE_SNP_VMS
+/* Where requests for memslots are served, who pre-faults beside one must be known (requests.c). */
+#define SLOT_REQUESTS (SW_PROTECTED | HOLES | SHARED)
 
 const struct gmem_hook gmem_hooks[KAPI_ENTRIES] = {
 	[KAPI_ENTRY_PAGE_FAULT] = { .features = SW_PROTECTED | HOLES | SHARED,
@@ -132,8 +134,7 @@ const struct gmem_hook gmem_hooks[KAPI_ENTRIES] = {
 				       .callers = { "kvm_mmu_hugepage_adjust",
 						    "kvm_mmu_max_mapping_level" } },
 	[KAPI_ENTRY_SLOT_PFN] = { .features = SHARED, .wanted = slot_is_only, .faults = true },
-	[KAPI_ENTRY_VM_IOCTL] = { .features = SW_PROTECTED | HOLES | SHARED,
-				  .wanted = known_ioctl },
+	[KAPI_ENTRY_VM_IOCTL] = { .features = SLOT_REQUESTS, .wanted = known_ioctl },
 	[KAPI_ENTRY_PREPARE_SLOT] = { .features = HOLES | SHARED | SNP_VMS },
 	[KAPI_ENTRY_UNBIND] = { .features = BACKEND },
 	[KAPI_ENTRY_BIND] = { .features = BACKEND, .binding = AT_ONCE },
@@ -151,8 +152,7 @@ const struct gmem_hook gmem_hooks[KAPI_ENTRIES] = {
 					.wanted = slot_has_gmem },
 	[KAPI_ENTRY_VCPU_MAP] = { .features = SW_PROTECTED | SHARED,
 				  .wanted = vcpu_may_be_ours },
-	[KAPI_ENTRY_PRE_FAULT] = { .features = SW_PROTECTED | SHARED,
-				   .wanted = prefault_matters },
+	[KAPI_ENTRY_PRE_FAULT] = { .features = SLOT_REQUESTS, .wanted = prefault_matters },
 	[KAPI_ENTRY_READ_PAGE] = { .features = SNP_VMS,
 				   .wanted = slot_has_gmem,
 				   .callers = { "kvm_read_guest_page",

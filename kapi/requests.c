@@ -21,7 +21,7 @@
  * Announced requests. That wait would be one for ever if one of those vCPUs pre-faults: KVM shows
  * it the new memslot, of which nothing is mapped until the wait is over, and it tries again and
  * again. So it must be known here. As long as nothing of ours is there, calls of default VMs are
- * not sent to us (takeover.c). A request that is to make the first such thing therefore has them
+ * not sent to us (hook_table.c). A request that is to make the first such thing therefore has them
  * sent from now on, and then waits for those that were not.
  */
 #include <linux/hash.h>

@@ -11,9 +11,14 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gmem.h"
+#include "guest.h"
+#include "hole.h"
 #include "module.h"
+#include "prefault.h"
 #include "takeover.h"
+#include "threads.h"
 
 /* KVM's own numbers, with those of later kernels, and ours. */
 #define NR_CAPS	512
@@ -240,6 +245,43 @@ static void test_extensions_of_the_stock_backend(void)
 	end("stock");
 }
 
+static void make_first_hole(void *vm)
+{
+	MUST(hole_set(vm, HOLE_SLOT, TEST_GPA, SZ_2M));
+}
+
+static bool made;
+
+static void *prefault_until_made(void *vm)
+{
+	while (!__atomic_load_n(&made, __ATOMIC_RELAXED))
+		prefault_range(vm, SZ_2M);
+	return NULL;
+}
+
+/* A vCPU that pre-faults beside it needs no signal to go on: one on its way, and one by chance. */
+static void test_first_hole_of_the_stock_backend(void)
+{
+	struct vm *vm;
+	pthread_t thread;
+
+	begin("backend=stock sw_protected=n");
+	vm = vm_create(KVM_X86_DEFAULT_VM, 1);
+	prefault_beside(vm, SZ_2M, make_first_hole, vm);
+	vm_free(vm);
+	for (int i = 0; i < 200; i++) {
+		vm = vm_create(KVM_X86_DEFAULT_VM, 1);
+		__atomic_store_n(&made, false, __ATOMIC_RELAXED);
+		thread = thread_start(prefault_until_made, vm);
+		let_pass(i * 100);
+		make_first_hole(vm);
+		__atomic_store_n(&made, true, __ATOMIC_RELAXED);
+		thread_join(thread);
+		vm_free(vm);
+	}
+	end("stock");
+}
+
 /* With a name of each parameter that is no value of it, KVM stays as it was. */
 static void test_bad_values_are_refused(void)
 {
@@ -271,6 +313,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(test_everything),
 	TAP_TEST(test_sw_protected_vms_of_the_stock_backend),
 	TAP_TEST(test_extensions_of_the_stock_backend),
+	TAP_TEST(test_first_hole_of_the_stock_backend),
 	TAP_TEST(test_bad_values_are_refused),
 };
 

@@ -5,9 +5,7 @@
  *
  * Tests: mmu/faults.cc, kapi/requests.c.
  */
-#include <fcntl.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -15,7 +13,7 @@
 #include "gmem.h"
 #include "guest.h"
 #include "hole.h"
-#include "kmod/gmem_test_abi.h"
+#include "prefault.h"
 
 #define SLOT_SIZE	(8 * SZ_1M)
 #define ROUNDS		100
@@ -32,30 +30,17 @@ struct change {
 	unsigned long done, interrupted;
 };
 
-/* Pre-faults the whole range. */
-static void *pre_fault_once(void *arg)
-{
-	struct change *c = arg;
-	u64 gpa = TEST_GPA, size = SLOT_SIZE;
-	int ret = vcpu_pre_fault(&c->vm->vcpus[0], &gpa, &size);
-
-	/* ENOENT: there is no memory at that time; EFAULT: none of that kind. */
-	CHECK(!ret || ret == -EAGAIN || ret == -EINTR || ret == -EFAULT || ret == -ENOENT,
-	      "KVM_PRE_FAULT_MEMORY: %s", strerror(-ret));
-	if (!ret)
-		c->done++;
-	else
-		c->interrupted++;
-	return NULL;
-}
-
-/* Again and again. */
+/* Pre-faults the whole range, again and again. */
 static void *pre_fault(void *arg)
 {
 	struct change *c = arg;
 
-	while (!__atomic_load_n(&c->stop, __ATOMIC_RELAXED))
-		pre_fault_once(c);
+	while (!__atomic_load_n(&c->stop, __ATOMIC_RELAXED)) {
+		if (prefault_range(c->vm, SLOT_SIZE))
+			c->done++;
+		else
+			c->interrupted++;
+	}
 	return NULL;
 }
 
@@ -245,23 +230,16 @@ static void test_hole_moved(void)
  * The first thing of ours that a VM gets, while a vCPU of the VM is already on its way to
  * pre-fault where nothing is: KVM lets that vCPU see the memslot and waits for the vCPU.
  */
+static void make_it(void *arg)
+{
+	struct change *c = arg;
+
+	c->make(c);
+}
+
 static void first_beside(struct change *c)
 {
-	struct gmem_test_fail delay = { .symbol = "kvm_mmu_load", .rax = 1500, .calls = 1 };
-	const int tester = open(GMEM_TEST_PATH, O_RDWR | O_CLOEXEC);
-	pthread_t thread;
-
-	CHECK_OK(tester);
-	CHECK_OK(ioctl(tester, GMEM_TEST_DELAY, &delay));
-	thread = thread_start(pre_fault_once, c);
-	let_pass(300000);
-	c->make(c);
-	thread_join(thread);
-	CHECK_EQ(c->done + c->interrupted, 1);
-	delay.calls = 0;
-	CHECK_OK(ioctl(tester, GMEM_TEST_DELAY, &delay));
-	CHECK_EQ(delay.left, 0);
-	close(tester);
+	prefault_beside(c->vm, SLOT_SIZE, make_it, c);
 	pre_fault_all(&c->vm->vcpus[0]);
 }
 
