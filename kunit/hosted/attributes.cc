@@ -48,11 +48,7 @@ class Vm {
 	}
 	bool attributes(std::uint64_t start, std::uint64_t end, bool is_private) const
 	{
-		for (; start < end; start++) {
-			if (kapi_kvm_range_private(vm, start, start + 1) != is_private)
-				return false;
-		}
-		return true;
+		return attributes_of(vm, start, end, is_private);
 	}
 
 	struct kvm *vm;

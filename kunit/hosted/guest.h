@@ -51,6 +51,16 @@ inline constexpr std::uint64_t kPlain = 0, kMmap = GUEST_MEMFD_FLAG_MMAP,
 /* What peek(), read() and user_read() say of a page that is not to be had. */
 inline constexpr std::uint64_t kNothing = ~0ull;
 
+/* Whether KVM has all of [start, end) as private, or none of it. */
+inline bool attributes_of(struct kvm *vm, std::uint64_t start, std::uint64_t end, bool is_private)
+{
+	for (; start < end; start++) {
+		if (kapi_kvm_range_private(vm, start, start + 1) != is_private)
+			return false;
+	}
+	return true;
+}
+
 /* A descriptor and what is behind it. */
 class GuestFile {
     public:
@@ -80,17 +90,10 @@ class GuestFile {
 	File *core() const { return File::of(handle); }
 	Inode &inode() const { return core()->inode(); }
 	PageStore &store() const { return inode().store(); }
-	struct page *cached(std::uint64_t index) const
-	{
-		return kapi_cache_peek(inode().handle(), index);
-	}
+	struct page *cached(std::uint64_t index) const { return cached_at(inode(), index); }
 	unsigned cached_pages(std::uint64_t start, std::uint64_t end) const
 	{
-		unsigned n = 0;
-
-		for (std::uint64_t i = start; i < end; i++)
-			n += cached(i) != nullptr;
-		return n;
+		return count_cached(inode(), start, end);
 	}
 	bool shared(std::uint64_t start, std::uint64_t end) const
 	{
@@ -204,14 +207,9 @@ class Guest {
 	}
 	/* The order that @gfn is mapped with; -1: it is not. */
 	int order(std::uint64_t gfn) const { return fake::mapped_order(vm, gfn); }
-	/* Whether KVM has all of [start, end) as private, or none of it. */
 	bool attributes(std::uint64_t start, std::uint64_t end, bool is_private) const
 	{
-		for (; start < end; start++) {
-			if (kapi_kvm_range_private(vm, start, start + 1) != is_private)
-				return false;
-		}
-		return true;
+		return attributes_of(vm, start, end, is_private);
 	}
 
 	struct kvm *vm;

@@ -101,6 +101,21 @@ class NotedPlatform final : public Platform {
 	const bool join_;
 };
 
+/* The page in the page cache, which the store knows best; NULL: absent. */
+inline struct page *cached_at(Inode &inode, std::uint64_t index)
+{
+	return kapi_cache_peek(inode.handle(), index);
+}
+
+inline unsigned count_cached(Inode &inode, std::uint64_t start, std::uint64_t end)
+{
+	unsigned n = 0;
+
+	for (std::uint64_t i = start; i < end; i++)
+		n += cached_at(inode, i) != nullptr;
+	return n;
+}
+
 /* A VM with a file of @npages, as user space would have them. */
 class TestFile {
     public:
@@ -146,17 +161,10 @@ class TestFile {
 		return { inode().platform(), vm, Gfn{ gfn }, largest_order, Share::kPrivate };
 	}
 	/* The page in the page cache, which the store knows best; NULL: absent. */
-	struct page *cached(std::uint64_t index) const
-	{
-		return kapi_cache_peek(inode().handle(), index);
-	}
+	struct page *cached(std::uint64_t index) const { return cached_at(inode(), index); }
 	unsigned cached_pages(std::uint64_t start, std::uint64_t end) const
 	{
-		unsigned n = 0;
-
-		for (std::uint64_t i = start; i < end; i++)
-			n += cached(i) != nullptr;
-		return n;
+		return count_cached(inode(), start, end);
 	}
 
 	struct kvm *vm;
