@@ -24,7 +24,6 @@
  * not sent to us (hook_table.c). A request that is to make the first such thing therefore has them
  * sent from now on, and then waits for those that were not.
  */
-#include <linux/hash.h>
 #include <linux/kvm_host.h>
 #include <linux/list.h>
 #include <linux/sched/signal.h>
@@ -58,18 +57,31 @@ static LIST_HEAD(prefaults);
 static LIST_HEAD(requests);
 static DEFINE_SPINLOCK(lock); /* of both */
 
-#define BUCKET_BITS 6
-/* Announced requests, by VM. */
-static atomic_t announced[1 << BUCKET_BITS];
+/* How many requests are announced, of any VM. */
+static atomic_t announced;
 
-static notrace atomic_t *announced_of(const struct kvm *kvm)
+/*
+ * Exactly @kvm's: a call of another VM that came to us for nothing would end in -EAGAIN for as
+ * long as the announcing VM likes.
+ */
+static notrace bool is_announced(const struct kvm *kvm)
 {
-	return &announced[hash_ptr(kvm, BUCKET_BITS)];
+	struct request *request;
+	bool found = false;
+
+	if (!atomic_read(&announced))
+		return false;
+	spin_lock(&lock);
+	list_for_each_entry(request, &requests, link)
+		/* cppcheck-suppress uninitvar */
+		found = found || (request->kvm == kvm && request->announced);
+	spin_unlock(&lock);
+	return found;
 }
 
 bool notrace gmem_prefault_matters(const struct kvm_vcpu *vcpu)
 {
-	if (gmem_kvm_may_be_ours(vcpu->kvm) || atomic_read(announced_of(vcpu->kvm)))
+	if (gmem_kvm_may_be_ours(vcpu->kvm) || is_announced(vcpu->kvm))
 		return true;
 	/* Page tables of before a deletion: see above. */
 	return !GMEM_KVM_RELOAD_DROPS_ROOTS &&
@@ -152,8 +164,10 @@ void kapi_slot_request_announce(struct kapi_slot_request *r)
 	struct request *const request = (struct request *)r;
 	struct kvm *const kvm = request->kvm;
 
+	spin_lock(&lock);
 	request->announced = true;
-	atomic_inc(announced_of(kvm));
+	spin_unlock(&lock);
+	atomic_inc(&announced);
 	/* Of other VMs all calls are sent, always. */
 	if (kvm->arch.vm_type == KVM_X86_DEFAULT_VM)
 		synchronize_srcu_expedited(&kvm->srcu);
@@ -185,7 +199,7 @@ void kapi_slot_request_end(struct kapi_slot_request *r)
 		request->unmapped--;
 	}
 	if (request->announced)
-		atomic_dec(announced_of(request->kvm));
+		atomic_dec(&announced);
 	spin_lock(&lock);
 	list_del(&request->link);
 	spin_unlock(&lock);

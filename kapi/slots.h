@@ -26,7 +26,7 @@ bool gmem_kvm_may_be_ours(const struct kvm *kvm);
 
 /*
  * Whether KVM_PRE_FAULT_MEMORY of this vCPU concerns the module, or has to be kept from what
- * KVM does by itself: it would try for ever. Any context.
+ * KVM does by itself: it would try for ever. Task context.
  */
 bool gmem_prefault_matters(const struct kvm_vcpu *vcpu);
 

@@ -260,6 +260,44 @@ static void test_first_hole_beside(void)
 	first_beside(&c);
 }
 
+#define OTHERS	200
+
+static struct vm *others[OTHERS];
+
+static void *make_in_thread(void *arg)
+{
+	make_it(arg);
+	return NULL;
+}
+
+/* Who makes it waits for the vCPU that is on its way. */
+static void others_pre_fault(void *arg)
+{
+	pthread_t maker = thread_start(make_in_thread, arg);
+	unsigned int refused = 0;
+
+	let_pass(100000);
+	for (size_t i = 0; i < OTHERS; i++)
+		refused += !prefault_range(others[i], SZ_2M);
+	thread_join(maker);
+	CHECK(!refused, "%u VMs could not pre-fault for another VM's request", refused);
+}
+
+/* VMs with nothing of ours, beside another VM's first memslot of ours. */
+static void test_first_file_of_another_vm(void)
+{
+	struct change c = { .vm = vm_create(KVM_X86_DEFAULT_VM, 1), .make = make_mappable };
+	void *const user = vm_reserve(TEST_GPA, SZ_2M);
+
+	c.fd = gmem_mappable(c.vm, SLOT_SIZE, SHARED_AT_FIRST);
+	memset(user, 1, SZ_2M);
+	for (size_t i = 0; i < OTHERS; i++) {
+		others[i] = vm_create(KVM_X86_DEFAULT_VM, 1);
+		MUST(vm_set_region(others[i], TEST_SLOT, 0, TEST_GPA, SZ_2M, user));
+	}
+	prefault_beside(c.vm, SLOT_SIZE, others_pre_fault, &c);
+}
+
 static const struct tap_test tests[] = {
 	TAP_TEST(test_private),
 	TAP_TEST(test_mappable),
@@ -271,6 +309,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(test_hole_moved),
 	TAP_TEST(test_first_file_beside),
 	TAP_TEST(test_first_hole_beside),
+	TAP_TEST(test_first_file_of_another_vm),
 };
 
 int main(void)
