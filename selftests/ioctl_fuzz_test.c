@@ -33,6 +33,7 @@
 #define NR_SLOTS	12	/* fuzzed ids are FIRST_SLOT on */
 #define FIRST_SLOT	2
 #define MIN_FREE	(SZ_1G)
+#define TELL_EVERY	60	/* seconds */
 
 /* What one valid call may spend. */
 #define MAX_PREFAULT	(4 * SZ_1M)
@@ -259,6 +260,7 @@ static void (*const calls[])(struct fuzz *f) = {
 static void random_calls(unsigned long nr, bool wide)
 {
 	struct fuzz *f = calloc(1, sizeof(*f));
+	double told = now();
 	pthread_t home, play;
 	struct vm *vm;
 
@@ -279,6 +281,10 @@ static void random_calls(unsigned long nr, bool wide)
 		calls[rng_below(&f->rng, ARRAY_SIZE(calls))](f);
 		if (n % EPOCH == EPOCH - 1 || (n % 64 == 0 && memory_short()))
 			start_epoch(f, false);
+		if (now() > told + TELL_EVERY) {
+			tap_diag("%lu calls are made", n + 1);
+			told = now();
+		}
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	thread_join(home);
