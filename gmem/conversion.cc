@@ -21,13 +21,17 @@ namespace gmem
 namespace
 {
 
-/* A page that is to be private has a holder, by a pin. User space gets this errno. */
+/*
+ * A page that is to be private has a reference that did not go: somebody has pinned the page.
+ * User space gets this errno. store.h's kOtherState has the same number and never meets this
+ * one: the look-up of a page ends in that, and a conversion looks no page up.
+ */
 constexpr Status kInUse = error(EAGAIN);
 
-/* So many looks, so long apart, before a reference counts as a pin. */
-constexpr unsigned kTries = 40;
-constexpr unsigned kTryMs = 5;
-/* This many tries later it may be in one of the kernel's own batches. */
+/* A reference that is seen at the first look, and at all looks after so many sleeps, is a pin. */
+constexpr unsigned kSleeps = 40;
+constexpr unsigned kSleepMs = 5;
+/* Instead of this sleep the kernel's own batches are emptied: they have references, too. */
 constexpr unsigned kDrainAt = 1;
 
 /* Looks page by page go in pieces of 32 MiB, between which a turn may end. */
@@ -96,7 +100,7 @@ Status Conversion::ask_consumers(IndexRange change, PageIndex &at)
  */
 Status Conversion::wait_until_unused(IndexRange change, PageIndex &at)
 {
-	for (unsigned tries = 0;; tries++) {
+	for (unsigned sleeps = 0;; sleeps++) {
 		kapi_cache_unmap_user(inode_.handle(), change.start.value, change.end.value);
 
 		const PageIndex used{ kapi_cache_first_used(inode_.handle(), change.start.value,
@@ -108,13 +112,13 @@ Status Conversion::wait_until_unused(IndexRange change, PageIndex &at)
 		if (kapi_fatal_signal_pending())
 			return error(EINTR);
 		/* A caller with a signal pending need not wait: nothing has changed. */
-		if (tries == kTries || kapi_signal_pending())
+		if (sleeps == kSleeps || kapi_signal_pending())
 			return kInUse;
 		lock_.drop();
-		if (tries == kDrainAt)
+		if (sleeps == kDrainAt)
 			kapi_drain_batches();
 		else
-			kapi_sleep(kTryMs);
+			kapi_sleep(kSleepMs);
 		lock_.take();
 	}
 }

@@ -18,8 +18,8 @@ inline bool is_traced(kapi_trace event)
 }
 
 /*
- * Returns what @fn() does. If @event is traced, @tell(that, nanoseconds) is called
- * before.
+ * Returns what @fn() does. If @event is traced, @tell(what @fn() has returned, how many
+ * nanoseconds it took) is called first.
  */
 template <class Fn, class Tell> auto traced(kapi_trace event, Fn fn, Tell tell) -> decltype(fn())
 {

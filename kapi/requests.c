@@ -168,7 +168,10 @@ void kapi_slot_request_announce(struct kapi_slot_request *r)
 	request->announced = true;
 	spin_unlock(&lock);
 	atomic_inc(&announced);
-	/* Of other VMs all calls are sent, always. */
+	/*
+	 * Of other VMs all calls are sent. One that began before gmem.ko was loaded and has not
+	 * ended yet is not waited for: its VM's own task would wait for it, until a signal.
+	 */
 	if (kvm->arch.vm_type == KVM_X86_DEFAULT_VM)
 		synchronize_srcu_expedited(&kvm->srcu);
 }

@@ -16,7 +16,8 @@ extern "C" {
 /*
  * Why a page is given by itself and not with all of its run of 2 MiB. The one list of
  * reasons: counters (kapi_stat), tracepoints, GMEM_GET_MAP and gmemctl have this order
- * and these names (docs/tracing.md). It is only ever extended, at its end.
+ * and these names, but for the counter of MIXED, which is called fallback_shared
+ * (docs/tracing.md). It is only ever extended, at its end.
  */
 enum kapi_small {
 	KAPI_SMALL_NOT, /* it is given with its run */

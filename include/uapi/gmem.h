@@ -123,10 +123,11 @@
  *   -EAGAIN     a page is in use (pinned for DMA or I/O); try again when it is not.
  *               Only to private. A signal ends the wait for that.
  *
- * In this order. With -ENOMEM @error_offset is the start of the range, with those below
- * -ENOMEM it is the first such page's; else nothing is written to the argument. A range
- * that is as wanted already is 0, and none of these four. -EPERM, -ESTALE, -EHWPOISON and
- * -EBUSY are ours; the rest is as published (docs/conversion.md).
+ * They are looked for in this order. @error_offset is written with the last four lines
+ * alone: -ENOMEM has the start of the range there, and the others the first page that they
+ * are about. With the other errors nothing is written to the argument. A range that is as
+ * wanted already ends in 0, and in none of the last four lines. -EPERM, -ESTALE, -EHWPOISON
+ * and -EBUSY are ours; the rest is as published (docs/conversion.md).
  */
 #ifndef KVM_SET_MEMORY_ATTRIBUTES2
 struct kvm_memory_attributes2 {
