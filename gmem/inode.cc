@@ -49,10 +49,7 @@ File *Inode::next(const File &file) const
 	return file.next_;
 }
 
-/*
- * Inlined, although page() has it twice (traced and not): a call more on the way of each fault
- * is more than 1% of its instructions.
- */
+/* Inlined twice: a call more on the way of each fault is more than 1% of its instructions. */
 [[gnu::always_inline]] inline Result<Backing> Inode::find(PageIndex index, const Access &access)
 {
 	/*
@@ -71,9 +68,10 @@ File *Inode::next(const File &file) const
 	return backing;
 }
 
-Result<Backing> Inode::page(PageIndex index, const Access &access)
+/* Apart from page(), which would have to save more registers for it. */
+[[gnu::noinline]] Result<Backing> Inode::find_traced(PageIndex index, const Access &access)
 {
-	Result<Backing> result = traced(
+	return traced(
 		KAPI_TRACE_FAULT, [&] { return find(index, access); },
 		[&](Result<Backing> &found, std::uint64_t ns) {
 			const Backing &backing = found.value();
@@ -89,6 +87,12 @@ Result<Backing> Inode::page(PageIndex index, const Access &access)
 
 			kapi_trace_fault(inode_, &event);
 		});
+}
+
+Result<Backing> Inode::page(PageIndex index, const Access &access)
+{
+	Result<Backing> result = is_traced(KAPI_TRACE_FAULT) ? find_traced(index, access)
+							     : find(index, access);
 
 	if (!result.ok()) [[unlikely]]
 		store_.stats().add_refused(result.status(), KAPI_STAT_REFUSED_STATE);

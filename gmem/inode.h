@@ -83,6 +83,7 @@ class Inode {
 
     private:
 	Result<Backing> find(PageIndex index, const Access &access);
+	Result<Backing> find_traced(PageIndex index, const Access &access);
 	Status remove(IndexRange range, const File *view); /* gmem/invalidation.cc */
 	/* gmem/promotion.cc */
 	static void run_promotions(void *self);

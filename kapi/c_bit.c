@@ -40,6 +40,8 @@ unsigned int kapi_nested_bits(void)
 	return pgtable_l5_enabled() ? 57 : 48;
 }
 
+bool kapi_any_alias;
+
 bool kapi_slot_is_alias(const struct kvm_memory_slot *slot)
 {
 	return slot && slot->id == ALIAS_ID && gmem_slot_has_gmem(slot);
@@ -86,6 +88,7 @@ bool kapi_alias_pending(struct kvm *kvm)
 
 void kapi_slot_make_alias(struct kvm_memory_slot *slot, struct kvm *kvm)
 {
+	WRITE_ONCE(kapi_any_alias, true);
 	slot->flags |= KVM_MEM_GUEST_MEMFD;
 	/* To all of KVM no address of user space, and of the kernel's none that it would use. */
 	slot->userspace_addr = KVM_HVA_ERR_BAD;

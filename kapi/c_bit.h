@@ -27,6 +27,8 @@ int kapi_kvm_c_bit(struct kvm *kvm, unsigned int nr);
 /* How many bits of an address nested page tables translate on this host. */
 unsigned int kapi_nested_bits(void);
 
+/* Whether a VM has, or has had, an alias: set before one is seen, and never taken back. */
+extern bool kapi_any_alias;
 /* The VM's alias; NULL: it has none. slots_lock or SRCU. */
 struct kvm_memory_slot *kapi_kvm_alias(struct kvm *kvm);
 /* Any context. NULL is none. */

@@ -134,7 +134,7 @@ bool leaves_c_bit_alone(struct kvm *kvm, struct kvm_memory_slot *slot)
 	return !c_bit || kapi_slot_base_gfn(slot) + kapi_slot_npages(slot) <= c_bit.start().value;
 }
 
-Result<Shown> shown_at(struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn)
+Result<Shown> shown_by_alias(struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn)
 {
 	if (!kapi_slot_is_alias(slot)) {
 		const bool alone = CBit::of(kvm) &&

@@ -26,7 +26,10 @@ class CBit {
 	{
 	}
 	/* slots_lock or SRCU. The answer holds until the VM goes, but if it is none. */
-	static CBit of(struct kvm *kvm) { return CBit{ kapi_kvm_alias(kvm) }; }
+	static CBit of(struct kvm *kvm)
+	{
+		return kapi_any_alias ? CBit{ kapi_kvm_alias(kvm) } : CBit{};
+	}
 
 	explicit operator bool() const { return alias_; }
 	struct kvm_memory_slot *alias() const { return alias_; }
@@ -69,7 +72,15 @@ struct Shown {
  * What @gfn of @slot is, which may be the alias. -EAGAIN, of the alias alone: it is not private
  * any more, or its memslot is going; -EFAULT: no memory is there. SRCU or slots_lock held.
  */
-Result<Shown> shown_at(struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn);
+Result<Shown> shown_by_alias(struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn);
+
+/* The same. Each fault asks, and hosts without the model have no alias. */
+inline Result<Shown> shown_at(struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn)
+{
+	if (kapi_any_alias) [[unlikely]]
+		return shown_by_alias(kvm, slot, gfn);
+	return Shown{ slot, gfn, false };
+}
 
 /* While it lives, nothing is mapped with the C-bit of @gfns anew; then nothing is mapped there. */
 class AliasInvalidation {

@@ -29,6 +29,8 @@ unsigned kapi_nested_bits(void)
 	return guest_vcpu().nested_bits;
 }
 
+bool kapi_any_alias;
+
 struct kvm_memory_slot *kapi_kvm_alias(struct kvm *kvm)
 {
 	const std::shared_lock guard{ kvm->slots_mutex };
@@ -92,6 +94,7 @@ bool kapi_alias_pending(struct kvm *kvm)
 
 void kapi_slot_make_alias(struct kvm_memory_slot *slot, struct kvm *)
 {
+	kapi_any_alias = true;
 	slot->alias = slot->has_gmem = true;
 }
 

@@ -8,6 +8,7 @@
 
 #include <gmem/gmem.h>
 
+#include "kapi/c_bit.h"
 #include "kunit/fakes/files.h"
 #include "kunit/fakes/kvm.h"
 #include "kunit/fakes/pages.h"
@@ -185,5 +186,6 @@ void world_check_clean(void)
 	fake::set_no_blocks(false);
 	fake::set_pages_come_zeroed(false);
 	fake::stock().answer = 0;
+	kapi_any_alias = false; /* as where there was none yet */
 	fake::check_clean();
 }

@@ -98,6 +98,8 @@ unsigned int kapi_nested_bits(void)
 	return 48;
 }
 
+bool kapi_any_alias;
+
 struct kvm_memory_slot *kapi_kvm_alias(struct kvm *kvm)
 {
 	return NULL;
