@@ -8,6 +8,7 @@
  */
 #include <uapi/gmem.h>
 
+#include "kunit/fakes/holds.h"
 #include "kunit/fakes/platform.h"
 #include "kunit/hosted/guest.h"
 
@@ -153,6 +154,22 @@ void holes_are_counted()
 	EXPECT_EQ(grown[KAPI_STAT_PUNCHES], 2);
 }
 
+/* A run goes page by page, as somebody has one of the pages; but all of it. */
+void a_run_that_goes_is_not_split()
+{
+	const Guest g{ 512 };
+	Growth grown{ g.file.inode() };
+	int error = 0;
+
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	struct page *const held = fake::kernel_get_page(g.vm, 7, &error);
+
+	EXPECT(held);
+	EXPECT_EQ(g.punch(0, 512), 0);
+	kapi_page_put(held);
+	EXPECT_EQ(grown[KAPI_STAT_SPLITS], 0);
+}
+
 /* A part of a run goes, once; then the rest. */
 void a_hole_splits_once()
 {
@@ -198,4 +215,5 @@ void a_conversion_of_a_part_splits()
 GMEM_SUITE(stats, CASE(faults_are_counted), CASE(a_refused_fault_is_no_fault),
 	   CASE(no_memory_is_refused), CASE(the_other_state_is_refused),
 	   CASE(conversions_are_counted), CASE(a_signal_is_no_refusal), CASE(holes_are_counted),
-	   CASE(a_hole_splits_once), CASE(a_conversion_of_a_part_splits));
+	   CASE(a_run_that_goes_is_not_split), CASE(a_hole_splits_once),
+	   CASE(a_conversion_of_a_part_splits));
