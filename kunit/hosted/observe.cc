@@ -95,6 +95,9 @@ void small_for_memory()
 	EXPECT_EQ(g.punch(0, 512), 0);
 	EXPECT_EQ(fake::fault(g.vm, 5), 0);
 	EXPECT_EQ(told->fault.small, KAPI_SMALL_NOT);
+	EXPECT_EQ(g.punch(2, 3), 0);
+	EXPECT_EQ(fake::fault(g.vm, 5), 0);
+	EXPECT_EQ(told->fault.small, KAPI_SMALL_PARTIAL);
 }
 
 void small_for_place()
