@@ -16,8 +16,19 @@ extern "C" {
 struct kvm_vcpu;
 struct msr_data;
 
-/* Whether this machine's processors exit for what such a guest does: those with SVM. */
+/*
+ * Whether this machine's processors exit for what such a guest does, those with SVM, and KVM has
+ * what the guest asks for then.
+ */
 bool kapi_guests_can_know(void);
+/* Which guests of VMs of SNP's type know that they are SNP's. */
+enum kapi_snp_guests {
+	KAPI_SNP_GUESTS_ASKED, /* those whose launch asks for it */
+	KAPI_SNP_GUESTS_AWARE, /* all */
+};
+
+enum kapi_snp_guests kapi_setting_snp_guests(void);
+
 /* Whether the log may have one more report that a guest has brought about. */
 bool kapi_guest_may_report(void);
 

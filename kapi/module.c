@@ -8,6 +8,7 @@
 #include <linux/module.h>
 #include <linux/string.h>
 
+#include "guest.h"
 #include "hooks.h"
 #include "reserve.h"
 #include "sev_node.h"
@@ -56,7 +57,18 @@ static const char *const platforms[] = {
 	[KAPI_PLATFORM_TDX_MODEL] = "tdx-model",
 };
 
+static char *snp_guests = "asked";
+module_param(snp_guests, charp, 0444);
+MODULE_PARM_DESC(snp_guests,
+		 "which guests on snp-model know SNP: asked, those whose launch asks for it (default), or aware, all");
+
+static const char *const snp_guest_kinds[] = {
+	[KAPI_SNP_GUESTS_ASKED] = "asked",
+	[KAPI_SNP_GUESTS_AWARE] = "aware",
+};
+
 static enum kapi_platform vm_platform;
+static enum kapi_snp_guests vm_snp_guests;
 static enum kapi_huge huge_policy;
 static bool backend_stock;
 static struct dentry *debugfs;
@@ -69,6 +81,11 @@ enum kapi_huge kapi_setting_huge(void)
 enum kapi_platform kapi_setting_platform(void)
 {
 	return vm_platform;
+}
+
+enum kapi_snp_guests kapi_setting_snp_guests(void)
+{
+	return vm_snp_guests;
 }
 
 bool kapi_setting_backend_stock(void)
@@ -118,6 +135,8 @@ static int __init gmem_init(void)
 	const int backend_nr = match_string(backends, ARRAY_SIZE(backends), backend);
 	const int platform_nr = match_string(platforms, ARRAY_SIZE(platforms), platform);
 	const int huge_nr = match_string(huge_policies, ARRAY_SIZE(huge_policies), huge);
+	const int guests_nr = match_string(snp_guest_kinds, ARRAY_SIZE(snp_guest_kinds),
+					   snp_guests);
 	int ret;
 
 	if (backend_nr < 0) {
@@ -134,6 +153,11 @@ static int __init gmem_init(void)
 		return -EINVAL;
 	}
 	vm_platform = platform_nr;
+	if (guests_nr < 0) {
+		pr_err("snp_guests=%s: neither asked nor aware\n", snp_guests);
+		return -EINVAL;
+	}
+	vm_snp_guests = guests_nr;
 
 	backend_stock = backend_nr == 1;
 	ret = gmem_attach(wanted_features());

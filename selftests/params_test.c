@@ -17,8 +17,10 @@
 #include "hole.h"
 #include "module.h"
 #include "prefault.h"
+#include "snp.h"
 #include "takeover.h"
 #include "threads.h"
+#include "vcpu.h"
 
 /* KVM's own numbers, with those of later kernels, and ours. */
 #define NR_CAPS	512
@@ -245,6 +247,32 @@ static void test_extensions_of_the_stock_backend(void)
 	end("stock");
 }
 
+/* A C-bit that is too low is none for a guest that knows, and nothing to any other. */
+static void check_snp_guest(struct vm *vm, bool knows)
+{
+	snp_set_c_bit(&vm->vcpus[0], 12);
+	MUST(snp_start(vm, SNP_POLICY, NULL));
+	CHECK_EQ(snp_finish(vm, NULL), knows ? -EINVAL : 0);
+	vm_free(vm);
+}
+
+static void test_which_snp_guests_know(void)
+{
+	static const char *const parameters[] = {
+		"platform=snp-model", "platform=snp-model snp_guests=asked",
+		"platform=snp-model snp_guests=aware",
+	};
+
+	if (cpu_is_intel())
+		tap_skip("needs a processor with SVM");
+	for (size_t i = 0; i < ARRAY_SIZE(parameters); i++) {
+		begin(parameters[i]);
+		check_snp_guest(vm_create(KVM_X86_SNP_VM, 1), i == 2);
+		check_snp_guest(vm_create_knowing(1), true);
+		end("gmem");
+	}
+}
+
 static void make_first_hole(void *vm)
 {
 	MUST(hole_set(vm, HOLE_SLOT, TEST_GPA, SZ_2M));
@@ -287,7 +315,7 @@ static void test_bad_values_are_refused(void)
 {
 	static const char *const bad[] = {
 		"backend=none", "backend=", "huge=sometimes", "platform=snp", "sw_protected=maybe",
-		"extensions=maybe", "reserve_1g=-1", "reserve_1g=many",
+		"extensions=maybe", "snp_guests=all", "reserve_1g=-1", "reserve_1g=many",
 		"sw_protected=n backend=none",
 	};
 
@@ -313,6 +341,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(test_everything),
 	TAP_TEST(test_sw_protected_vms_of_the_stock_backend),
 	TAP_TEST(test_extensions_of_the_stock_backend),
+	TAP_TEST(test_which_snp_guests_know),
 	TAP_TEST(test_first_hole_of_the_stock_backend),
 	TAP_TEST(test_bad_values_are_refused),
 };

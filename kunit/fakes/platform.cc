@@ -27,6 +27,7 @@ constexpr kapi_u64 kFrames = 0x440000;
 std::array<std::atomic<Frame *>, kFrames> frames;
 std::atomic<long> report_lines;
 std::atomic<kapi_platform> platform{ KAPI_PLATFORM_NONE };
+std::atomic<kapi_snp_guests> snp_guests{ KAPI_SNP_GUESTS_ASKED };
 std::atomic<bool> user_gone_for_writing{ false };
 
 } /* namespace */
@@ -39,6 +40,11 @@ long reports()
 void set_platform(kapi_platform setting)
 {
 	platform = setting;
+}
+
+void set_snp_guests(kapi_snp_guests setting)
+{
+	snp_guests = setting;
 }
 
 void set_user_gone_for_writing(bool gone)
@@ -126,4 +132,9 @@ void kapi_report(const char *format, ...)
 enum kapi_platform kapi_setting_platform(void)
 {
 	return fake::platform;
+}
+
+enum kapi_snp_guests kapi_setting_snp_guests(void)
+{
+	return fake::snp_guests;
 }

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 
+#include "kapi/guest.h"
 #include "kunit/fakes/fakes.h"
 
 namespace fake
@@ -17,6 +18,8 @@ namespace fake
 long reports();
 /* The module's platform= parameter. */
 void set_platform(kapi_platform setting);
+/* And snp_guests=. */
+void set_snp_guests(kapi_snp_guests setting);
 /* User memory can be read, but no longer written. */
 void set_user_gone_for_writing(bool gone);
 

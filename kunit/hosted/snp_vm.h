@@ -33,6 +33,7 @@ struct Setting {
 	~Setting()
 	{
 		fake::set_platform(KAPI_PLATFORM_NONE);
+		fake::set_snp_guests(KAPI_SNP_GUESTS_ASKED);
 		fake::stock().knows_no_snp = false;
 		(void)fake::reports();
 	}

@@ -13,6 +13,11 @@ bool kapi_guests_can_know(void)
 	return false;
 }
 
+enum kapi_snp_guests kapi_setting_snp_guests(void)
+{
+	return KAPI_SNP_GUESTS_ASKED;
+}
+
 bool kapi_guest_may_report(void)
 {
 	return true;
