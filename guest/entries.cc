@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <array>
 
-#include "arch/x86/snp_platform.h"
 #include "guest/decode.h"
 #include "guest/instructions.h"
-#include "kapi/sev.h"
+#include "guest/knowing.h"
+#include "guest/vmgexit.h"
 #include "mmu/accesses.h"
 #include "mmu/c_bit.h"
 #include "mmu/entry.h"
@@ -23,42 +23,6 @@ using namespace gmem;
 
 /* Every vCPU runs at this level: there is nothing yet by which a guest could make another. */
 constexpr unsigned kVmpl = 0;
-
-constexpr const char *kNames[] = { "?", "PVALIDATE", "RMPADJUST", "VMGEXIT" };
-
-/* A vCPU whose guest knows SNP; an empty one of any other. */
-class Knowing {
-    public:
-	explicit Knowing(struct kvm_vcpu *vcpu)
-		: vcpu_(vcpu), platform_(snp_platform_of(kapi_vcpu_kvm(vcpu)))
-	{
-	}
-
-	/* Whatever it runs just now, and from before it has been made. */
-	bool knows() const
-	{
-		return kapi_kvm_is_snp_model(kvm()) && platform_ && platform().knowing();
-	}
-	/* No nested guest of its does. */
-	explicit operator bool() const { return knows() && kapi_vcpu_is_direct(vcpu_); }
-	struct kvm_vcpu *vcpu() const { return vcpu_; }
-	struct kvm *kvm() const { return kapi_vcpu_kvm(vcpu_); }
-	SnpPlatform &platform() const { return *platform_.get(); }
-
-	std::uint64_t ghcb_msr() const;
-
-    private:
-	struct kvm_vcpu *const vcpu_;
-	const SnpPlatformRef platform_;
-};
-
-std::uint64_t Knowing::ghcb_msr() const
-{
-	const std::uint64_t *const written = platform().ghcb_msr(kapi_vcpu_nr(vcpu_));
-
-	return written ? *written
-		       : ghcb_msr_at_reset(platform().ghcb_version(), kapi_vcpu_c_bit(vcpu_));
-}
 
 /* ---- the guest's memory ---------------------------------------------------------------- */
 
@@ -164,19 +128,6 @@ Instruction VcpuPages::fetch(const kapi_registers &regs)
 
 /* ---- how it goes on -------------------------------------------------------------------- */
 
-void report(Knowing &guest, const kapi_registers &regs, Opcode opcode, const char *broken)
-{
-	kapi_stat_add(KAPI_STAT_REPORTS, 1);
-	if (!kapi_guest_may_report())
-		return;
-
-	const unsigned long long rip = regs.rip, rax = regs.rax, rcx = regs.rcx, rdx = regs.rdx;
-
-	kapi_report("snp-model: vCPU %u at %#llx: %s: %s (rax %#llx, rcx %#llx, rdx %#llx)",
-		    kapi_vcpu_nr(guest.vcpu()), rip, kNames[static_cast<unsigned>(opcode)], broken,
-		    rax, rcx, rdx);
-}
-
 /* What KVM is told of the exit, with @regs as the instruction left them. */
 int finish(struct kvm_vcpu *vcpu, const kapi_registers &regs, const Executed &executed)
 {
@@ -219,7 +170,10 @@ bool execute(Knowing &guest, int &ret)
 	if (executed.end == Executed::End::Undefined)
 		return false;
 	if (executed.broken)
-		report(guest, before, instruction.opcode, executed.broken);
+		report(guest, before.rip,
+		       instruction.opcode == Opcode::Pvalidate ? "PVALIDATE" : "RMPADJUST",
+		       executed.broken,
+		       { { "rax", before.rax }, { "rcx", before.rcx }, { "rdx", before.rdx } });
 	ret = finish(guest.vcpu(), regs, executed);
 	return true;
 }
@@ -236,25 +190,7 @@ bool vmgexit(Knowing &guest, int &ret)
 	if (instruction.opcode != Opcode::Vmgexit)
 		return false;
 
-	const std::uint64_t msr = guest.ghcb_msr();
-	const GhcbRequest request = ghcb_request(msr);
-
-	if (request == GhcbRequest::Unknown)
-		report(guest, regs, instruction.opcode, "nothing that the model knows");
-	step_over(regs, instruction);
-	kapi_vcpu_retire(guest.vcpu(), &regs);
-	switch (request) {
-	case GhcbRequest::Nothing:
-		ret = kGoOn;
-		break;
-	case GhcbRequest::Terminate:
-		kapi_vcpu_exit_terminated(guest.vcpu(), msr);
-		ret = 0;
-		break;
-	case GhcbRequest::Unknown:
-		ret = -EINVAL;
-		break;
-	}
+	ret = serve_vmgexit(guest, instruction);
 	return true;
 }
 
@@ -308,7 +244,7 @@ int gmem_kvm_wrmsr(struct kvm_vcpu *vcpu)
 	kapi_vcpu_registers(vcpu, &regs);
 
 	const std::uint64_t value = (regs.rdx & 0xffffffff) << 32 | (regs.rax & 0xffffffff);
-	const Status status = guest.platform().set_ghcb_msr(kapi_vcpu_nr(vcpu), value);
+	const Status status = guest.set_ghcb_msr(value);
 
 	return status.ok() ? kapi_vcpu_wrote_msr(vcpu) : status.code();
 }

@@ -198,15 +198,6 @@ void step_over(kapi_registers &regs, const Instruction &instruction)
 	regs.rflags &= ~kResume;
 }
 
-GhcbRequest ghcb_request(std::uint64_t msr)
-{
-	constexpr std::uint64_t kInfo = 0xfff, kTerminate = 0x100;
-
-	if ((msr & kInfo) == kTerminate)
-		return GhcbRequest::Terminate;
-	return msr ? GhcbRequest::Unknown : GhcbRequest::Nothing;
-}
-
 std::uint64_t sev_status(std::uint64_t vmsa_features)
 {
 	constexpr std::uint64_t kSev = 1 << 0, kSevEs = 1 << 1;
@@ -214,14 +205,6 @@ std::uint64_t sev_status(std::uint64_t vmsa_features)
 	constexpr unsigned kFeaturesShift = 2;
 
 	return kSev | kSevEs | vmsa_features << kFeaturesShift;
-}
-
-std::uint64_t ghcb_msr_at_reset(unsigned ghcb_version, unsigned c_bit)
-{
-	constexpr std::uint64_t kInfoResponse = 0x001, kMin = 1, kDefault = 2;
-	const std::uint64_t max = ghcb_version ? ghcb_version : kDefault;
-
-	return max << 48 | kMin << 32 | std::uint64_t{ c_bit } << 24 | kInfoResponse;
 }
 
 } /* namespace gmem */

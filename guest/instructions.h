@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What PVALIDATE, RMPADJUST and VMGEXIT do to the guest that executes them, decided without
- * KVM: from registers, a translation and the answers of the reverse map table. Where the
+ * What PVALIDATE and RMPADJUST do to the guest that executes them, decided without KVM: from registers, a translation and the answers of the reverse map table. Where the
  * public descriptions leave something open, docs/snp-guest.md says what was chosen.
  */
 #ifndef GMEM_GUEST_INSTRUCTIONS_H
@@ -64,17 +63,8 @@ Executed rmpadjust(kapi_registers &regs, const Instruction &instruction, unsigne
 /* To the instruction behind it, whatever it did. */
 void step_over(kapi_registers &regs, const Instruction &instruction);
 
-/* What a guest asks for by VMGEXIT with @msr in its GHCB MSR. */
-enum class GhcbRequest : std::uint8_t {
-	Nothing, /* no GHCB is named: back to the guest */
-	Terminate,
-	Unknown, /* and any GHCB, as none can be registered */
-};
-GhcbRequest ghcb_request(std::uint64_t msr);
 /* What SEV_STATUS says of a guest with these features in its save areas. */
 std::uint64_t sev_status(std::uint64_t vmsa_features);
-/* What the GHCB MSR holds until the guest writes to it: what the GHCB protocol calls SEV info. */
-std::uint64_t ghcb_msr_at_reset(unsigned ghcb_version, unsigned c_bit);
 
 } /* namespace gmem */
 

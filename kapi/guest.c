@@ -20,7 +20,7 @@
 
 bool kapi_guests_can_know(void)
 {
-	return boot_cpu_has(X86_FEATURE_SVM) && gmem_x86_ops();
+	return boot_cpu_has(X86_FEATURE_SVM) && gmem_x86_ops() && gmem_symbols_ghcb();
 }
 
 bool kapi_guest_may_report(void)

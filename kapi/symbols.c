@@ -185,6 +185,25 @@ void *gmem_symbol_variable(const char *name)
 	X(kvm_arch_vcpu_ioctl_get_regs, int, (struct kvm_vcpu *, struct kvm_regs *))      \
 	X(kvm_arch_vcpu_ioctl_get_sregs, int, (struct kvm_vcpu *, struct kvm_sregs *))
 
+/* Without which no guest knows that it is SNP's. KVM has the last two for SEV-ES. */
+#if GMEM_KVM_SEV_MMIO
+#define SYMBOLS_SEV_MMIO(X)                                                               \
+	X(kvm_sev_es_mmio, int, (struct kvm_vcpu *, bool, gpa_t, unsigned int, void *))
+#else
+#define SYMBOLS_SEV_MMIO(X)                                                               \
+	X(kvm_sev_es_mmio_read, int, (struct kvm_vcpu *, gpa_t, unsigned int, void *))    \
+	X(kvm_sev_es_mmio_write, int, (struct kvm_vcpu *, gpa_t, unsigned int, void *))
+#endif
+
+#define SYMBOLS_GHCB(X)                                                                   \
+	X(kvm_cpuid, bool, (struct kvm_vcpu *, u32 *, u32 *, u32 *, u32 *, bool))         \
+	X(kvm_emulate_rdpmc, int, (struct kvm_vcpu *))                                    \
+	X(kvm_emulate_ap_reset_hold, int, (struct kvm_vcpu *))                            \
+	X(kvm_set_dr, int, (struct kvm_vcpu *, int, unsigned long))                       \
+	X(kvm_sev_es_string_io, int,                                                      \
+	  (struct kvm_vcpu *, unsigned int, unsigned int, void *, unsigned int, int))     \
+	SYMBOLS_SEV_MMIO(X)
+
 #define SYMBOLS_KERNEL(X)                                                                 \
 	X(task_sched_runtime, unsigned long long, (struct task_struct *))                 \
 	X(anon_inode_make_secure_inode, struct inode *,                                   \
@@ -209,6 +228,7 @@ void *gmem_symbol_variable(const char *name)
 	typedef ret name##_fn args;  \
 	DEFINE_STATIC_CALL_NULL(gmem_##name, *(name##_fn *)0);
 SYMBOLS(DEFINE_CALL)
+SYMBOLS_GHCB(DEFINE_CALL)
 
 #define CALL(name) static_call(gmem_##name)
 
@@ -216,6 +236,7 @@ static const bool *tdp_mmu;
 /* What KVM's vendor module has put there, by the time there is a VM. */
 static const struct kvm_x86_ops *x86_ops;
 static atomic_long_t *poisoned;
+static bool have_ghcb;
 
 int gmem_symbols_resolve(void)
 {
@@ -237,6 +258,12 @@ int gmem_symbols_resolve(void)
 	}                                                                      \
 	static_call_update(gmem_##name, (name##_fn *)addr);
 	SYMBOLS(RESOLVE)
+	have_ghcb = true;
+#define RESOLVE_IF_THERE(name, ret, args)              \
+	addr = gmem_symbol_address(#name);             \
+	have_ghcb = have_ghcb && addr;                 \
+	static_call_update(gmem_##name, (name##_fn *)addr);
+	SYMBOLS_GHCB(RESOLVE_IF_THERE)
 	tdp_mmu = gmem_symbol_variable("tdp_mmu_enabled");
 	if (!tdp_mmu) {
 		pr_err("KVM has no variable tdp_mmu_enabled, not loading\n");
@@ -267,7 +294,15 @@ int gmem_symbols_compare(void)
 
 #define COMPARE(name, result, args) ret = ret ?: compare(#name, __stringify(result args));
 	SYMBOLS(COMPARE)
+#define COMPARE_IF_THERE(name, result, args) \
+	have_ghcb = have_ghcb && !gmem_prototype_differs(#name, __stringify(result args));
+	SYMBOLS_GHCB(COMPARE_IF_THERE)
 	return ret;
+}
+
+bool gmem_symbols_ghcb(void)
+{
+	return have_ghcb;
 }
 
 const bool *gmem_tdp_mmu_enabled(void)
@@ -404,6 +439,42 @@ void gmem_queue_exception_code(struct kvm_vcpu *vcpu, unsigned int nr, u32 error
 void gmem_queue_exception_payload(struct kvm_vcpu *vcpu, unsigned int nr, unsigned long payload)
 {
 	CALL(kvm_queue_exception_p)(vcpu, nr, payload);
+}
+
+void gmem_vcpu_cpuid(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
+{
+	CALL(kvm_cpuid)(vcpu, eax, ebx, ecx, edx, false);
+}
+
+int gmem_vcpu_rdpmc(struct kvm_vcpu *vcpu)
+{
+	return CALL(kvm_emulate_rdpmc)(vcpu);
+}
+
+int gmem_vcpu_reset_hold(struct kvm_vcpu *vcpu)
+{
+	return CALL(kvm_emulate_ap_reset_hold)(vcpu);
+}
+
+int gmem_vcpu_set_dr(struct kvm_vcpu *vcpu, int dr, unsigned long value)
+{
+	return CALL(kvm_set_dr)(vcpu, dr, value);
+}
+
+int gmem_vcpu_string_io(struct kvm_vcpu *vcpu, unsigned int size, unsigned int port, void *data,
+			unsigned int count, bool in)
+{
+	return CALL(kvm_sev_es_string_io)(vcpu, size, port, data, count, in);
+}
+
+int gmem_vcpu_mmio(struct kvm_vcpu *vcpu, bool write, gpa_t gpa, unsigned int size, void *data)
+{
+#if GMEM_KVM_SEV_MMIO
+	return CALL(kvm_sev_es_mmio)(vcpu, write, gpa, size, data);
+#else
+	return write ? CALL(kvm_sev_es_mmio_write)(vcpu, gpa, size, data) :
+		       CALL(kvm_sev_es_mmio_read)(vcpu, gpa, size, data);
+#endif
 }
 
 int gmem_vcpu_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs)

@@ -68,6 +68,18 @@ void gmem_queue_exception_code(struct kvm_vcpu *vcpu, unsigned int nr, u32 error
 void gmem_queue_exception_payload(struct kvm_vcpu *vcpu, unsigned int nr, unsigned long payload);
 /* KVM's variable, or NULL: the vendor module's functions, while there is a vCPU. */
 const struct kvm_x86_ops *gmem_x86_ops(void);
+/*
+ * KVM's own answers to what guests of SNP ask for by a GHCB; of a vCPU that is loaded, and as to
+ * an exit where they are int. gmem_symbols_ghcb() first: some kernels have no such KVM.
+ */
+bool gmem_symbols_ghcb(void);
+void gmem_vcpu_cpuid(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+int gmem_vcpu_rdpmc(struct kvm_vcpu *vcpu);
+int gmem_vcpu_reset_hold(struct kvm_vcpu *vcpu);
+int gmem_vcpu_set_dr(struct kvm_vcpu *vcpu, int dr, unsigned long value); /* not 0: no such */
+int gmem_vcpu_string_io(struct kvm_vcpu *vcpu, unsigned int size, unsigned int port, void *data,
+			unsigned int count, bool in);
+int gmem_vcpu_mmio(struct kvm_vcpu *vcpu, bool write, gpa_t gpa, unsigned int size, void *data);
 /* Registers of a vCPU whose mutex the caller has. -EINVAL: they are protected. Sleep. */
 int gmem_vcpu_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs);
 int gmem_vcpu_get_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs);

@@ -48,6 +48,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(rmp)                        \
 	X(rmp_guest)                  \
 	X(snp_insns)                  \
+	X(snp_ghcb)                   \
 	X(snp_model)                  \
 	X(tdx_model)                  \
 	X(snp_platform)               \
@@ -71,6 +72,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(id_block)           \
 	X(sev)                \
 	X(snp_guest)          \
+	X(snp_vmgexit)        \
 	X(c_bit)              \
 	X(fail_nth)           \
 	X(interleavings)      \

@@ -111,8 +111,8 @@ SnpPlatform::~SnpPlatform()
 {
 	std::uint64_t nr = 0;
 
-	for (; std::uint64_t *const msr = ghcb_msrs_.find(nr, ~0ull); nr++)
-		Destroy{}(msr);
+	for (; SnpVcpu *const vcpu = vcpus_.find(nr, ~0ull); nr++)
+		Destroy{}(vcpu);
 	drop_vmsas();
 	end();
 	/* The list's lock is held. */
@@ -473,19 +473,16 @@ RmpAnswer SnpPlatform::rmpadjust(Gfn gfn, Pfn pfn, RmpSize size, const RmpAdjust
 	return the_machine->rmp.rmpadjust({ pfn, guest_.asid, gpa_of(gfn), size }, adjust);
 }
 
-Status SnpPlatform::set_ghcb_msr(unsigned nr, std::uint64_t value)
+Result<SnpVcpu *> SnpPlatform::vcpu(unsigned nr)
 {
-	std::uint64_t *present = ghcb_msrs_.load(nr);
+	SnpVcpu *present = vcpus_.load(nr);
 
-	if (present) {
-		*present = value;
-		return Status{};
-	}
+	if (present)
+		return present;
 
-	GMEM_TRY(msr, make<std::uint64_t>(value));
-	GMEM_CHECK(ghcb_msrs_.insert(nr, msr.get(), present));
-	msr.release();
-	return Status{};
+	GMEM_TRY(vcpu, make<SnpVcpu>());
+	GMEM_CHECK(vcpus_.insert(nr, vcpu.get(), present));
+	return vcpu.release();
 }
 
 Status SnpPlatform::measurement(Measurement &out)

@@ -8,6 +8,7 @@
 
 #include "arch/x86/model_vm.h"
 #include "arch/x86/snp_model.h"
+#include "arch/x86/snp_vcpu.h"
 #include "gmem/bitmap.h"
 #include "gmem/locks.h"
 #include "gmem/xarray.h"
@@ -72,11 +73,11 @@ class SnpPlatform final : public ModelVm {
 	RmpAnswer pvalidate(Gfn gfn, Pfn pfn, RmpSize size, bool validate);
 	RmpAnswer rmpadjust(Gfn gfn, Pfn pfn, RmpSize size, const RmpAdjust &adjust);
 	/*
-	 * The GHCB MSR of the vCPU with the number @nr, whose own task alone calls these. NULL:
-	 * it has not been written. -ENOMEM.
+	 * What is kept of the vCPU with the number @nr, whose own task alone calls these. NULL:
+	 * nothing yet; the other makes it. -ENOMEM.
 	 */
-	const std::uint64_t *ghcb_msr(unsigned nr) const { return ghcb_msrs_.load(nr); }
-	Status set_ghcb_msr(unsigned nr, std::uint64_t value);
+	const SnpVcpu *vcpu_if_kept(unsigned nr) const { return vcpus_.load(nr); }
+	Result<SnpVcpu *> vcpu(unsigned nr);
 
 	Status prepare(struct kvm *vm, Gfn gfn, Pfn pfn, unsigned order) override;
 	Status reclaim(Pfn pfn, std::uint64_t count) override;
@@ -127,7 +128,7 @@ class SnpPlatform final : public ModelVm {
 	Own<Vmsa> vmsas_;
 	unsigned ghcb_version_ = 0;
 	std::atomic<bool> knowing_{ false }; /* does not change once there is a vCPU */
-	XArray<std::uint64_t> ghcb_msrs_; /* by the number of the vCPU */
+	XArray<SnpVcpu> vcpus_; /* by the number of each */
 };
 
 using SnpPlatformRef = Ref<SnpPlatform, drop_platform<SnpPlatform>>;

@@ -72,6 +72,9 @@
  */
 #define GMEM_KVM_MAKE_PRIVATE (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0))
 
+/* What reads and writes MMIO by the GHCB is one function. */
+#define GMEM_KVM_SEV_MMIO (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
+
 /* RIP is not one of a vCPU's general registers, but beside them. */
 #define GMEM_KVM_RIP_APART (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
 #if GMEM_KVM_RIP_APART

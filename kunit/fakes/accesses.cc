@@ -73,20 +73,32 @@ void kapi_msr_answer(struct msr_data *msr, kapi_u64 value)
 	msr->data = value;
 }
 
-int kapi_stock_read_page(struct kvm_memory_slot *slot, kapi_u64, void *data, int, int len)
+int kapi_stock_read_page(struct kvm_memory_slot *slot, kapi_u64 gfn, void *data, int offset,
+			 int len)
 {
+	const auto at = accesses().users.find(gfn);
+
 	accesses().stock++;
 	if (!slot)
 		return -EFAULT;
-	std::memset(data, fake::kUsersByte, static_cast<std::size_t>(len));
+	if (at == accesses().users.end())
+		std::memset(data, fake::kUsersByte, static_cast<std::size_t>(len));
+	else
+		std::memcpy(data, at->second.data() + offset, static_cast<std::size_t>(len));
 	return 0;
 }
 
-int kapi_stock_write_page(struct kvm *, struct kvm_memory_slot *slot, kapi_u64, const void *, int,
-			  int)
+int kapi_stock_write_page(struct kvm *, struct kvm_memory_slot *slot, kapi_u64 gfn,
+			  const void *data, int offset, int len)
 {
+	const auto at = accesses().users.find(gfn);
+
 	accesses().stock++;
-	return slot ? 0 : -EFAULT;
+	if (!slot)
+		return -EFAULT;
+	if (at != accesses().users.end())
+		std::memcpy(at->second.data() + offset, data, static_cast<std::size_t>(len));
+	return 0;
 }
 
 int kapi_stock_read_cached(struct kvm *, struct gfn_to_hva_cache *, void *data, unsigned,

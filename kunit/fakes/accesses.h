@@ -5,7 +5,9 @@
 #ifndef GMEM_FAKES_ACCESSES_H
 #define GMEM_FAKES_ACCESSES_H
 
+#include <array>
 #include <cstdint>
+#include <map>
 
 #include "kapi/accesses.h"
 
@@ -35,6 +37,8 @@ struct Accesses {
 	kapi_paging paging{};
 	std::uint64_t steal_gpa = ~0ull;
 	unsigned long stock = 0; /* calls of stock bodies */
+	/* What user space has at gfns where it has anything else than kUsersByte. */
+	std::map<std::uint64_t, std::array<std::uint8_t, 4096>> users;
 };
 
 Accesses &accesses();

@@ -4,6 +4,8 @@
  */
 #include "kunit/fakes/guest.h"
 
+#include "kunit/fakes/ghcb.h"
+
 using fake::guest_vcpu;
 
 fake::GuestVcpu &fake::guest_vcpu()
@@ -87,19 +89,19 @@ int kapi_stock_undefined(struct kvm_vcpu *)
 int kapi_stock_hypercall(struct kvm_vcpu *)
 {
 	guest_vcpu().stock++;
-	return fake::kStockExit;
+	return fake::ghcb().emulates ? fake::emulate(fake::Emulated::Hypercall) : fake::kStockExit;
 }
 
 int kapi_stock_rdmsr(struct kvm_vcpu *)
 {
 	guest_vcpu().stock++;
-	return fake::kStockExit;
+	return fake::ghcb().emulates ? fake::emulate(fake::Emulated::Rdmsr) : fake::kStockExit;
 }
 
 int kapi_stock_wrmsr(struct kvm_vcpu *)
 {
 	guest_vcpu().stock++;
-	return fake::kStockExit;
+	return fake::ghcb().emulates ? fake::emulate(fake::Emulated::Wrmsr) : fake::kStockExit;
 }
 
 bool kapi_stock_msr_allowed(struct kvm_vcpu *, unsigned, unsigned)

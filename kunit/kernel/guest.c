@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stubs of kapi/guest.h and kapi/c_bit.h: no vCPU exits in the suites that run in the kernel,
- * and no guest has a C-bit.
+ * Stubs of kapi/guest.h, kapi/ghcb.h and kapi/c_bit.h: no vCPU exits in the suites that run in
+ * the kernel, and no guest has a C-bit.
  */
 #include <linux/errno.h>
 
 #include "../../kapi/c_bit.h"
+#include "../../kapi/ghcb.h"
 #include "../../kapi/guest.h"
 
 bool kapi_guests_can_know(void)
@@ -91,6 +92,80 @@ int kapi_stock_wrmsr(struct kvm_vcpu *vcpu)
 bool kapi_stock_msr_allowed(struct kvm_vcpu *vcpu, unsigned int index, unsigned int type)
 {
 	return true;
+}
+
+void kapi_vcpu_swap(struct kvm_vcpu *vcpu, struct kapi_ghcb_registers *registers)
+{
+}
+
+int kapi_vcpu_rdpmc(struct kvm_vcpu *vcpu)
+{
+	return -EINVAL;
+}
+
+int kapi_vcpu_reset_hold(struct kvm_vcpu *vcpu)
+{
+	return -EINVAL;
+}
+
+int kapi_vcpu_take_fault(struct kvm_vcpu *vcpu)
+{
+	return -1;
+}
+
+void kapi_vcpu_cpuid(struct kvm_vcpu *vcpu, struct kapi_ghcb_registers *registers)
+{
+}
+
+bool kapi_vcpu_msr(struct kvm_vcpu *vcpu, unsigned int index, kapi_u64 *value)
+{
+	return false;
+}
+
+kapi_u64 kapi_vcpu_dr7(struct kvm_vcpu *vcpu)
+{
+	return 0;
+}
+
+bool kapi_vcpu_set_dr7(struct kvm_vcpu *vcpu, kapi_u64 value)
+{
+	return false;
+}
+
+int kapi_vcpu_port_io(struct kvm_vcpu *vcpu, unsigned int size, unsigned int port, void *data,
+		      unsigned int count, bool in)
+{
+	return -EINVAL;
+}
+
+int kapi_vcpu_mmio(struct kvm_vcpu *vcpu, bool write, kapi_u64 gpa, unsigned int size, void *data)
+{
+	return -EINVAL;
+}
+
+kapi_completion kapi_vcpu_await(struct kvm_vcpu *vcpu)
+{
+	return NULL;
+}
+
+int kapi_vcpu_complete(struct kvm_vcpu *vcpu, kapi_completion completion)
+{
+	return -EINVAL;
+}
+
+bool kapi_kvm_tells_conversions(struct kvm *kvm)
+{
+	return false;
+}
+
+void kapi_vcpu_exit_convert(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 pages, bool is_private,
+			    bool huge)
+{
+}
+
+kapi_u64 kapi_vcpu_converted(struct kvm_vcpu *vcpu)
+{
+	return 1;
 }
 
 int kapi_kvm_c_bit(struct kvm *kvm, unsigned int nr)

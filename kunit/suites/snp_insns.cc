@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What PVALIDATE, RMPADJUST and VMGEXIT do to a guest (guest/): the bytes by which they are
+ * What PVALIDATE and RMPADJUST do to a guest (guest/): the bytes by which they and VMGEXIT are
  * known, each operand and each error, as the public descriptions have them, and not as the
  * code does. The memory behind them answers as each row says.
  *
@@ -450,30 +450,11 @@ void what_changes_meanwhile_is_executed_again()
 
 /* ---- registers ------------------------------------------------------------------------- */
 
-void vmgexit_by_the_msr()
-{
-	EXPECT(ghcb_request(0) == GhcbRequest::Nothing);
-	EXPECT(ghcb_request(0x100) == GhcbRequest::Terminate);
-	EXPECT(ghcb_request(0x21100) == GhcbRequest::Terminate);
-	/* Of the protocol, and not served yet; a GHCB, which cannot have been registered. */
-	for (const std::uint64_t msr : { 0x002ull, 0x004ull, 0x006ull, 0x010ull, 0x5012ull, 0x14ull,
-					 0x080ull, 0x001ull, 0xfffull, 0x1000ull, 1ull << 63 })
-		EXPECT(ghcb_request(msr) == GhcbRequest::Unknown);
-}
-
 void sev_status_follows_the_features()
 {
 	/* SEV, SEV-ES, SNP; then the features, from bit 3 on. */
 	EXPECT_EQ(sev_status(1), 7u);
 	EXPECT_EQ(sev_status(1 | 1 << 5), 7u | 1 << 7);
-}
-
-void the_ghcb_msr_tells_the_protocol_at_first()
-{
-	/* Max [63:48], min [47:32], C-bit [31:24], 001. */
-	EXPECT_EQ(ghcb_msr_at_reset(2, 51), 0x0002000133000001u);
-	EXPECT_EQ(ghcb_msr_at_reset(1, 0), 0x0001000100000001u);
-	EXPECT_EQ(ghcb_msr_at_reset(0, 33), 0x0002000121000001u);
 }
 
 } /* namespace */
@@ -482,5 +463,4 @@ GMEM_SUITE(snp_insns, CASE(each_is_known_by_its_bytes), CASE(pvalidate_by_its_op
 	   CASE(rmpadjust_by_its_operands), CASE(addresses_that_are_wrong),
 	   CASE(only_supervisors_may), CASE(code_that_is_not_64_bit),
 	   CASE(pages_that_are_not_the_guests_end_in_the_vmm),
-	   CASE(what_changes_meanwhile_is_executed_again), CASE(vmgexit_by_the_msr),
-	   CASE(sev_status_follows_the_features), CASE(the_ghcb_msr_tells_the_protocol_at_first));
+	   CASE(what_changes_meanwhile_is_executed_again), CASE(sev_status_follows_the_features));

@@ -27,9 +27,9 @@ class Row:
         """Notes an error; its line begins with the function's name."""
         self.errors.append(f"{self.name}: {message}")
 
-    def forgive(self):
-        """The module does without this function: errors are what it lacks."""
-        self.lacks += self.errors
+    def forgive(self, without):
+        """The module does without this function: errors are why there is nothing of @without."""
+        self.lacks += [f"no {without}: {error}" for error in self.errors]
         self.errors = []
 
 
