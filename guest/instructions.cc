@@ -31,7 +31,7 @@ constexpr std::uint64_t kAdjustKnown = kTarget | kPerms << kPermsShift | kVmsa;
 /* Read, write, execute by users and by supervisors. */
 constexpr std::uint64_t kPermsKnown = 0xf;
 
-constexpr std::uint64_t kSize4K = kPageSize, kSize2M = kPageSize * kRunPages;
+constexpr std::uint64_t kSize2M = kPageSize * kRunPages;
 
 /* Whether the lowest four bits, which all codes have room in, are an even number. */
 bool is_even(unsigned value)
@@ -88,7 +88,8 @@ const char *wrong_page(const kapi_registers &regs, std::uint64_t addr)
 {
 	if (!size_known(regs))
 		return "a page size that there is not";
-	if (addr % (size_of(regs) == RmpSize::k2M ? kSize2M : kSize4K))
+	/* Where in its page the address is makes no difference. */
+	if (size_of(regs) == RmpSize::k2M && addr % kSize2M >= kPageSize)
 		return "an address that is not aligned";
 	return nullptr;
 }

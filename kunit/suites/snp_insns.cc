@@ -315,16 +315,27 @@ void addresses_that_are_wrong()
 	with_both([](const Instruction &instruction, auto execute) {
 		/* Not aligned to what ECX says. */
 		for (const auto &[rcx, rax] :
-		     { std::pair<std::uint64_t, std::uint64_t>{ 0, kAddr + 1 },
-		       { 0, kAddr + 0x800 },
-		       { 1, kAddr + 0x1000 },
-		       { 1, kAddr + 0x1ff000 } }) {
+		     { std::pair<std::uint64_t, std::uint64_t>{ 1, kAddr + 0x1000 },
+		       { 1, kAddr + 0x1ff000 },
+		       { 1, kAddr + 0x1fffff } }) {
 			Pages pages{ kChanged };
 			kapi_registers regs = registers(rcx, 1, rax);
 
 			EXPECT(execute(regs, instruction, 0, pages).end == End::Retired);
 			EXPECT_EQ(regs.rax, 1u);
 			EXPECT_EQ(pages.asked, 0u);
+		}
+		/* Anywhere in the first page of it, which OVMF makes use of. */
+		for (const auto &[rcx, rax] :
+		     { std::pair<std::uint64_t, std::uint64_t>{ 0, kAddr + 1 },
+		       { 0, kAddr + 0x1fff },
+		       { 1, kAddr + 0xfff } }) {
+			Pages pages{ kChanged };
+			kapi_registers regs = registers(rcx, 1, rax);
+
+			EXPECT(execute(regs, instruction, 0, pages).end == End::Retired);
+			EXPECT_EQ(regs.rax, 0u);
+			EXPECT_EQ(pages.translated, rax);
 		}
 		/* Not canonical, with four levels of tables and with five. */
 		for (const auto &[bits, rax] :
