@@ -386,8 +386,8 @@ int begin_event(Vmgexit &vmgexit, std::uint64_t gpa, std::uint64_t registered)
 		return status.ok() ? -EINVAL : kGoOn;
 	}
 	exchange.registers = ghcb.registers();
-	/* KVM does not look at it. */
-	if (!ghcb.version() || ghcb.version() > newest)
+	/* KVM does not look at it, and OVMF says none. */
+	if (ghcb.version() > newest)
 		report_event(vmgexit, "a version of the protocol that was not agreed on");
 
 	const GhcbError wrong = ghcb.check();
