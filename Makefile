@@ -69,7 +69,7 @@ test: deps ## everything that takes minutes; ends in "N passed, N failed"
 test-long: deps ## the rest: hours
 	@scripts/test --long
 
-deb: ## packages for Debian: gmem-dkms and gmem-tools, as build/deb/*.deb
+deb: ## packages for Debian: gmem-dkms and gmem-tools, as build/deb/<suite>/*.deb
 	@scripts/deb
 
 bench: deps ## ours against the stock backend, on one kernel in one boot

@@ -75,6 +75,10 @@ long gmem_file_map(void *core_file, struct gmem_get_map *args)
 	std::array<gmem_map_run, kBatch> records;
 
 	while (args->count < count) {
+		/* The lock says so only to those who have to wait for it. */
+		if (kapi_fatal_signal_pending())
+			return -EINTR;
+
 		const unsigned done = args->count, part = std::min(kBatch, count - done);
 		const Status status = look(file, start + std::uint64_t{ done } * kRunPages, records,
 					   part);

@@ -361,6 +361,20 @@ static int touch_mapping(void)
 	return madvise(p, size, MADV_POPULATE_WRITE) ? -errno : 0;
 }
 
+/* A map of nothing: the records, which the caller pays, are all that there is. */
+static int look_at_map(void)
+{
+	int fd = file_of(vm_create_private(0), 0);
+	const u64 count = 64 * SZ_1T / SZ_2M;
+	const size_t size = count * sizeof(struct gmem_map_run);
+	void *runs = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct gmem_get_map args = { .runs = (u64)runs, .count = count };
+
+	CHECK(runs != MAP_FAILED, "mmap: %m");
+	return ioctl(fd, GMEM_GET_MAP, &args) ? -errno : 0;
+}
+
 #define TEST(call, first, second)				\
 	static void test_##call(void)				\
 	{							\
@@ -400,6 +414,7 @@ static void test_link_file(void)
 
 TEST(pre_fault, -ENOMEM, -EINTR)
 TEST(touch_mapping, -ENOMEM, -EINTR)
+TEST(look_at_map, -ENOMEM, -EINTR)
 
 int main(void)
 {
@@ -421,6 +436,7 @@ int main(void)
 		TAP_TEST(test_link_file),
 		TAP_TEST(test_pre_fault),
 		TAP_TEST(test_touch_mapping),
+		TAP_TEST(test_look_at_map),
 	};
 
 	return tap_main(tests, ARRAY_SIZE(tests));

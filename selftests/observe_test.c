@@ -398,13 +398,18 @@ static void test_gmemctl(void)
 	close(fd);
 }
 
-/* gmemctl follows events in a tracing instance of its own, and removes the instance. */
-static void test_gmemctl_follows_events(void)
+/*
+ * Runs @command, which has gmemctl follow what is created, in a tracing instance of its own, which
+ * it removes. Returns what it says; it ends with @status.
+ */
+static const char *follow(const char *command, int status)
 {
 	static char text[1 << 16];
-	FILE *output = popen("gmemctl events --json --count 1 create 2>&1", "r");
+	FILE *output = popen(command, "r");
 	struct vm *vm = vm_create_private(0);
 	int fds[64], nr = 0;
+
+	memset(text, 0, sizeof(text));
 
 	CHECK(output, "popen: %m");
 	/* Events before gmemctl listens are lost. */
@@ -419,14 +424,28 @@ static void test_gmemctl_follows_events(void)
 		clearerr(output);
 		let_pass(10000);
 	}
-	CHECK(strstr(text, "\"event\":\"gmem_create\""), "it says \"%.200s\"", text);
-	CHECK(strstr(text, "\"size\":\"2097152\""), "it says \"%.200s\"", text);
-	CHECK_EQ(pclose(output), 0);
-	CHECK(!run("ls -d /sys/kernel/tracing/instances/gmemctl* >/dev/null 2>&1", text, 9) == 0,
+	CHECK_EQ(WEXITSTATUS(pclose(output)), status);
+	CHECK(system("ls -d /sys/kernel/tracing/instances/gmemctl* >/dev/null 2>&1"),
 	      "an instance is left");
 	while (nr)
 		close(fds[--nr]);
 	vm_free(vm);
+	return text;
+}
+
+static void test_gmemctl_follows_events(void)
+{
+	const char *text = follow("gmemctl events --json --count 1 create 2>&1", 0);
+
+	CHECK(strstr(text, "\"event\":\"gmem_create\""), "it says \"%.200s\"", text);
+	CHECK(strstr(text, "\"size\":\"2097152\""), "it says \"%.200s\"", text);
+}
+
+static void test_gmemctl_has_no_room_for_events(void)
+{
+	const char *text = follow("gmemctl events create 2>&1 >/dev/full", 7);
+
+	CHECK(strstr(text, "No space left"), "it says \"%.200s\"", text);
 }
 
 static const struct tap_test tests[] = {
@@ -444,6 +463,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(test_map_refusals),
 	TAP_TEST(test_gmemctl),
 	TAP_TEST(test_gmemctl_follows_events),
+	TAP_TEST(test_gmemctl_has_no_room_for_events),
 };
 
 int main(void)

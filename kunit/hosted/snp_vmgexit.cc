@@ -4,7 +4,7 @@
  * are asked, what the guest finds afterwards, and which registers and bytes nobody touches. What
  * the bytes mean is in the suite snp_ghcb.
  *
- * Tests: guest/vmgexit.cc, guest/events.cc, guest/knowing.cc.
+ * Tests: arch/x86/snp_vcpu.h, guest/vmgexit.cc, guest/events.cc, guest/knowing.cc.
  */
 #include "kunit/hosted/exiting.h"
 

@@ -60,7 +60,8 @@ Finding kvm(const System &system)
 		if (std::filesystem::exists(system.path(std::string{ "/sys/module/" } + name)))
 			return { "KVM", Verdict::kGood, name };
 	}
-	return { "KVM", Verdict::kBad, "neither kvm_amd nor kvm_intel is loaded" };
+	return { "KVM", Verdict::kPoor,
+		 "neither kvm_amd nor kvm_intel is loaded: modprobe this machine's for VMs" };
 }
 
 bool is_on(const std::string &word)
@@ -122,6 +123,13 @@ Finding signatures(const System &system)
 {
 	if (is_on(word_of(system, "/sys/module/module/parameters/sig_enforce")))
 		return { "signatures", Verdict::kPoor, "modules must be signed (Secure Boot)" };
+	/* "none [integrity] confidentiality" */
+	const std::string lockdown =
+		system.read(system.path("/sys/kernel/security/lockdown")).value_or("[none]");
+
+	if (lockdown.find("[none]") == lockdown.npos)
+		return { "signatures", Verdict::kPoor,
+			 "modules must be signed (the kernel is locked down)" };
 	return { "signatures", Verdict::kGood, "modules need none" };
 }
 

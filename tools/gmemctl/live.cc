@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
+#include <regex>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "output.h"
+#include "screen.h"
 
 namespace gmemctl
 {
@@ -53,27 +55,43 @@ class Instance {
 		if (!(file << "1" << std::flush))
 			throw Failure(Exit::kUsage, fmt::format("no event {}", event));
 	}
-	int pipe() const { return open((path_ + "/trace_pipe").c_str(), O_RDONLY | O_CLOEXEC); }
+	std::string pipe() const { return path_ + "/trace_pipe"; }
 
     private:
 	const std::string path_;
 };
 
-/* "comm-PID [CPU] FLAGS TIME: gmem_NAME: FIELD=VALUE ..." */
-nlohmann::json event_to_json(const std::string &line)
+/* The instance can be removed only when this is closed. */
+class Pipe {
+    public:
+	explicit Pipe(const std::string &path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+	~Pipe() { close(fd_); }
+	Pipe(const Pipe &) = delete;
+	Pipe &operator=(const Pipe &) = delete;
+
+	ssize_t read(char *to, std::size_t size) const { return ::read(fd_, to, size); }
+
+    private:
+	const int fd_;
+};
+
+/* Longer than a name can be: what the kernel has put there, from behind the name on. */
+const std::regex &behind_name()
 {
-	const std::size_t name = line.find(": gmem_");
-	nlohmann::json event = { { "text", line } };
+	static const std::regex pattern{
+		R"(-\d+ +(?:\([- \d]+\) +)?\[\d+\] \S+ +(\d+\.\d+): (gmem_\w+): ?([^:]*)$)"
+	};
 
-	if (name == line.npos)
-		return event;
+	return pattern;
+}
 
-	const std::size_t end = line.find(':', name + 2);
-	const std::size_t time = line.rfind(' ', name);
+nlohmann::json event_to_json(const std::smatch &found)
+{
+	const std::string line = found[3];
+	nlohmann::json event = { { "time_s", std::strtod(found[1].str().c_str(), nullptr) },
+				 { "event", found[2].str() } };
 
-	event["time_s"] = std::strtod(line.c_str() + time, nullptr);
-	event["event"] = line.substr(name + 2, end - name - 2);
-	for (std::size_t at = end; (at = line.find_first_not_of(": ", at)) != line.npos;) {
+	for (std::size_t at = 0; (at = line.find_first_not_of(' ', at)) != line.npos;) {
 		const std::size_t stop = std::min(line.find(' ', at), line.size());
 		const std::string word = line.substr(at, stop - at);
 		const std::size_t equals = word.find('=');
@@ -82,11 +100,29 @@ nlohmann::json event_to_json(const std::string &line)
 			event["fields"][word.substr(0, equals)] = word.substr(equals + 1);
 		at = stop;
 	}
-	event.erase("text");
 	return event;
 }
 
 } /* namespace */
+
+std::string EventLines::add(const std::string &line)
+{
+	static const std::regex lost{ R"(CPU:\d+ \[LOST \d+ EVENTS\])" };
+	std::smatch found;
+
+	if (std::regex_match(line, lost))
+		return json_ ? text_of({ { "text", line } }, -1) : line + '\n';
+	if (!std::regex_search(line, found, behind_name())) {
+		/* The front of a name. A name has 15 bytes, some of which may end lines. */
+		front_ = (front_ + line + '\n').substr(0, kFrontMax);
+		return "";
+	}
+
+	const std::string whole = front_ + line;
+
+	front_.clear();
+	return json_ ? text_of(event_to_json(found), -1) : printable(whole, utf8_) + '\n';
+}
 
 void end_by_signals()
 {
@@ -106,6 +142,7 @@ bool interrupted()
 void events(const System &system, const std::string &event, unsigned count, bool json)
 {
 	const Instance instance{ system };
+	EventLines lines{ json, screen_of_output().utf8 };
 	std::string rest;
 	char buffer[4096];
 	ssize_t length = 0;
@@ -114,20 +151,20 @@ void events(const System &system, const std::string &event, unsigned count, bool
 	end_by_signals();
 	instance.enable(event);
 
-	const int pipe = instance.pipe();
+	const Pipe pipe{ instance.pipe() };
 
 	while (!interrupted() && (!count || seen < count) &&
-	       (length = read(pipe, buffer, sizeof(buffer))) > 0) {
+	       (length = pipe.read(buffer, sizeof(buffer))) > 0) {
 		rest.append(buffer, static_cast<std::size_t>(length));
 		for (std::size_t end;
-		     (!count || seen < count) && (end = rest.find('\n')) != rest.npos; seen++) {
-			const std::string line = rest.substr(0, end);
+		     (!count || seen < count) && (end = rest.find('\n')) != rest.npos;) {
+			const std::string shown = lines.add(rest.substr(0, end));
 
 			rest.erase(0, end + 1);
-			put(json ? text_of(event_to_json(line), -1) : line + '\n');
+			seen += !shown.empty();
+			put(shown);
 		}
 	}
-	close(pipe);
 }
 
 } /* namespace gmemctl */

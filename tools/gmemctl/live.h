@@ -10,6 +10,24 @@
 namespace gmemctl
 {
 
+/*
+ * Lines of trace_pipe, "NAME-PID [CPU] FLAGS TIME: gmem_EVENT: FIELD=VALUE ...". NAME is what a
+ * process calls itself, who may be anybody: it may look like an event, and may have ends of lines.
+ */
+class EventLines {
+    public:
+	EventLines(bool json, bool utf8) : json_(json), utf8_(utf8) {}
+
+	/* What is to be printed for it; nothing: it goes on in the next line. */
+	std::string add(const std::string &line);
+
+    private:
+	static constexpr std::size_t kFrontMax = 64;
+
+	const bool json_, utf8_;
+	std::string front_;
+};
+
 /* From now on signals that end a program only interrupt what it waits for. */
 void end_by_signals();
 bool interrupted();

@@ -3,6 +3,8 @@
  * gmemctl(1): what the guest memory of gmem.ko's files is doing.
  */
 #include <algorithm>
+#include <charconv>
+#include <clocale>
 #include <csignal>
 #include <cstdio>
 #include <set>
@@ -92,6 +94,9 @@ int run_list(const System &system, const Options &options)
 	std::vector<File> files = files_of(system);
 	nlohmann::json all = nlohmann::json::array();
 
+	/* Also where there is no file. */
+	for (const std::string &filter : options.filters)
+		matches(File{}, filter);
 	std::erase_if(files, [&](const File &file) {
 		return !std::all_of(
 			options.filters.begin(), options.filters.end(),
@@ -108,12 +113,18 @@ int run_list(const System &system, const Options &options)
 	return 0;
 }
 
+/* Each of them takes some 840 bytes as JSON. */
+constexpr std::size_t kJsonRuns = 1 << 19;
+
 File file_named(const System &system, const std::string &name)
 {
-	int pid, fd, end = 0;
+	const char *const last = name.data() + name.size();
+	int pid = 0, fd = -1;
+	const auto process = std::from_chars(name.data(), last, pid);
+	const bool both = process.ec == std::errc{} && process.ptr != last && *process.ptr == ':';
+	const auto descriptor = std::from_chars(both ? process.ptr + 1 : last, last, fd);
 
-	if (std::sscanf(name.c_str(), "%d:%d%n", &pid, &fd, &end) != 2 || name[end] || pid < 1 ||
-	    fd < 0)
+	if (descriptor.ec != std::errc{} || descriptor.ptr != last || pid < 1 || fd < 0)
 		throw Failure(Exit::kUsage, name + ": not PID:FD");
 	system.require_module();
 	return system.file(pid, fd);
@@ -129,6 +140,11 @@ int run_show(const System &system, const Options &options)
 	} else if (options.json) {
 		nlohmann::json shown = to_json(file, system.now_ns());
 
+		if (map.size() > kJsonRuns)
+			throw Failure(Exit::kUsage,
+				      fmt::format("{}: --json has no room for more than {}",
+						  options.file,
+						  bytes(kJsonRuns * kRunPages * kPage)));
 		shown["runs"] = to_json(map);
 		put(text_of(shown));
 	} else {
@@ -251,6 +267,7 @@ CLI::App *add(CLI::App &app, Options &options, Command &command, Command runs, c
 void describe(CLI::App &app, Options &options, Command &command)
 {
 	app.require_subcommand(1);
+	app.set_version_flag("--version", GMEM_VERSION);
 
 	CLI::App *sub = add(app, options, command, run_list, "list", "one line a file");
 	sub->add_option("--sort", options.sort, "largest first")
@@ -281,6 +298,8 @@ int main(int argc, char **argv)
 	Command command = nullptr;
 
 	std::signal(SIGPIPE, SIG_IGN);
+	/* Before curses begins, which asks for it. */
+	std::setlocale(LC_CTYPE, "");
 	describe(app, options, command);
 	try {
 		try {

@@ -73,7 +73,37 @@ std::string padded(const std::string &text, unsigned width, bool left)
 	return left ? text + space : space + text;
 }
 
-/* Length of the character at the front of @text; 0: it is none. */
+/* Of a character of 2 bytes and more. */
+char32_t code_point(std::string_view character)
+{
+	char32_t point = static_cast<unsigned char>(character[0]) &
+			 (0xff >> (character.size() + 1));
+
+	for (const char c : character.substr(1))
+		point = point << 6 | (c & 0x3f);
+	return point;
+}
+
+/* A terminal shows it where it stands. */
+bool is_drawn(char32_t point, std::size_t length)
+{
+	struct Range {
+		char32_t first, last;
+	};
+	/* Controls of the second kind, joiners and marks of direction, surrogates, the BOM. */
+	static constexpr Range kNot[] = { { 0x80, 0x9f },     { 0x200b, 0x200f },
+					  { 0x2028, 0x202e }, { 0x2060, 0x206f },
+					  { 0xd800, 0xdfff }, { 0xfeff, 0xfeff } };
+	/* Less has a shorter encoding, and this one is none. */
+	static constexpr char32_t kLeast[] = { 0, 0, 0x80, 0x800, 0x10000 };
+
+	return point >= kLeast[length] && point <= 0x10ffff &&
+	       std::none_of(std::begin(kNot), std::end(kNot), [&](const Range &range) {
+		       return point >= range.first && point <= range.last;
+	       });
+}
+
+/* Length of the character at the front of @text that can be shown; 0: there is none. */
 std::size_t character(std::string_view text)
 {
 	const auto lead = static_cast<unsigned char>(text[0]);
@@ -90,9 +120,7 @@ std::size_t character(std::string_view text)
 		if ((text[i] & 0xc0) != 0x80)
 			return 0;
 	}
-	/* Controls of the second kind. */
-	return length == 2 && lead == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0 ? 0
-											 : length;
+	return length < 2 || is_drawn(code_point(text.substr(0, length)), length) ? length : 0;
 }
 
 } /* namespace */

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -39,6 +40,8 @@ class Descriptor {
     private:
 	const int fd_;
 };
+
+constexpr std::uint64_t kMapRuns = 1 << 21;
 
 struct CloseDirectory {
 	void operator()(DIR *directory) const { closedir(directory); }
@@ -174,7 +177,14 @@ File System::file(int pid, int fd) const
 Map System::map(const File &file) const
 {
 	const std::string what = fmt::format("{}:{}", file.pid, file.fd);
-	Map map((file.size() + kPage * kRunPages - 1) / (kPage * kRunPages));
+	const std::uint64_t runs = (file.size() + kPage * kRunPages - 1) / (kPage * kRunPages);
+
+	/* Its owner need not have a page of it. */
+	if (runs > kMapRuns)
+		throw Failure(Exit::kUsage, fmt::format("{}: no maps of more than {} TiB are drawn",
+							what, kMapRuns * kRunPages * kPage >> 40));
+
+	Map map(runs);
 
 	if (!root_.empty()) {
 		const std::optional<std::string> canned = read(path("/map/" + what));
@@ -196,6 +206,12 @@ Map System::map(const File &file) const
 
 	if (fd < 0)
 		fail_on(errno, what);
+
+	struct stat status;
+
+	/* Meanwhile the process may have put another there. */
+	if (fstat(fd, &status) || status.st_ino != file.ino)
+		throw Failure(Exit::kGone, what + ": another file now");
 
 	gmem_get_map args{ .offset = 0,
 			   .runs = reinterpret_cast<std::uintptr_t>(map.data()),

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "live.h"
 #include "output.h"
 #include "screen.h"
 #include "top.h"
@@ -43,6 +44,44 @@ gmem_map_run run_of(unsigned present, unsigned shared, unsigned order, unsigned 
 		 static_cast<__u8>(order),
 		 static_cast<__u8>(small),
 		 {} };
+}
+
+TEST(Events, Names)
+{
+	const std::string tail =
+		"-229     [002] .....   103.077234: gmem_punch: ino=444 index=0 ret=0";
+	EventLines text{ false, true }, json{ true, true };
+
+	EXPECT_EQ(text.add("  qemu" + tail), "  qemu" + tail + '\n');
+	EXPECT_EQ(json.add("  qemu" + tail),
+		  "{\"event\":\"gmem_punch\",\"fields\":{\"index\":\"0\",\"ino\":\"444\",\"ret\":"
+		  "\"0\"},\"time_s\":103.077234}\n");
+	/* A name that has an event, the end of a line, and what a terminal would take for its own. */
+	EXPECT_NE(json.add(": gmem_poison:" + tail).find("\"gmem_punch\""), std::string::npos);
+	EXPECT_EQ(json.add(" x\x1b]0;P\a"), "");
+	EXPECT_NE(json.add("y" + tail).find("\"time_s\":103.07"), std::string::npos);
+	EXPECT_EQ(text.add(" x\x1b]0;P\a"), "");
+	EXPECT_EQ(text.add("y" + tail), " x?]0;P??y" + tail + '\n');
+	EXPECT_EQ(text.add("CPU:1 [LOST 12 EVENTS]"), "CPU:1 [LOST 12 EVENTS]\n");
+}
+
+TEST(Printable, WhatATerminalMoves)
+{
+	EXPECT_EQ(printable("gr\xc3\xbc\xc3\x9f"
+			    "e",
+			    true),
+		  "gr\xc3\xbc\xc3\x9f"
+		  "e");
+	EXPECT_EQ(printable("x\xe2\x80\xaeumeq", true), "x???umeq");
+	EXPECT_EQ(printable("z\xe0\x82\x9b"
+			    "31mX",
+			    true),
+		  "z???31mX");
+	EXPECT_EQ(printable("\xed\xa0\x80\xf4\x90\x80\x80", true), "???????");
+	EXPECT_EQ(printable("\xc2\x9b"
+			    "1",
+			    true),
+		  "??1");
 }
 
 TEST(Parse, Numbers)
