@@ -63,7 +63,7 @@ void kapi_kvm_make_snp_model(struct kvm *kvm)
 {
 	kapi_kvm_make_sw_protected(kvm);
 	kvm->arch.has_protected_state = true;
-	/* As KVM's. The alias (c_bit.h) needs it, too: it is made by a request that nobody announces. */
+	/* As KVM's. The alias (c_bit.h) needs it, too: nobody announces the request for it. */
 	kvm->arch.pre_fault_allowed = false;
 }
 
