@@ -10,7 +10,9 @@
 #include "guest/decode.h"
 #include "guest/instructions.h"
 #include "guest/knowing.h"
+#include "guest/reflect.h"
 #include "guest/vmgexit.h"
+#include "kapi/vc.h"
 #include "mmu/accesses.h"
 #include "mmu/c_bit.h"
 #include "mmu/entry.h"
@@ -23,6 +25,7 @@ using namespace gmem;
 
 /* Every vCPU runs at this level: there is nothing yet by which a guest could make another. */
 constexpr unsigned kVmpl = 0;
+constexpr unsigned kGhcbMsr = 0xc0010130;
 
 /* ---- the guest's memory ---------------------------------------------------------------- */
 
@@ -194,6 +197,21 @@ bool vmgexit(Knowing &guest, int &ret)
 	return true;
 }
 
+/*
+ * VMGEXIT, or #VC where hardware has that for VMMCALL. The exit's code is the same for both, so that
+ * VMGEXIT calls KVM's body itself for what it asks for.
+ */
+bool hypercall(Knowing &guest, int &ret)
+{
+	return vmgexit(guest, ret) || reflected(guest.vcpu(), Service::Hypercall, ret);
+}
+
+/* RDMSR or WRMSR of anything but the GHCB MSR. */
+bool reflected_msr(struct kvm_vcpu *vcpu, Service service, int &ret)
+{
+	return !has_msr_itself(kapi_vcpu_msr_index(vcpu)) && reflected(vcpu, service, ret);
+}
+
 /* An exit that @ours(guest, ret) answers, or else KVM's own body. */
 int serve_exit(kapi_entry nr, struct kvm_vcpu *vcpu, bool (*ours)(Knowing &, int &),
 	       int (*stock)(struct kvm_vcpu *))
@@ -217,16 +235,19 @@ int gmem_kvm_undefined(struct kvm_vcpu *vcpu)
 
 int gmem_kvm_hypercall(struct kvm_vcpu *vcpu)
 {
-	return serve_exit(KAPI_ENTRY_HYPERCALL, vcpu, vmgexit, kapi_stock_hypercall);
+	return serve_exit(KAPI_ENTRY_HYPERCALL, vcpu, hypercall, kapi_stock_hypercall);
 }
 
 int gmem_kvm_rdmsr(struct kvm_vcpu *vcpu)
 {
 	Entry entry{ KAPI_ENTRY_RDMSR };
 	Knowing guest{ vcpu };
+	int ret;
 
-	if (guest)
+	if (guest && kapi_vcpu_msr_index(vcpu) == kGhcbMsr)
 		return kapi_vcpu_read_msr(vcpu, guest.ghcb_msr());
+	if (reflected_msr(vcpu, Service::Rdmsr, ret))
+		return ret;
 	entry.stock();
 	return kapi_stock_rdmsr(vcpu);
 }
@@ -236,8 +257,11 @@ int gmem_kvm_wrmsr(struct kvm_vcpu *vcpu)
 	Entry entry{ KAPI_ENTRY_WRMSR };
 	Knowing guest{ vcpu };
 	kapi_registers regs;
+	int ret;
 
-	if (!guest) {
+	if (!guest || kapi_vcpu_msr_index(vcpu) != kGhcbMsr) {
+		if (reflected_msr(vcpu, Service::Wrmsr, ret))
+			return ret;
 		entry.stock();
 		return kapi_stock_wrmsr(vcpu);
 	}

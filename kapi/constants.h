@@ -76,6 +76,26 @@ enum kapi_slot_change {
 	KAPI_MR_FLAGS_ONLY = 3,
 };
 
+/* SVM_EXIT_* of <asm/svm.h>: why a vCPU has exited. */
+enum kapi_exit_code {
+	KAPI_EXIT_RDPMC = 0x6f,
+	KAPI_EXIT_CPUID = 0x72,
+	KAPI_EXIT_INVD = 0x76,
+	KAPI_EXIT_IOIO = 0x7b,
+	KAPI_EXIT_MSR = 0x7c,
+	KAPI_EXIT_VMMCALL = 0x81,
+	KAPI_EXIT_WBINVD = 0x89,
+	KAPI_EXIT_MONITOR = 0x8a,
+	KAPI_EXIT_MWAIT = 0x8b,
+	KAPI_EXIT_NPF = 0x400,
+};
+
+/* EMULTYPE_*, of <asm/kvm_host.h> until 7.2: how KVM emulates an instruction. */
+enum kapi_emulation {
+	KAPI_EMULATE_NO_DECODE = 1 << 0,
+	KAPI_EMULATE_SKIP = 1 << 2,
+};
+
 /* SEV_RET_* of <linux/psp-sev.h>: what a command of SEV's firmware says. */
 enum kapi_sev_status {
 	KAPI_SEV_SUCCESS = 0x00,

@@ -12,6 +12,7 @@
 #include "compat/populate.h"
 #include "guest.h"
 #include "hooks.h"
+#include "vc.h"
 
 #define DECLARE_LANDING(entry, fn, ret, args) static fn##_proto land_##fn;
 HOOKED(DECLARE_LANDING)
@@ -299,6 +300,47 @@ static int land_kvm_emulate_wrmsr(struct kvm_vcpu *vcpu)
 static bool land_kvm_msr_allowed(struct kvm_vcpu *vcpu, u32 index, u32 type)
 {
 	return gmem_kvm_msr_allowed(vcpu, index, type);
+}
+
+static int land_kvm_emulate_cpuid(struct kvm_vcpu *vcpu)
+{
+	return gmem_kvm_cpuid(vcpu);
+}
+
+static int land_kvm_fast_pio(struct kvm_vcpu *vcpu, int size, unsigned short port, int in)
+{
+	return gmem_kvm_pio(vcpu, size, port, in);
+}
+
+static int land_x86_emulate_instruction(struct kvm_vcpu *vcpu, gpa_t gpa, int how, void *insn,
+					int insn_len)
+{
+	return gmem_kvm_emulate(vcpu, gpa, how, insn, insn_len);
+}
+
+static int land_kvm_emulate_rdpmc(struct kvm_vcpu *vcpu)
+{
+	return gmem_kvm_rdpmc(vcpu);
+}
+
+static int land_kvm_emulate_wbinvd(struct kvm_vcpu *vcpu)
+{
+	return gmem_kvm_wbinvd(vcpu);
+}
+
+static int land_kvm_emulate_invd(struct kvm_vcpu *vcpu)
+{
+	return gmem_kvm_invd(vcpu);
+}
+
+static int land_kvm_emulate_monitor(struct kvm_vcpu *vcpu)
+{
+	return gmem_kvm_monitor(vcpu);
+}
+
+static int land_kvm_emulate_mwait(struct kvm_vcpu *vcpu)
+{
+	return gmem_kvm_mwait(vcpu);
 }
 
 #define LANDING(entry, fn, ret, args) [entry] = (unsigned long)land_##fn,

@@ -25,6 +25,7 @@ bool kapi_guests_can_know(void);
 enum kapi_snp_guests {
 	KAPI_SNP_GUESTS_ASKED, /* those whose launch asks for it */
 	KAPI_SNP_GUESTS_AWARE, /* all */
+	KAPI_SNP_GUESTS_AWARE_VC, /* all, and what is #VC on hardware is #VC to them */
 };
 
 enum kapi_snp_guests kapi_setting_snp_guests(void);

@@ -15,6 +15,7 @@
 #include "hook_table.h"
 #include "sev.h"
 #include "slots.h"
+#include "vc.h"
 
 /* All other ioctls go on as on a KVM without the module. */
 static bool notrace known_ioctl(struct ftrace_regs *fregs)
@@ -104,11 +105,13 @@ static bool notrace msr_is_sev_status(struct ftrace_regs *fregs)
 	return msr->index == MSR_AMD64_SEV && vcpu_is_snp(fregs);
 }
 
-static bool notrace msr_is_ghcb(struct ftrace_regs *fregs)
+static bool notrace msr_is_ghcb_or_vc(struct ftrace_regs *fregs)
 {
 	const struct kvm_vcpu *const vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
 
-	return (u32)vcpu->arch.regs[VCPU_REGS_RCX] == MSR_AMD64_SEV_ES_GHCB && vcpu_is_snp(fregs);
+	return ((u32)vcpu->arch.regs[VCPU_REGS_RCX] == MSR_AMD64_SEV_ES_GHCB ||
+		kapi_guests_get_vc()) &&
+	       vcpu_is_snp(fregs);
 }
 
 static bool notrace second_is_ghcb(struct ftrace_regs *fregs)
@@ -122,6 +125,7 @@ static bool notrace second_is_ghcb(struct ftrace_regs *fregs)
 #define HOLES KAPI_FEATURE_HOLES
 #define SHARED KAPI_FEATURE_SHARED
 #define SNP_VMS KAPI_FEATURE_SNP_VMS
+#define SNP_VC KAPI_FEATURE_SNP_VC
 /* Where requests for memslots are served, who pre-faults beside one must be known (requests.c). */
 #define SLOT_REQUESTS (SW_PROTECTED | HOLES | SHARED)
 
@@ -172,7 +176,22 @@ const struct gmem_hook gmem_hooks[KAPI_ENTRIES] = {
 	[KAPI_ENTRY_GET_MSR] = { .features = SNP_VMS, .wanted = msr_is_sev_status },
 	[KAPI_ENTRY_UNDEFINED] = { .features = SNP_VMS, .wanted = vcpu_is_snp, .needs_vcpu = true },
 	[KAPI_ENTRY_HYPERCALL] = { .features = SNP_VMS, .wanted = vcpu_is_snp, .needs_vcpu = true },
-	[KAPI_ENTRY_RDMSR] = { .features = SNP_VMS, .wanted = msr_is_ghcb, .needs_vcpu = true },
-	[KAPI_ENTRY_WRMSR] = { .features = SNP_VMS, .wanted = msr_is_ghcb, .needs_vcpu = true },
+	[KAPI_ENTRY_RDMSR] = { .features = SNP_VMS,
+			       .wanted = msr_is_ghcb_or_vc,
+			       .needs_vcpu = true },
+	[KAPI_ENTRY_WRMSR] = { .features = SNP_VMS,
+			       .wanted = msr_is_ghcb_or_vc,
+			       .needs_vcpu = true },
 	[KAPI_ENTRY_MSR_ALLOWED] = { .features = SNP_VMS, .wanted = second_is_ghcb },
+	[KAPI_ENTRY_CPUID] = { .features = SNP_VC, .wanted = vcpu_is_snp, .needs_vcpu = true },
+	[KAPI_ENTRY_PIO] = { .features = SNP_VC, .wanted = vcpu_is_snp, .needs_vcpu = true },
+	[KAPI_ENTRY_EMULATE] = { .features = SNP_VC,
+				 .wanted = vcpu_is_snp,
+				 .callers = { "kvm_emulate_instruction" },
+				 .needs_vcpu = true },
+	[KAPI_ENTRY_RDPMC] = { .features = SNP_VC, .wanted = vcpu_is_snp, .needs_vcpu = true },
+	[KAPI_ENTRY_WBINVD] = { .features = SNP_VC, .wanted = vcpu_is_snp, .needs_vcpu = true },
+	[KAPI_ENTRY_INVD] = { .features = SNP_VC, .wanted = vcpu_is_snp, .needs_vcpu = true },
+	[KAPI_ENTRY_MONITOR] = { .features = SNP_VC, .wanted = vcpu_is_snp, .needs_vcpu = true },
+	[KAPI_ENTRY_MWAIT] = { .features = SNP_VC, .wanted = vcpu_is_snp, .needs_vcpu = true },
 };

@@ -35,6 +35,19 @@ struct x86_exception;
 	X(KAPI_ENTRY_WRMSR, kvm_emulate_wrmsr, int, (struct kvm_vcpu *))                  \
 	X(KAPI_ENTRY_MSR_ALLOWED, kvm_msr_allowed, bool, (struct kvm_vcpu *, u32, u32))
 
+/* Of guests that get #VC: what KVM serves exits by that are it. */
+#define HOOKED_VC(X)                                                                      \
+	X(KAPI_ENTRY_CPUID, kvm_emulate_cpuid, int, (struct kvm_vcpu *))                  \
+	X(KAPI_ENTRY_PIO, kvm_fast_pio, int,                                              \
+	  (struct kvm_vcpu *, int, unsigned short, int))                                  \
+	X(KAPI_ENTRY_EMULATE, x86_emulate_instruction, int,                               \
+	  (struct kvm_vcpu *, gpa_t, int, void *, int))                                   \
+	X(KAPI_ENTRY_RDPMC, kvm_emulate_rdpmc, int, (struct kvm_vcpu *))                  \
+	X(KAPI_ENTRY_WBINVD, kvm_emulate_wbinvd, int, (struct kvm_vcpu *))                \
+	X(KAPI_ENTRY_INVD, kvm_emulate_invd, int, (struct kvm_vcpu *))                    \
+	X(KAPI_ENTRY_MONITOR, kvm_emulate_monitor, int, (struct kvm_vcpu *))              \
+	X(KAPI_ENTRY_MWAIT, kvm_emulate_mwait, int, (struct kvm_vcpu *))
+
 #if GMEM_KVM_PAGEWALK
 #define HOOKED_WALK(X)                                                                    \
 	X(KAPI_ENTRY_WALK64, paging64_gva_to_gpa, gpa_t,                                  \
@@ -65,6 +78,7 @@ struct x86_exception;
 	HOOKED_PRIVATE_ALWAYS(X) \
 	HOOKED_WALK(X)           \
 	HOOKED_PVCLOCK(X)        \
-	HOOKED_GUEST(X)
+	HOOKED_GUEST(X)          \
+	HOOKED_VC(X)
 
 #endif /* GMEM_KAPI_HOOKED_PRIVATE_H */

@@ -405,6 +405,15 @@ enum kapi_entry {
 	KAPI_ENTRY_RDMSR,
 	KAPI_ENTRY_WRMSR,
 	KAPI_ENTRY_MSR_ALLOWED,
+	/* kapi/vc.h */
+	KAPI_ENTRY_CPUID,
+	KAPI_ENTRY_PIO,
+	KAPI_ENTRY_EMULATE,
+	KAPI_ENTRY_RDPMC,
+	KAPI_ENTRY_WBINVD,
+	KAPI_ENTRY_INVD,
+	KAPI_ENTRY_MONITOR,
+	KAPI_ENTRY_MWAIT,
 	KAPI_ENTRIES,
 };
 
@@ -418,6 +427,7 @@ enum kapi_feature {
 	KAPI_FEATURE_HOLES = 1 << 2, /* PCI holes; what needs no more than extensions=y */
 	KAPI_FEATURE_SHARED = 1 << 3, /* mappable files, conversion in place, link */
 	KAPI_FEATURE_SNP_VMS = 1 << 4, /* makes VMs of SNP's type, on the model */
+	KAPI_FEATURE_SNP_VC = 1 << 5, /* whose guests get #VC */
 };
 
 bool kapi_feature(enum kapi_feature feature);

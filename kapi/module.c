@@ -13,6 +13,7 @@
 #include "reserve.h"
 #include "sev_node.h"
 #include "stats.h"
+#include "vc.h"
 
 static char *backend = "gmem";
 module_param(backend, charp, 0444);
@@ -60,11 +61,12 @@ static const char *const platforms[] = {
 static char *snp_guests = "asked";
 module_param(snp_guests, charp, 0444);
 MODULE_PARM_DESC(snp_guests,
-		 "which guests on snp-model know SNP: asked, those whose launch asks for it (default), or aware, all");
+		 "which guests on snp-model know SNP: asked, those whose launch asks for it (default), aware, all, or aware-vc, all, and they get #VC");
 
 static const char *const snp_guest_kinds[] = {
 	[KAPI_SNP_GUESTS_ASKED] = "asked",
 	[KAPI_SNP_GUESTS_AWARE] = "aware",
+	[KAPI_SNP_GUESTS_AWARE_VC] = "aware-vc",
 };
 
 static enum kapi_platform vm_platform;
@@ -127,6 +129,8 @@ static unsigned int wanted_features(void)
 		wanted |= KAPI_FEATURE_SHARED;
 	if (vm_platform == KAPI_PLATFORM_SNP_MODEL && sw_protected && !backend_stock)
 		wanted |= KAPI_FEATURE_SNP_VMS;
+	if (wanted & KAPI_FEATURE_SNP_VMS && kapi_guests_get_vc())
+		wanted |= KAPI_FEATURE_SNP_VC;
 	return wanted;
 }
 
@@ -154,7 +158,7 @@ static int __init gmem_init(void)
 	}
 	vm_platform = platform_nr;
 	if (guests_nr < 0) {
-		pr_err("snp_guests=%s: neither asked nor aware\n", snp_guests);
+		pr_err("snp_guests=%s: neither asked, aware nor aware-vc\n", snp_guests);
 		return -EINVAL;
 	}
 	vm_snp_guests = guests_nr;

@@ -15,6 +15,7 @@
 #include "accesses.h"
 #include "guest.h"
 #include "hooks.h"
+#include "vc.h"
 
 struct objects {
 	struct kvm kvm; /* first: kvm_arch_free_vm() frees all with it */
@@ -181,6 +182,30 @@ static void call(enum kapi_entry entry, struct objects *o)
 	case KAPI_ENTRY_MSR_ALLOWED: /* one that no filter is asked for */
 		o->vcpu.kvm = &o->kvm;
 		kapi_stock_msr_allowed(&o->vcpu, APIC_BASE_MSR, KVM_MSR_FILTER_READ);
+		break;
+	case KAPI_ENTRY_CPUID: /* as KAPI_ENTRY_UNDEFINED */
+		kapi_stock_cpuid(&o->vcpu);
+		break;
+	case KAPI_ENTRY_PIO:
+		kapi_stock_pio(&o->vcpu, 1, 0, false);
+		break;
+	case KAPI_ENTRY_EMULATE:
+		kapi_stock_emulate(&o->vcpu, 0, 0, NULL, 0);
+		break;
+	case KAPI_ENTRY_RDPMC:
+		kapi_stock_rdpmc(&o->vcpu);
+		break;
+	case KAPI_ENTRY_WBINVD:
+		kapi_stock_wbinvd(&o->vcpu);
+		break;
+	case KAPI_ENTRY_INVD:
+		kapi_stock_invd(&o->vcpu);
+		break;
+	case KAPI_ENTRY_MONITOR:
+		kapi_stock_monitor(&o->vcpu);
+		break;
+	case KAPI_ENTRY_MWAIT:
+		kapi_stock_mwait(&o->vcpu);
 		break;
 	case KAPI_ENTRY_FREE_VM: /* see gmem_proof_call() */
 	case KAPI_ENTRIES:

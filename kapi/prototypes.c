@@ -123,6 +123,7 @@ static const struct btf_type *find_prototype(const char *name)
 static const char *number(const char *name)
 {
 	static const char *const names[][2] = {
+		{ "short unsigned int", "unsigned short" },
 		{ "long int", "long" },
 		{ "long unsigned int", "unsigned long" },
 		{ "long long int", "long long" },

@@ -10,6 +10,7 @@
 #include "compat/populate.h"
 #include "guest.h"
 #include "hooks.h"
+#include "vc.h"
 
 #define DEFINE_BODY(entry, fn, ret, args)                          \
 	DEFINE_STATIC_CALL_NULL(body_##fn, *(fn##_proto *)0);      \
@@ -278,4 +279,44 @@ int kapi_stock_wrmsr(struct kvm_vcpu *vcpu)
 bool kapi_stock_msr_allowed(struct kvm_vcpu *vcpu, unsigned int index, unsigned int type)
 {
 	return BODY(kvm_msr_allowed)(vcpu, index, type);
+}
+
+int kapi_stock_cpuid(struct kvm_vcpu *vcpu)
+{
+	return BODY(kvm_emulate_cpuid)(vcpu);
+}
+
+int kapi_stock_pio(struct kvm_vcpu *vcpu, int size, unsigned short port, int in)
+{
+	return BODY(kvm_fast_pio)(vcpu, size, port, in);
+}
+
+int kapi_stock_emulate(struct kvm_vcpu *vcpu, kapi_u64 gpa, int how, void *insn, int insn_len)
+{
+	return BODY(x86_emulate_instruction)(vcpu, gpa, how, insn, insn_len);
+}
+
+int kapi_stock_rdpmc(struct kvm_vcpu *vcpu)
+{
+	return BODY(kvm_emulate_rdpmc)(vcpu);
+}
+
+int kapi_stock_wbinvd(struct kvm_vcpu *vcpu)
+{
+	return BODY(kvm_emulate_wbinvd)(vcpu);
+}
+
+int kapi_stock_invd(struct kvm_vcpu *vcpu)
+{
+	return BODY(kvm_emulate_invd)(vcpu);
+}
+
+int kapi_stock_monitor(struct kvm_vcpu *vcpu)
+{
+	return BODY(kvm_emulate_monitor)(vcpu);
+}
+
+int kapi_stock_mwait(struct kvm_vcpu *vcpu)
+{
+	return BODY(kvm_emulate_mwait)(vcpu);
 }

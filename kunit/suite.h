@@ -49,6 +49,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(rmp_guest)                  \
 	X(snp_insns)                  \
 	X(snp_ghcb)                   \
+	X(vc)                         \
 	X(snp_model)                  \
 	X(tdx_model)                  \
 	X(snp_platform)               \
@@ -73,6 +74,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(sev)                \
 	X(snp_guest)          \
 	X(snp_vmgexit)        \
+	X(vc_guest)           \
 	X(c_bit)              \
 	X(fail_nth)           \
 	X(interleavings)      \

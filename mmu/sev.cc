@@ -81,7 +81,7 @@ Status init(Command &command)
 	GMEM_CHECK(command.read(args));
 	/* KVM sets the bit itself, and lets nobody ask for it: who does knows the model. */
 	const bool knowing = args.vmsa_features == kFeatureSnp ||
-			     kapi_setting_snp_guests() == KAPI_SNP_GUESTS_AWARE;
+			     kapi_setting_snp_guests() != KAPI_SNP_GUESTS_ASKED;
 
 	if (kapi_kvm_vcpus(command.vm) != 0 || args.flags || (args.vmsa_features & ~kFeatureSnp) ||
 	    (knowing && !kapi_guests_can_know()) || args.ghcb_version > kGhcbVersionMax)

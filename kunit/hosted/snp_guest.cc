@@ -12,6 +12,7 @@
 #include "kapi/accesses.h"
 #include "kunit/fakes/accesses.h"
 #include "kunit/fakes/guest.h"
+#include "kunit/fakes/vc.h"
 #include "kunit/hosted/snp_vm.h"
 
 using namespace gmem_test;
@@ -39,6 +40,7 @@ class SnpGuest {
 	explicit SnpGuest(std::uint64_t features = kSnpActive)
 	{
 		guest_vcpu() = {};
+		fake::vc_vcpu() = {};
 		fake::accesses().paging = {};
 		ready = vm.init(features) == 0 && vm.start() == 0 && vm.add_memory() &&
 			vm.finish() == 0;

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The entries for exits that are #VC to guests that know SNP (kapi/vc.h), and the memory that
+ * the exception is delivered in. Exits that are other things to such a guest, too, are in
+ * entries.cc.
+ */
+#include "guest/reflect.h"
+
+#include <algorithm>
+
+#include "guest/knowing.h"
+#include "guest/vc.h"
+#include "mmu/accesses.h"
+#include "mmu/c_bit.h"
+#include "mmu/entry.h"
+
+namespace
+{
+
+using namespace gmem;
+
+/* ---- the guest's memory ---------------------------------------------------------------- */
+
+class VcpuMemory final : public GuestMemory {
+    public:
+	explicit VcpuMemory(struct kvm_vcpu *vcpu)
+		: kvm_(kapi_vcpu_kvm(vcpu)), tables_(kvm_), paging_(vcpu_paging(vcpu))
+	{
+	}
+	~VcpuMemory() = default;
+
+	unsigned address_bits() const override { return paging_.levels == 5 ? 57 : 48; }
+	Touched read(std::uint64_t addr, std::span<std::byte> to, std::uint64_t access) override
+	{
+		return pieces(addr, to, access, [&](Gfn gfn, unsigned offset, auto piece) {
+			return gmem_kvm_read_page(slot_of(gfn), gfn.value, piece.data(),
+						  static_cast<int>(offset),
+						  static_cast<int>(piece.size()));
+		});
+	}
+	Touched write(std::uint64_t addr, std::span<const std::byte> from,
+		      std::uint64_t access) override;
+
+    private:
+	struct kvm_memory_slot *slot_of(Gfn gfn) const { return kapi_kvm_slot_of(kvm_, gfn.value); }
+	/* What a wrong C-bit says, as of any access of the guest's. */
+	Touched nowhere(std::uint64_t gpa) const
+	{
+		return { .end = Touched::End::Nested, .addr = CBit::of(kvm_).without(gpa) };
+	}
+	template <class Bytes, class Fn>
+	Touched pieces(std::uint64_t addr, Bytes bytes, std::uint64_t access, Fn touch);
+
+	struct kvm *const kvm_;
+	VcpuTables tables_;
+	const kapi_paging paging_;
+};
+
+/* @touch(gfn, offset, piece) of all that lies in one page; not 0: no memory is there. */
+template <class Bytes, class Fn>
+Touched VcpuMemory::pieces(std::uint64_t addr, Bytes bytes, std::uint64_t access, Fn touch)
+{
+	while (!bytes.empty()) {
+		const Translation at = translate(tables_, paging_, addr, access);
+		const std::uint64_t offset = at.gpa % kPageSize;
+		const std::size_t size = std::min<std::size_t>(bytes.size(), kPageSize - offset);
+
+		if (!at.found)
+			return { .end = Touched::End::PageFault,
+				 .addr = addr,
+				 .error_code = at.error_code };
+		if (touch(Gfn{ at.gpa >> kPageShift }, static_cast<unsigned>(offset),
+			  bytes.first(size)))
+			return nowhere(at.gpa);
+		addr += size;
+		bytes = bytes.subspan(size);
+	}
+	return {};
+}
+
+/* Each page is read before any is written to: what faults does it there. */
+Touched VcpuMemory::write(std::uint64_t addr, std::span<const std::byte> from, std::uint64_t access)
+{
+	const Touched there = pieces(addr, from, access, [&](Gfn gfn, unsigned offset, auto) {
+		std::byte any;
+
+		return gmem_kvm_read_page(slot_of(gfn), gfn.value, &any, static_cast<int>(offset),
+					  1);
+	});
+
+	if (there.end != Touched::End::Done)
+		return there;
+	return pieces(addr, from, access, [&](Gfn gfn, unsigned offset, auto piece) {
+		return gmem_kvm_write_page(kvm_, slot_of(gfn), gfn.value, piece.data(),
+					   static_cast<int>(offset),
+					   static_cast<int>(piece.size()));
+	});
+}
+
+/* ---- delivery -------------------------------------------------------------------------- */
+
+/*
+ * The vCPU's guest is one that gets #VC, and no guest of its own runs. An event that KVM delivers
+ * again would come on top of #VC: then KVM serves the exit itself.
+ */
+bool may_get_vc(struct kvm_vcpu *vcpu)
+{
+	if (!kapi_guests_get_vc())
+		return false;
+
+	const Knowing guest{ vcpu };
+
+	return guest && !kapi_vcpu_redelivers(vcpu);
+}
+
+/* False: KVM has to serve the exit. */
+bool deliver(struct kvm_vcpu *vcpu, std::uint32_t error_code, int &ret)
+{
+	kapi_event_state state;
+	VcpuMemory memory{ vcpu };
+
+	kapi_vcpu_event_state(vcpu, &state);
+
+	const Delivered delivered = deliver_vc(state, error_code, memory);
+
+	ret = kGoOn;
+	switch (delivered.end) {
+	case Delivered::End::Unable:
+		return false;
+	case Delivered::End::Entered:
+		kapi_vcpu_set_event_state(vcpu, &state);
+		break;
+	case Delivered::End::Exception:
+		if (delivered.vector == kPageFaultVector)
+			kapi_vcpu_page_fault(vcpu, delivered.addr, delivered.error_code);
+		else
+			kapi_vcpu_exception(vcpu, delivered.vector, delivered.error_code);
+		break;
+	case Delivered::End::Nested:
+		kapi_vcpu_exit_private(vcpu, delivered.addr);
+		ret = -EFAULT;
+		break;
+	}
+	return true;
+}
+
+/* An exit that is #VC, or else what @stock() says. */
+template <class Fn> int serve(kapi_entry nr, struct kvm_vcpu *vcpu, Service service, Fn stock)
+{
+	Entry entry{ nr };
+	int ret;
+
+	if (reflected(vcpu, service, ret))
+		return ret;
+	entry.stock();
+	return stock();
+}
+
+/* No memory is at the fault's address: neither the VMM's nor what the alias shows. */
+bool is_mmio(struct kvm_vcpu *vcpu, std::uint64_t gpa)
+{
+	return !kapi_kvm_slot_of(kapi_vcpu_kvm(vcpu), gpa >> kPageShift);
+}
+
+} /* namespace */
+
+bool gmem::reflected(struct kvm_vcpu *vcpu, Service service, int &ret)
+{
+	const std::uint64_t code = kapi_vcpu_exit_code(vcpu);
+
+	return is_vc(service, code) && may_get_vc(vcpu) &&
+	       deliver(vcpu, static_cast<std::uint32_t>(code), ret);
+}
+
+int gmem_kvm_cpuid(struct kvm_vcpu *vcpu)
+{
+	return serve(KAPI_ENTRY_CPUID, vcpu, Service::Cpuid,
+		     [&] { return kapi_stock_cpuid(vcpu); });
+}
+
+int gmem_kvm_pio(struct kvm_vcpu *vcpu, int size, unsigned short port, int in)
+{
+	return serve(KAPI_ENTRY_PIO, vcpu, Service::Pio,
+		     [&] { return kapi_stock_pio(vcpu, size, port, in); });
+}
+
+int gmem_kvm_emulate(struct kvm_vcpu *vcpu, kapi_u64 gpa, int how, void *insn, int insn_len)
+{
+	Entry entry{ KAPI_ENTRY_EMULATE };
+	const bool nested_fault = kapi_vcpu_exit_code(vcpu) == KAPI_EXIT_NPF;
+	int ret;
+
+	if (begins_instruction(how) && (!nested_fault || is_mmio(vcpu, gpa)) &&
+	    reflected(vcpu, Service::Emulation, ret))
+		return ret;
+	entry.stock();
+	return kapi_stock_emulate(vcpu, gpa, how, insn, insn_len);
+}
+
+int gmem_kvm_rdpmc(struct kvm_vcpu *vcpu)
+{
+	return serve(KAPI_ENTRY_RDPMC, vcpu, Service::Rdpmc,
+		     [&] { return kapi_stock_rdpmc(vcpu); });
+}
+
+int gmem_kvm_wbinvd(struct kvm_vcpu *vcpu)
+{
+	return serve(KAPI_ENTRY_WBINVD, vcpu, Service::Wbinvd,
+		     [&] { return kapi_stock_wbinvd(vcpu); });
+}
+
+int gmem_kvm_invd(struct kvm_vcpu *vcpu)
+{
+	return serve(KAPI_ENTRY_INVD, vcpu, Service::Invd, [&] { return kapi_stock_invd(vcpu); });
+}
+
+int gmem_kvm_monitor(struct kvm_vcpu *vcpu)
+{
+	return serve(KAPI_ENTRY_MONITOR, vcpu, Service::Monitor,
+		     [&] { return kapi_stock_monitor(vcpu); });
+}
+
+int gmem_kvm_mwait(struct kvm_vcpu *vcpu)
+{
+	return serve(KAPI_ENTRY_MWAIT, vcpu, Service::Mwait,
+		     [&] { return kapi_stock_mwait(vcpu); });
+}
