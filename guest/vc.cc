@@ -156,7 +156,7 @@ bool Delivery::touched(const Touched &how)
 bool Delivery::read_gate()
 {
 	std::array<std::uint64_t, 2> words{};
-	const unsigned size = wide() ? 16 : 8;
+	const std::uint64_t size = wide() ? 16 : 8;
 
 	if ((kVector + 1) * size - 1 > state_.idt_limit)
 		return unable();

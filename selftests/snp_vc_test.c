@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "clock.h"
 #include "guest.h"
 #include "snp.h"
 
@@ -806,7 +807,7 @@ static void test_two_vcpus_beside_nmis(void)
 	for (i = 0; i < 2; ) {
 		pthread_kill(threads[0], SIGUSR1);
 		pthread_kill(threads[1], SIGUSR1);
-		usleep(1000);
+		let_pass(1000);
 		i += __atomic_load_n(&loopers[i].done, __ATOMIC_SEQ_CST);
 	}
 	thread_join(threads[0]);
