@@ -12,6 +12,7 @@
 #include <span>
 
 #include "gmem/types.h"
+#include "kapi/constants.h"
 #include "kapi/ghcb.h"
 
 namespace gmem
@@ -42,16 +43,16 @@ enum class GhcbEvent : std::uint64_t {
 	ReadDr7 = 0x27,
 	WriteDr7 = 0x37,
 	Rdtsc = 0x6e,
-	Rdpmc = 0x6f,
-	Cpuid = 0x72,
-	Invd = 0x76,
-	PortIo = 0x7b,
-	Msr = 0x7c,
-	Vmmcall = 0x81,
+	Rdpmc = KAPI_EXIT_RDPMC,
+	Cpuid = KAPI_EXIT_CPUID,
+	Invd = KAPI_EXIT_INVD,
+	PortIo = KAPI_EXIT_IOIO,
+	Msr = KAPI_EXIT_MSR,
+	Vmmcall = KAPI_EXIT_VMMCALL,
 	Rdtscp = 0x87,
-	Wbinvd = 0x89,
-	Monitor = 0x8a,
-	Mwait = 0x8b,
+	Wbinvd = KAPI_EXIT_WBINVD,
+	Monitor = KAPI_EXIT_MONITOR,
+	Mwait = KAPI_EXIT_MWAIT,
 	MmioRead = 0x80000001,
 	MmioWrite = 0x80000002,
 	NmiComplete = 0x80000003,

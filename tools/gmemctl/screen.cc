@@ -2,7 +2,6 @@
 #include "screen.h"
 
 #include <algorithm>
-#include <clocale>
 #include <cstdlib>
 #include <cstring>
 
@@ -138,8 +137,7 @@ Screen screen_of_output()
 	}
 	if (columns && std::atoi(columns) > 0)
 		screen.width = static_cast<unsigned>(std::atoi(columns));
-	screen.utf8 = std::setlocale(LC_CTYPE, "") &&
-		      std::strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+	screen.utf8 = std::strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	return screen;
 }
 
