@@ -11,10 +11,8 @@
 #include "guest/instructions.h"
 #include "guest/knowing.h"
 #include "guest/reflect.h"
+#include "guest/vcpu_memory.h"
 #include "guest/vmgexit.h"
-#include "kapi/vc.h"
-#include "mmu/accesses.h"
-#include "mmu/c_bit.h"
 #include "mmu/entry.h"
 #include "mmu/memslot.h"
 
@@ -32,17 +30,17 @@ constexpr unsigned kGhcbMsr = 0xc0010130;
 class VcpuPages final : public GuestPages {
     public:
 	VcpuPages(Knowing &guest, bool by_user)
-		: guest_(guest), tables_(guest.kvm()), paging_(vcpu_paging(guest.vcpu())),
+		: guest_(guest), memory_(guest.vcpu()),
 		  access_(by_user ? std::uint64_t{ KAPI_PFERR_USER } : 0)
 	{
 	}
 	~VcpuPages() = default;
 
-	unsigned address_bits() const override { return paging_.levels == 5 ? 57 : 48; }
+	unsigned address_bits() const override { return memory_.address_bits(); }
 	/* The page is what it is, whether the guest names it with its C-bit or without. */
 	Translation translate(std::uint64_t addr) override
 	{
-		Translation result = gmem::translate(tables_, paging_, addr, access_);
+		Translation result = memory_.translate(addr, access_);
 
 		result.gpa = CBit::of(guest_.kvm()).without(result.gpa);
 		return result;
@@ -68,8 +66,7 @@ class VcpuPages final : public GuestPages {
 	std::size_t read_code(std::uint64_t addr, std::span<std::uint8_t> to);
 
 	Knowing &guest_;
-	VcpuTables tables_;
-	const kapi_paging paging_;
+	VcpuMemory memory_;
 	const std::uint64_t access_;
 };
 
@@ -100,14 +97,11 @@ template <class Fn> Result<RmpAnswer> VcpuPages::with_page(std::uint64_t gpa, Fn
 /* As many bytes as lie in the page at @addr; 0: it is not there. */
 std::size_t VcpuPages::read_code(std::uint64_t addr, std::span<std::uint8_t> to)
 {
-	const Translation at = gmem::translate(tables_, paging_, addr, access_ | KAPI_PFERR_FETCH);
-	const std::uint64_t gfn = at.gpa >> kPageShift, offset = at.gpa % kPageSize;
-	const std::size_t size = std::min<std::size_t>(to.size(), kPageSize - offset);
+	const std::size_t size = std::min<std::size_t>(to.size(), kPageSize - addr % kPageSize);
+	const Touched how = memory_.read(addr, std::as_writable_bytes(to.first(size)),
+					 access_ | KAPI_PFERR_FETCH);
 
-	if (!at.found || gmem_kvm_read_page(kapi_kvm_slot_of(guest_.kvm(), gfn), gfn, to.data(),
-					    static_cast<int>(offset), static_cast<int>(size)) != 0)
-		return 0;
-	return size;
+	return how.end == Touched::End::Done ? size : 0;
 }
 
 /* The page behind the first is looked at only if the instruction may go on there. */

@@ -1,101 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The entries for exits that are #VC to guests that know SNP (kapi/vc.h), and the memory that
- * the exception is delivered in. Exits that are other things to such a guest, too, are in
- * entries.cc.
+ * The entries for exits that are #VC to guests that know SNP (kapi/vc.h). Exits that are other
+ * things to such a guest, too, are in entries.cc.
  */
 #include "guest/reflect.h"
 
-#include <algorithm>
-
 #include "guest/knowing.h"
-#include "guest/vc.h"
-#include "mmu/accesses.h"
-#include "mmu/c_bit.h"
+#include "guest/vcpu_memory.h"
 #include "mmu/entry.h"
 
 namespace
 {
 
 using namespace gmem;
-
-/* ---- the guest's memory ---------------------------------------------------------------- */
-
-class VcpuMemory final : public GuestMemory {
-    public:
-	explicit VcpuMemory(struct kvm_vcpu *vcpu)
-		: kvm_(kapi_vcpu_kvm(vcpu)), tables_(kvm_), paging_(vcpu_paging(vcpu))
-	{
-	}
-	~VcpuMemory() = default;
-
-	unsigned address_bits() const override { return paging_.levels == 5 ? 57 : 48; }
-	Touched read(std::uint64_t addr, std::span<std::byte> to, std::uint64_t access) override
-	{
-		return pieces(addr, to, access, [&](Gfn gfn, unsigned offset, auto piece) {
-			return gmem_kvm_read_page(slot_of(gfn), gfn.value, piece.data(),
-						  static_cast<int>(offset),
-						  static_cast<int>(piece.size()));
-		});
-	}
-	Touched write(std::uint64_t addr, std::span<const std::byte> from,
-		      std::uint64_t access) override;
-
-    private:
-	struct kvm_memory_slot *slot_of(Gfn gfn) const { return kapi_kvm_slot_of(kvm_, gfn.value); }
-	/* What a wrong C-bit says, as of any access of the guest's. */
-	Touched nowhere(std::uint64_t gpa) const
-	{
-		return { .end = Touched::End::Nested, .addr = CBit::of(kvm_).without(gpa) };
-	}
-	template <class Bytes, class Fn>
-	Touched pieces(std::uint64_t addr, Bytes bytes, std::uint64_t access, Fn touch);
-
-	struct kvm *const kvm_;
-	VcpuTables tables_;
-	const kapi_paging paging_;
-};
-
-/* @touch(gfn, offset, piece) of all that lies in one page; not 0: no memory is there. */
-template <class Bytes, class Fn>
-Touched VcpuMemory::pieces(std::uint64_t addr, Bytes bytes, std::uint64_t access, Fn touch)
-{
-	while (!bytes.empty()) {
-		const Translation at = translate(tables_, paging_, addr, access);
-		const std::uint64_t offset = at.gpa % kPageSize;
-		const std::size_t size = std::min<std::size_t>(bytes.size(), kPageSize - offset);
-
-		if (!at.found)
-			return { .end = Touched::End::PageFault,
-				 .addr = addr,
-				 .error_code = at.error_code };
-		if (touch(Gfn{ at.gpa >> kPageShift }, static_cast<unsigned>(offset),
-			  bytes.first(size)))
-			return nowhere(at.gpa);
-		addr += size;
-		bytes = bytes.subspan(size);
-	}
-	return {};
-}
-
-/* Each page is read before any is written to: what faults does it there. */
-Touched VcpuMemory::write(std::uint64_t addr, std::span<const std::byte> from, std::uint64_t access)
-{
-	const Touched there = pieces(addr, from, access, [&](Gfn gfn, unsigned offset, auto) {
-		std::byte any;
-
-		return gmem_kvm_read_page(slot_of(gfn), gfn.value, &any, static_cast<int>(offset),
-					  1);
-	});
-
-	if (there.end != Touched::End::Done)
-		return there;
-	return pieces(addr, from, access, [&](Gfn gfn, unsigned offset, auto piece) {
-		return gmem_kvm_write_page(kvm_, slot_of(gfn), gfn.value, piece.data(),
-					   static_cast<int>(offset),
-					   static_cast<int>(piece.size()));
-	});
-}
 
 /* ---- delivery -------------------------------------------------------------------------- */
 

@@ -13,6 +13,7 @@
 #include "kunit/fakes/ghcb.h"
 #include "kunit/fakes/guest.h"
 #include "kunit/hosted/snp_vm.h"
+#include "kunit/suites/ghcb_page.h"
 
 namespace gmem_test
 {
@@ -27,19 +28,6 @@ inline constexpr std::uint64_t kPrivateGpa = 701 * kPageBytes, kNowhere = 5000 *
 inline constexpr std::uint64_t kBuffer = kGpa + 0x800;
 inline constexpr std::uint64_t kRip = 0xffffffff81000000;
 inline constexpr std::uint64_t kInjectGp = 0x8000030d;
-
-enum At : unsigned {
-	kCpl = 0xcb,
-	kRax = 0x1f8,
-	kRcx = 0x308,
-	kRdx = 0x310,
-	kRbx = 0x318,
-	kRsi = 0x330,
-	kCode = 0x390,
-	kInfo1 = 0x398,
-	kInfo2 = 0x3a0,
-	kScratch = 0x3a8,
-};
 
 class Exiting {
     public:

@@ -3,7 +3,7 @@
  * Exits of guests that know SNP, which become #VC to them (guest/reflect.cc): which ones, whose,
  * and what of a delivery the guest's memory, its tables and the VMM get to see.
  *
- * Tests: guest/reflect.cc, guest/entries.cc, mmu/sev.cc.
+ * Tests: guest/vcpu_memory.cc, guest/reflect.cc, guest/entries.cc, mmu/sev.cc.
  */
 #include "kapi/vc.h"
 

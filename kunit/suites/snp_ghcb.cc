@@ -15,11 +15,13 @@
 #include "guest/ghcb_msr.h"
 #include "guest/psc.h"
 #include "kunit/suite.h"
+#include "kunit/suites/ghcb_page.h"
 
 namespace
 {
 
 using namespace gmem;
+using namespace gmem_test;
 
 /* ---- the MSR ---------------------------------------------------------------------------- */
 
@@ -111,21 +113,6 @@ void conversions_of_one_page()
 /* ---- the page --------------------------------------------------------------------------- */
 
 constexpr std::uint64_t kGpa = 0x12345000;
-
-/* What may be valid, by the place in the page. */
-enum At : unsigned {
-	kCpl = 0xcb,
-	kRax = 0x1f8,
-	kRcx = 0x308,
-	kRdx = 0x310,
-	kRbx = 0x318,
-	kRsi = 0x330,
-	kCode = 0x390,
-	kInfo1 = 0x398,
-	kInfo2 = 0x3a0,
-	kScratch = 0x3a8,
-	kXcr0 = 0x3e8,
-};
 
 struct Page {
 	std::array<std::uint8_t, 4096> bytes{};
