@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "guest/ap.h"
 #include "guest/ghcb.h"
 #include "guest/ghcb_msr.h"
 #include "guest/psc.h"
@@ -311,6 +312,15 @@ int reset_hold(Vmgexit &vmgexit)
 	return status.ok() ? kapi_vcpu_reset_hold(vmgexit.vcpu()) : status.code();
 }
 
+int vcpu_creation(Vmgexit &vmgexit, const Ghcb &ghcb)
+{
+	const Result<bool> created = create_vcpu(vmgexit.guest, ghcb);
+
+	if (!created.ok())
+		return created.status().code();
+	return created.value() ? finish(vmgexit) : fail(vmgexit, GhcbError::Input);
+}
+
 /* One that check() has let through. */
 int serve(Vmgexit &vmgexit, const Ghcb &ghcb)
 {
@@ -331,6 +341,8 @@ int serve(Vmgexit &vmgexit, const Ghcb &ghcb)
 		return mmio(vmgexit, ghcb, ghcb.event() == GhcbEvent::MmioWrite);
 	case GhcbEvent::Conversion:
 		return psc(vmgexit, ghcb);
+	case GhcbEvent::VcpuCreation:
+		return vcpu_creation(vmgexit, ghcb);
 	case GhcbEvent::ResetHold:
 		return reset_hold(vmgexit);
 	case GhcbEvent::Terminate:

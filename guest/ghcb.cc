@@ -64,6 +64,15 @@ bool has_msr_input(const Ghcb &ghcb)
 	       (!ghcb.get(GhcbField::Info1) || has_all(ghcb, { GhcbField::Rax, GhcbField::Rdx }));
 }
 
+/* A vCPU that is destroyed takes no features. */
+bool has_vcpu_input(const Ghcb &ghcb)
+{
+	constexpr std::uint32_t kDestroy = 2;
+
+	return static_cast<std::uint32_t>(ghcb.get(GhcbField::Info1)) == kDestroy ||
+	       ghcb.has(GhcbField::Rax);
+}
+
 /* Two pages of the guest's. */
 bool has_messages(const Ghcb &ghcb)
 {
@@ -162,8 +171,9 @@ GhcbError Ghcb::check() const
 	case GhcbEvent::Terminate:
 	case GhcbEvent::Unsupported:
 		return GhcbError::None;
-	case GhcbEvent::JumpTable: /* of SEV-ES: guests of SNP have theirs elsewhere */
 	case GhcbEvent::VcpuCreation:
+		return missing_unless(has_vcpu_input(*this));
+	case GhcbEvent::JumpTable: /* of SEV-ES: guests of SNP have theirs elsewhere */
 		break;
 	}
 	return GhcbError::Event;

@@ -61,7 +61,7 @@ enum class GhcbEvent : std::uint64_t {
 	Conversion = 0x80000010, /* "page state change" */
 	GuestRequest = 0x80000011,
 	ExtendedRequest = 0x80000012,
-	VcpuCreation = 0x80000013,
+	VcpuCreation = 0x80000013, /* "AP creation" */
 	Features = 0x8000fffd,
 	Terminate = 0x8000fffe,
 	Unsupported = 0x8000ffff,

@@ -27,8 +27,8 @@ enum class GhcbRequest : std::uint8_t {
 
 GhcbRequest ghcb_request(std::uint64_t msr);
 
-/* What hypervisors say that they have of SNP: SNP itself. */
-inline constexpr std::uint64_t kGhcbFeatures = 1 << 0;
+/* What hypervisors say that they have of SNP: SNP itself, and the creation of vCPUs. */
+inline constexpr std::uint64_t kGhcbFeatures = 1 << 0 | 1 << 1;
 
 /* The last version of the protocol that a launch allows which has named @ghcb_version. */
 unsigned ghcb_newest(unsigned ghcb_version);

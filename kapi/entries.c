@@ -9,6 +9,7 @@
 #include <gmem/gmem.h>
 
 #include "accesses.h"
+#include "ap.h"
 #include "compat/populate.h"
 #include "guest.h"
 #include "hooks.h"
@@ -300,6 +301,21 @@ static int land_kvm_emulate_wrmsr(struct kvm_vcpu *vcpu)
 static bool land_kvm_msr_allowed(struct kvm_vcpu *vcpu, u32 index, u32 type)
 {
 	return gmem_kvm_msr_allowed(vcpu, index, type);
+}
+
+static void land_kvm_vcpu_reset(struct kvm_vcpu *vcpu, bool init_event)
+{
+	gmem_kvm_reset(vcpu, init_event);
+}
+
+static void land_kvm_vcpu_deliver_sipi_vector(struct kvm_vcpu *vcpu, u8 vector)
+{
+	gmem_kvm_sipi(vcpu, vector);
+}
+
+static int land_kvm_apic_accept_events(struct kvm_vcpu *vcpu)
+{
+	return gmem_kvm_events(vcpu);
 }
 
 static int land_kvm_emulate_cpuid(struct kvm_vcpu *vcpu)

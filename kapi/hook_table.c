@@ -12,6 +12,7 @@
 
 #include <uapi/gmem.h>
 
+#include "ap.h"
 #include "hook_table.h"
 #include "sev.h"
 #include "slots.h"
@@ -96,6 +97,12 @@ static bool notrace vcpu_is_snp(struct ftrace_regs *fregs)
 	const struct kvm_vcpu *const vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
 
 	return kapi_kvm_is_snp_model(vcpu->kvm);
+}
+
+/* Asked for at each event of each guest's, as no other of these. */
+static bool notrace may_be_refused(struct ftrace_regs *fregs)
+{
+	return READ_ONCE(kapi_any_refused) && vcpu_is_snp(fregs);
 }
 
 static bool notrace msr_is_sev_status(struct ftrace_regs *fregs)
@@ -183,6 +190,9 @@ const struct gmem_hook gmem_hooks[KAPI_ENTRIES] = {
 			       .wanted = msr_is_ghcb_or_vc,
 			       .needs_vcpu = true },
 	[KAPI_ENTRY_MSR_ALLOWED] = { .features = SNP_VMS, .wanted = second_is_ghcb },
+	[KAPI_ENTRY_RESET] = { .features = SNP_VMS, .wanted = vcpu_is_snp, .needs_vcpu = true },
+	[KAPI_ENTRY_SIPI] = { .features = SNP_VMS, .wanted = vcpu_is_snp, .needs_vcpu = true },
+	[KAPI_ENTRY_EVENTS] = { .features = SNP_VMS, .wanted = may_be_refused, .needs_vcpu = true },
 	[KAPI_ENTRY_CPUID] = { .features = SNP_VC, .wanted = vcpu_is_snp, .needs_vcpu = true },
 	[KAPI_ENTRY_PIO] = { .features = SNP_VC, .wanted = vcpu_is_snp, .needs_vcpu = true },
 	[KAPI_ENTRY_EMULATE] = { .features = SNP_VC,

@@ -27,13 +27,16 @@ struct x86_exception;
 	X(KAPI_ENTRY_GET_MSR, kvm_get_msr_common, int,                                    \
 	  (struct kvm_vcpu *, struct msr_data *))
 
-/* Of guests that know SNP: exits, and whether there is one for an MSR. */
+/* Of guests that know SNP: exits, whether there is one for an MSR, and how vCPUs begin. */
 #define HOOKED_GUEST(X)                                                                   \
 	X(KAPI_ENTRY_UNDEFINED, handle_ud, int, (struct kvm_vcpu *))                      \
 	X(KAPI_ENTRY_HYPERCALL, kvm_emulate_hypercall, int, (struct kvm_vcpu *))          \
 	X(KAPI_ENTRY_RDMSR, kvm_emulate_rdmsr, int, (struct kvm_vcpu *))                  \
 	X(KAPI_ENTRY_WRMSR, kvm_emulate_wrmsr, int, (struct kvm_vcpu *))                  \
-	X(KAPI_ENTRY_MSR_ALLOWED, kvm_msr_allowed, bool, (struct kvm_vcpu *, u32, u32))
+	X(KAPI_ENTRY_MSR_ALLOWED, kvm_msr_allowed, bool, (struct kvm_vcpu *, u32, u32))   \
+	X(KAPI_ENTRY_RESET, kvm_vcpu_reset, void, (struct kvm_vcpu *, bool))              \
+	X(KAPI_ENTRY_SIPI, kvm_vcpu_deliver_sipi_vector, void, (struct kvm_vcpu *, u8))   \
+	X(KAPI_ENTRY_EVENTS, kvm_apic_accept_events, int, (struct kvm_vcpu *))
 
 /* Of guests that get #VC: what KVM serves exits by that are it. */
 #define HOOKED_VC(X)                                                                      \

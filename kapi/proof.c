@@ -13,6 +13,7 @@
 #include <asm/pvclock-abi.h>
 
 #include "accesses.h"
+#include "ap.h"
 #include "guest.h"
 #include "hooks.h"
 #include "vc.h"
@@ -182,6 +183,15 @@ static void call(enum kapi_entry entry, struct objects *o)
 	case KAPI_ENTRY_MSR_ALLOWED: /* one that no filter is asked for */
 		o->vcpu.kvm = &o->kvm;
 		kapi_stock_msr_allowed(&o->vcpu, APIC_BASE_MSR, KVM_MSR_FILTER_READ);
+		break;
+	case KAPI_ENTRY_RESET: /* as KAPI_ENTRY_UNDEFINED */
+		kapi_stock_reset(&o->vcpu, true);
+		break;
+	case KAPI_ENTRY_SIPI:
+		kapi_stock_sipi(&o->vcpu, 0);
+		break;
+	case KAPI_ENTRY_EVENTS:
+		kapi_stock_events(&o->vcpu);
 		break;
 	case KAPI_ENTRY_CPUID: /* as KAPI_ENTRY_UNDEFINED */
 		kapi_stock_cpuid(&o->vcpu);

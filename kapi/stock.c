@@ -7,6 +7,7 @@
 #include <linux/static_call.h>
 
 #include "accesses.h"
+#include "ap.h"
 #include "compat/populate.h"
 #include "guest.h"
 #include "hooks.h"
@@ -279,6 +280,21 @@ int kapi_stock_wrmsr(struct kvm_vcpu *vcpu)
 bool kapi_stock_msr_allowed(struct kvm_vcpu *vcpu, unsigned int index, unsigned int type)
 {
 	return BODY(kvm_msr_allowed)(vcpu, index, type);
+}
+
+void kapi_stock_reset(struct kvm_vcpu *vcpu, bool init)
+{
+	BODY(kvm_vcpu_reset)(vcpu, init);
+}
+
+void kapi_stock_sipi(struct kvm_vcpu *vcpu, unsigned char vector)
+{
+	BODY(kvm_vcpu_deliver_sipi_vector)(vcpu, vector);
+}
+
+int kapi_stock_events(struct kvm_vcpu *vcpu)
+{
+	return BODY(kvm_apic_accept_events)(vcpu);
 }
 
 int kapi_stock_cpuid(struct kvm_vcpu *vcpu)

@@ -195,6 +195,23 @@ void *gmem_symbol_variable(const char *name)
 	X(kvm_sev_es_mmio_write, int, (struct kvm_vcpu *, gpa_t, unsigned int, void *))
 #endif
 
+#if GMEM_KVM_KICK_MAY_WAIT
+#define SYMBOLS_KICK(X)                                                                   \
+	X(__kvm_vcpu_kick, void, (struct kvm_vcpu *, bool))
+#else
+#define SYMBOLS_KICK(X)                                                                   \
+	X(kvm_vcpu_kick, void, (struct kvm_vcpu *))
+#endif
+
+/* A save area's registers: the first two are KVM_SET_REGS and KVM_SET_SREGS. */
+#define SYMBOLS_SAVE_AREA(X)                                                              \
+	X(kvm_arch_vcpu_ioctl_set_regs, int, (struct kvm_vcpu *, struct kvm_regs *))      \
+	X(kvm_arch_vcpu_ioctl_set_sregs, int, (struct kvm_vcpu *, struct kvm_sregs *))    \
+	X(fpu_swap_kvm_fpstate, int, (struct fpu_guest *, bool))                          \
+	X(fpu_copy_uabi_to_guest_fpstate, int,                                            \
+	  (struct fpu_guest *, const void *, u64, u32 *))                                 \
+	SYMBOLS_KICK(X)
+
 #define SYMBOLS_GHCB(X)                                                                   \
 	X(kvm_cpuid, bool, (struct kvm_vcpu *, u32 *, u32 *, u32 *, u32 *, bool))         \
 	X(kvm_emulate_rdpmc, int, (struct kvm_vcpu *))                                    \
@@ -202,7 +219,8 @@ void *gmem_symbol_variable(const char *name)
 	X(kvm_set_dr, int, (struct kvm_vcpu *, int, unsigned long))                       \
 	X(kvm_sev_es_string_io, int,                                                      \
 	  (struct kvm_vcpu *, unsigned int, unsigned int, void *, unsigned int, int))     \
-	SYMBOLS_SEV_MMIO(X)
+	SYMBOLS_SEV_MMIO(X)                                                               \
+	SYMBOLS_SAVE_AREA(X)
 
 #define SYMBOLS_KERNEL(X)                                                                 \
 	X(task_sched_runtime, unsigned long long, (struct task_struct *))                 \
@@ -504,6 +522,42 @@ int gmem_vcpu_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *value)
 
 	*value = msr.data;
 	return ret;
+}
+
+int gmem_vcpu_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 value)
+{
+	struct msr_data msr = { .host_initiated = true, .index = index, .data = value };
+
+	return x86_ops->set_msr(vcpu, &msr);
+}
+
+int gmem_vcpu_set_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs)
+{
+	return CALL(kvm_arch_vcpu_ioctl_set_regs)(vcpu, regs);
+}
+
+int gmem_vcpu_set_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs)
+{
+	return CALL(kvm_arch_vcpu_ioctl_set_sregs)(vcpu, sregs);
+}
+
+void gmem_fpu_swap(struct fpu_guest *fpu, bool enter)
+{
+	CALL(fpu_swap_kvm_fpstate)(fpu, enter);
+}
+
+int gmem_fpu_set(struct fpu_guest *fpu, const void *xsave, u64 xcr0, u32 *pkru)
+{
+	return CALL(fpu_copy_uabi_to_guest_fpstate)(fpu, xsave, xcr0, pkru);
+}
+
+void gmem_vcpu_kick(struct kvm_vcpu *vcpu)
+{
+#if GMEM_KVM_KICK_MAY_WAIT
+	CALL(__kvm_vcpu_kick)(vcpu, false);
+#else
+	CALL(kvm_vcpu_kick)(vcpu);
+#endif
 }
 
 int gmem_set_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_region2 *region)

@@ -80,6 +80,18 @@ int gmem_vcpu_set_dr(struct kvm_vcpu *vcpu, int dr, unsigned long value); /* not
 int gmem_vcpu_string_io(struct kvm_vcpu *vcpu, unsigned int size, unsigned int port, void *data,
 			unsigned int count, bool in);
 int gmem_vcpu_mmio(struct kvm_vcpu *vcpu, bool write, gpa_t gpa, unsigned int size, void *data);
+/*
+ * Of the same kernels. The first two are of a vCPU whose mutex the caller has, and that is not
+ * loaded; they sleep, and are not 0 where there are no such values.
+ */
+int gmem_vcpu_set_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs);
+int gmem_vcpu_set_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs);
+/* The current task's FPU becomes the guest's, or its own again. */
+void gmem_fpu_swap(struct fpu_guest *fpu, bool enter);
+/* The guest's FPU, not in use, from an area of XSAVE; not 0: no such values. */
+int gmem_fpu_set(struct fpu_guest *fpu, const void *xsave, u64 xcr0, u32 *pkru);
+/* Out of the guest, or out of waiting, to look at what it is requested. Any context. */
+void gmem_vcpu_kick(struct kvm_vcpu *vcpu);
 /* Registers of a vCPU whose mutex the caller has. -EINVAL: they are protected. Sleep. */
 int gmem_vcpu_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs);
 int gmem_vcpu_get_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs);
@@ -88,6 +100,7 @@ void gmem_vcpu_load(struct kvm_vcpu *vcpu);
 void gmem_vcpu_put(struct kvm_vcpu *vcpu);
 /* An MSR of a vCPU that is loaded; not 0: it has none. */
 int gmem_vcpu_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *value);
+int gmem_vcpu_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 value);
 /* KVM's own answer to a request for a memslot; slots_lock held. Sleeps. */
 int gmem_set_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_region2 *region);
 struct kvm_memory_slot *gmem_gfn_to_memslot(struct kvm *kvm, gfn_t gfn); /* slots_lock or SRCU */

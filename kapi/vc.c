@@ -9,6 +9,7 @@
 #include <asm/processor-flags.h>
 
 #include "compat/kvm.h"
+#include "segments.h"
 #include "symbols.h"
 #include "vc.h"
 
@@ -39,33 +40,12 @@ static struct kapi_segment get_segment(struct kvm_vcpu *vcpu, int nr)
 	struct kvm_segment segment;
 
 	gmem_x86_ops()->get_segment(vcpu, &segment, nr);
-	return (struct kapi_segment){
-		.base = segment.base,
-		.limit = segment.limit,
-		.selector = segment.selector,
-		.rights = segment.unusable ? 0 :
-			  segment.type | segment.s << 4 | segment.dpl << 5 |
-			  segment.present << 7 | segment.avl << 8 | segment.l << 9 |
-			  segment.db << 10 | segment.g << 11,
-	};
+	return gmem_segment_of_kvm(&segment);
 }
 
 static void set_segment(struct kvm_vcpu *vcpu, int nr, const struct kapi_segment *from)
 {
-	struct kvm_segment segment = {
-		.base = from->base,
-		.limit = from->limit,
-		.selector = from->selector,
-		.type = from->rights & 0xf,
-		.s = from->rights >> 4 & 1,
-		.dpl = from->rights >> 5 & 3,
-		.present = from->rights >> 7 & 1,
-		.avl = from->rights >> 8 & 1,
-		.l = from->rights >> 9 & 1,
-		.db = from->rights >> 10 & 1,
-		.g = from->rights >> 11 & 1,
-		.unusable = !(from->rights >> 7 & 1),
-	};
+	struct kvm_segment segment = gmem_segment_for_kvm(from);
 
 	gmem_x86_ops()->set_segment(vcpu, &segment, nr);
 }

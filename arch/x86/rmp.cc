@@ -13,11 +13,18 @@ namespace
 /* Guest-physical addresses of entries are bits 50 to 12. */
 constexpr std::uint64_t kGpaMask = (1ull << 51) - kPageSize;
 
-enum Operation : std::uint8_t { kRmpUpdate, kPsmash, kPvalidate, kRmpadjust, kFirmware };
+enum Operation : std::uint8_t { kRmpUpdate, kPsmash, kPvalidate, kRmpadjust, kVmrun, kFirmware };
 
 constexpr const char *kOperations[] = {
-	"RMPUPDATE",	     "PSMASH",		 "PVALIDATE",	     "RMPADJUST", "SNP_GCTX_CREATE",
-	"SNP_LAUNCH_UPDATE", "SNP_PAGE_RECLAIM", "SNP_DECOMMISSION",
+	"RMPUPDATE",
+	"PSMASH",
+	"PVALIDATE",
+	"RMPADJUST",
+	"VMRUN",
+	"SNP_GCTX_CREATE",
+	"SNP_LAUNCH_UPDATE",
+	"SNP_PAGE_RECLAIM",
+	"SNP_DECOMMISSION",
 };
 
 constexpr const char *kStates[] = {
@@ -258,6 +265,8 @@ RmpAnswer Rmp::pvalidate(const RmpPage &page, bool validate)
 RmpAnswer Rmp::rmpadjust(const RmpPage &page, const RmpAdjust &adjust)
 {
 	return by_guest(page, kRmpadjust, [&](RmpEntry &entry) {
+		if (entry.in_use)
+			return RmpAnswer{ .code = RmpCode::FailInuse };
 		if (!entry.validated)
 			return RmpAnswer{ .fault = RmpAnswer::Fault::NotValidated };
 		/* Nobody gives what is not his. */
@@ -272,6 +281,27 @@ RmpAnswer Rmp::rmpadjust(const RmpPage &page, const RmpAdjust &adjust)
 			entry.vmsa = adjust.vmsa;
 		return RmpAnswer{ .changed = entry != before };
 	});
+}
+
+RmpAnswer Rmp::enter_vmsa(const RmpPage &page)
+{
+	return by_guest(page, kVmrun, [](RmpEntry &entry) {
+		if (entry.in_use)
+			return RmpAnswer{ .code = RmpCode::FailInuse };
+		if (!entry.validated || !entry.vmsa)
+			return RmpAnswer{ .code = RmpCode::FailInput };
+		entry.in_use = true;
+		return RmpAnswer{ .changed = true };
+	});
+}
+
+void Rmp::leave_vmsa(const RmpPage &page)
+{
+	MutexGuard guard{ lock_ };
+	Region *const region = regions_.of(page.pfn);
+
+	if (region && checked_guest(*region, page).fault == RmpAnswer::Fault::None)
+		region->entries[page.pfn.value % kRunPages].in_use = false;
 }
 
 RmpEntry Rmp::lookup(Pfn pfn)

@@ -70,6 +70,7 @@ struct RmpEntry {
 	bool immutable = false;
 	bool vmsa = false;
 	bool validated = false;
+	bool in_use = false; /* a vCPU runs from it, a save area */
 	/* VMPL1 to 3; VMPL0 may always do everything. */
 	std::array<std::uint8_t, 3> perms{};
 
@@ -131,6 +132,12 @@ class Rmp {
 	RmpCode psmash(Pfn pfn);
 	RmpAnswer pvalidate(const RmpPage &page, bool validate);
 	RmpAnswer rmpadjust(const RmpPage &page, const RmpAdjust &adjust);
+	/*
+	 * VMRUN from the page, a validated save area of 4 KiB that is not yet in use: FailInuse;
+	 * FailInput: it is none. And the end of that use, if the page is still the guest's.
+	 */
+	RmpAnswer enter_vmsa(const RmpPage &page);
+	void leave_vmsa(const RmpPage &page);
 
 	/*
 	 * The entry of one frame as the processor finds it: of a frame inside a

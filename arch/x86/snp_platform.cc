@@ -113,6 +113,8 @@ SnpPlatform::~SnpPlatform()
 
 	for (; SnpVcpu *const vcpu = vcpus_.find(nr, ~0ull); nr++)
 		Destroy{}(vcpu);
+	for (nr = 0; SnpSaveArea *const area = save_areas_.find(nr, ~0ull); nr++)
+		Destroy{}(area);
 	drop_vmsas();
 	end();
 	/* The list's lock is held. */

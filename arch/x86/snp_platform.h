@@ -79,6 +79,21 @@ class SnpPlatform final : public ModelVm {
 	const SnpVcpu *vcpu_if_kept(unsigned nr) const { return vcpus_.load(nr); }
 	Result<SnpVcpu *> vcpu(unsigned nr);
 
+	/*
+	 * Save areas of vCPUs, by the number of each (snp_ap.cc). Any task.
+	 *
+	 * The next reset of the vCPU gives it the save area at @gpa, or SnpSaveArea::kNone. @now:
+	 * the one that it has is out of use from here on, as that reset is requested. -ENOMEM.
+	 */
+	Status give_save_area(unsigned nr, std::uint64_t gpa, bool now);
+	/* At a reset: whether that is so, and which; it has none from here on. */
+	bool take_save_area(unsigned nr, std::uint64_t &gpa);
+	/* It runs from the guest's page at @gfn that has @pfn: Rmp::enter_vmsa(). And no more. */
+	RmpAnswer enter_save_area(unsigned nr, Gfn gfn, Pfn pfn);
+	void leave_save_area(unsigned nr);
+	/* For the vCPU's own task; NULL: the guest has never given it one. */
+	SnpSaveArea *save_area(unsigned nr) { return save_areas_.load(nr); }
+
 	Status prepare(struct kvm *vm, Gfn gfn, Pfn pfn, unsigned order) override;
 	Status reclaim(Pfn pfn, std::uint64_t count) override;
 	bool is_hosts(Pfn pfn) override;
@@ -116,6 +131,7 @@ class SnpPlatform final : public ModelVm {
 	};
 
 	Status measure_vmsa(Vmsa &area, SnpStatus &status);
+	void leave(SnpSaveArea &area);
 
 	const bool by_commands_;
 	std::atomic<bool> launched_{ false };
@@ -129,6 +145,7 @@ class SnpPlatform final : public ModelVm {
 	unsigned ghcb_version_ = 0;
 	std::atomic<bool> knowing_{ false }; /* does not change once there is a vCPU */
 	XArray<SnpVcpu> vcpus_; /* by the number of each */
+	XArray<SnpSaveArea> save_areas_; /* the same; what they say, under lock_ */
 };
 
 using SnpPlatformRef = Ref<SnpPlatform, drop_platform<SnpPlatform>>;

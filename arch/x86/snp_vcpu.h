@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the hypervisor of a guest that knows SNP keeps of a vCPU. The vCPU's own task alone uses
- * it. What it means is guest/'s.
+ * What the hypervisor of a guest that knows SNP keeps of a vCPU. What it means is guest/'s.
  */
 #ifndef GMEM_ARCH_X86_SNP_VCPU_H
 #define GMEM_ARCH_X86_SNP_VCPU_H
@@ -35,6 +34,7 @@ struct SnpExchange {
 	std::uint16_t psc_first = 0, psc_count = 0;
 };
 
+/* The vCPU's own task alone uses it. */
 struct SnpVcpu {
 	static constexpr std::uint64_t kNoGhcb = ~0ull;
 
@@ -42,6 +42,23 @@ struct SnpVcpu {
 	bool ghcb_msr_written = false;
 	std::uint64_t ghcb_registered = kNoGhcb; /* its address */
 	SnpExchange exchange;
+};
+
+/*
+ * The save area that the guest has given a vCPU, be it by another of its vCPUs: all under the
+ * lock of the VM's model, but what is the vCPU's own task's.
+ */
+struct SnpSaveArea {
+	static constexpr std::uint64_t kNone = ~0ull;
+
+	bool awaits_reset = false; /* which gives it the next one */
+	std::uint64_t next = kNone; /* bytes; kNone: it is to stop */
+	/* The one that it runs from; kNone: none of the guest's. */
+	std::uint64_t gpa = kNone;
+	Pfn pfn{};
+
+	/* The task's: since the last reset, it has no save area; it has the registers of one. */
+	bool stopped = false, placed = false;
 };
 
 } /* namespace gmem */

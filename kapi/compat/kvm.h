@@ -75,6 +75,9 @@
 /* What reads and writes MMIO by the GHCB is one function. */
 #define GMEM_KVM_SEV_MMIO (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
 
+/* kvm_vcpu_kick() is an inline function, of another that may wait. */
+#define GMEM_KVM_KICK_MAY_WAIT (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
+
 /* RIP is not one of a vCPU's general registers, but beside them. */
 #define GMEM_KVM_RIP_APART (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0))
 #if GMEM_KVM_RIP_APART

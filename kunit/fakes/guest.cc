@@ -4,6 +4,7 @@
  */
 #include "kunit/fakes/guest.h"
 
+#include "kunit/fakes/ap.h"
 #include "kunit/fakes/ghcb.h"
 
 using fake::guest_vcpu;
@@ -70,9 +71,9 @@ void kapi_vcpu_exit_terminated(struct kvm_vcpu *, kapi_u64 ghcb_msr)
 	guest_vcpu().ended = ghcb_msr;
 }
 
-unsigned kapi_vcpu_nr(struct kvm_vcpu *)
+unsigned kapi_vcpu_nr(struct kvm_vcpu *vcpu)
 {
-	return guest_vcpu().nr;
+	return vcpu && vcpu == fake::ap().vcpu ? fake::ap().id : guest_vcpu().nr;
 }
 
 unsigned kapi_vcpu_c_bit(struct kvm_vcpu *)

@@ -405,7 +405,7 @@ void hypercalls_are_told_from_vmgexit()
 	EXPECT_EQ(guest.write_msr(0x080), kGoOn);
 	EXPECT_EQ(guest.hypercall(kVmgexit), kGoOn);
 	EXPECT_EQ(gmem_kvm_rdmsr(&guest.vcpu), kGoOn);
-	EXPECT_EQ(guest_vcpu().msr, 0x1081u);
+	EXPECT_EQ(guest_vcpu().msr, 0x3081u);
 }
 
 void each_vcpu_has_a_ghcb_msr()

@@ -23,7 +23,7 @@ void answers_of_the_msr()
 	guest_vcpu().c_bit = 51;
 	EXPECT_EQ(guest.request(0x002), 0x0002000133000001u);
 	EXPECT_EQ(guest.request(0x010), 0xfffffffffffff011u);
-	EXPECT_EQ(guest.request(0x080), 0x1081u);
+	EXPECT_EQ(guest.request(0x080), 0x3081u);
 	/* The fake's EAX to EDX. */
 	EXPECT_EQ(guest.request(0x10000000000004), 0x0010000100000005u);
 	EXPECT_EQ(guest.request(0x10000040000004), 0x0010000240000005u);
@@ -156,7 +156,7 @@ void errors_of_pages()
 		unsigned error;
 	} kRows[] = {
 		{ 0x6f, 4 },	   { 0x72, 4 },	      { 0x80000001, 4 },
-		{ 0x80000005, 6 }, { 0x80000013, 6 }, { 0x78, 6 },
+		{ 0x80000005, 6 }, { 0x80000013, 4 }, { 0x78, 6 },
 	};
 	Exiting guest;
 
@@ -174,7 +174,7 @@ void errors_of_pages()
 	for (const unsigned version : { 0u, 1u, 2u, 3u }) {
 		guest.prepare(0x8000fffd);
 		guest.page()[0xffa] = static_cast<std::uint8_t>(version);
-		guest.ends(0, 1);
+		guest.ends(0, 3);
 		EXPECT_EQ(fake::reports(), version == 3);
 	}
 }
@@ -192,7 +192,7 @@ void an_answer_leaves_the_rest_of_the_page()
 
 	const auto before = guest.page();
 
-	guest.ends(0, 1);
+	guest.ends(0, 3);
 	for (unsigned at = 0; at < kPageBytes; at++) {
 		const bool answered = (at >= kInfo1 && at < kScratch) || (at & ~7u) == kRax ||
 				      (at >= kRcx && at < kRbx + 8) || (at >= 0x3f0 && at < 0x400);
@@ -360,7 +360,7 @@ void user_space_has_a_part_in_it()
 		prepare_asked(guest, row);
 		guest.waits();
 		ghcb().awaits = false;
-		EXPECT_EQ(guest.request(0x080), 0x1081u);
+		EXPECT_EQ(guest.request(0x080), 0x3081u);
 		EXPECT_EQ(gmem_kvm_vmgexit_answered(&guest.vcpu), kGoOn);
 		ghcb().by_user = false;
 	}

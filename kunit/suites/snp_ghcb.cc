@@ -79,7 +79,7 @@ void answers_in_the_msr()
 	EXPECT_EQ(ghcb_registered(0x7654012), 0x7654000u);
 	EXPECT_EQ(ghcb_register_answer(0x7654012), 0x7654013u);
 	/* SNP, and nothing else. */
-	EXPECT_EQ(ghcb_features_answer(), 0x1081u);
+	EXPECT_EQ(ghcb_features_answer(), 0x3081u);
 	EXPECT_EQ(ghcb_conversion_answer(true), 0x015u);
 	EXPECT_EQ(ghcb_conversion_answer(false), 0x8000000000000015u);
 }
@@ -243,6 +243,10 @@ void what_events_take()
 		{ 0x80000003, 0, {} },
 		{ 0x80000004, 0, {} },
 		{ 0x80000010, 0, { kScratch } },
+		{ 0x80000013, 0x100000000, { kRax } }, /* for the next INIT */
+		{ 0x80000013, 0x100000001, { kRax } }, /* at once */
+		{ 0x80000013, 0x200010002, { kRax } }, /* none of these */
+		{ 0x80000013, 0x200000002, {} }, /* no more */
 		{ 0x8000fffd, 0, {} },
 		{ 0x8000fffe, 0, {} },
 		{ 0x8000ffff, 0, {} },
@@ -285,11 +289,11 @@ void messages_are_two_pages()
 	}
 }
 
-/* SEV-ES' table of processors; vCPUs; doorbells, VMPLs, and what is nothing. */
+/* SEV-ES' table of processors; doorbells, VMPLs, and what is nothing. */
 void events_that_there_are_not()
 {
 	for (const std::uint64_t code :
-	     { 0x80000005ull, 0x80000013ull, 0x80000014ull, 0x80000015ull, 0x80000016ull,
+	     { 0x80000005ull, 0x80000014ull, 0x80000015ull, 0x80000016ull,
 	       0x80000017ull, 0x80000018ull, 0x8000001aull, 0x78ull, 0x400ull, 0ull, ~0ull,
 	       0x100000072ull })
 		EXPECT(Page::of(code).check() == GhcbError::Event);

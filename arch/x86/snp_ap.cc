@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Save areas that a guest gives its vCPUs (snp_platform.h). What is in one is guest/'s.
+ */
+#include "arch/x86/snp_platform.h"
+
+namespace gmem
+{
+
+/* lock_ is held. A page that is the guest's no more has lost its use with that. */
+void SnpPlatform::leave(SnpSaveArea &area)
+{
+	if (area.gpa == SnpSaveArea::kNone)
+		return;
+	machine()->rmp.leave_vmsa({ area.pfn, guest_.asid, area.gpa, RmpSize::k4K });
+	area.gpa = SnpSaveArea::kNone;
+}
+
+Status SnpPlatform::give_save_area(unsigned nr, std::uint64_t gpa, bool now)
+{
+	MutexGuard guard{ lock_ };
+	SnpSaveArea *area = save_areas_.load(nr);
+
+	if (!area) {
+		GMEM_TRY(made, make<SnpSaveArea>());
+		GMEM_CHECK(save_areas_.insert(nr, made.get(), area));
+		area = made.release();
+	}
+	area->awaits_reset = true;
+	area->next = gpa;
+	if (now)
+		leave(*area);
+	return Status{};
+}
+
+bool SnpPlatform::take_save_area(unsigned nr, std::uint64_t &gpa)
+{
+	MutexGuard guard{ lock_ };
+	SnpSaveArea *const area = save_areas_.load(nr);
+
+	if (!area || !area->awaits_reset)
+		return false;
+	area->awaits_reset = false;
+	gpa = area->next;
+	leave(*area);
+	return true;
+}
+
+RmpAnswer SnpPlatform::enter_save_area(unsigned nr, Gfn gfn, Pfn pfn)
+{
+	MutexGuard guard{ lock_ };
+	SnpSaveArea *const area = save_areas_.load(nr);
+	const RmpAnswer answer =
+		machine()->rmp.enter_vmsa({ pfn, guest_.asid, gpa_of(gfn), RmpSize::k4K });
+
+	if (answer.fault == RmpAnswer::Fault::None && is_ok(answer.code)) {
+		area->gpa = gpa_of(gfn);
+		area->pfn = pfn;
+	}
+	return answer;
+}
+
+void SnpPlatform::leave_save_area(unsigned nr)
+{
+	MutexGuard guard{ lock_ };
+
+	leave(*save_areas_.load(nr));
+}
+
+} /* namespace gmem */

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The creation of vCPUs (ap.h), and the entries for a vCPU's reset and its SIPI (kapi/ap.h). The
+ * steps are those of KVM's for hardware: the reset that a request brings is one as by INIT, at
+ * whose end the vCPU gets the save area that it was given last.
+ */
+#include "guest/ap.h"
+
+#include "guest/save_area.h"
+#include "kapi/ap.h"
+#include "mmu/c_bit.h"
+#include "mmu/entry.h"
+#include "mmu/memslot.h"
+
+namespace gmem
+{
+
+namespace
+{
+
+constexpr std::uint64_t kCreateOnInit = 0, kCreate = 1, kDestroy = 2;
+
+/* What a guest may name as a save area. It is looked at when a vCPU is to run from it. */
+bool may_be_save_area(struct kvm_vcpu *vcpu, std::uint64_t gpa)
+{
+	/* Processors take the first page of a block for all of it there: KVM refuses that. */
+	return gpa % kPageSize == 0 && gpa % (kRunPages * kPageSize) != 0 &&
+	       gpa >> kapi_vcpu_address_bits(vcpu) == 0;
+}
+
+/* ---- the vCPU's own task ------------------------------------------------------------------ */
+
+/* A page that the guest has of a file; what there is without one is empty. */
+struct Page {
+	FileRef handle;
+	Backing backing;
+};
+
+/* -EFAULT: no memory of guest_memfd's is there; other errors: it is no private page. */
+Result<Page> page_at(struct kvm *kvm, Gfn gfn)
+{
+	struct kvm_memory_slot *const slot = kapi_kvm_slot_of(kvm, gfn.value);
+	Page page{ FileRef{ kapi_slot_has_gmem(slot) ? kapi_slot_file_get(slot) : nullptr }, {} };
+	File *const file = page.handle ? File::of(page.handle.get()) : nullptr;
+
+	if (!file)
+		return error(EFAULT);
+	if (!kapi_kvm_range_private(kvm, gfn.value, gfn.value + 1))
+		return error(EINVAL);
+	GMEM_TRY(backing, memslot_kernel_page(*file, kvm, slot, gfn, Share::kPrivate));
+	page.backing = std::move(backing);
+	return page;
+}
+
+/* The vCPU has the registers that the page has; NULL, or what is wrong. */
+const char *load(const Knowing &guest, unsigned nr, Gfn gfn, const Page &page)
+{
+	const Pfn pfn{ kapi_page_pfn(page.backing.page.get()) };
+	const auto state = make<kapi_vcpu_state>();
+	const RmpAnswer answer = guest.platform().enter_save_area(nr, gfn, pfn);
+
+	if (answer.fault != RmpAnswer::Fault::None || !is_ok(answer.code))
+		return answer.code == RmpCode::FailInuse ? "one that another vCPU runs from"
+							 : "none that is validated";
+
+	const char *broken = "no memory for it";
+
+	if (state.ok())
+		broken = read_save_area(
+			std::span<const std::uint8_t, kPageSize>{
+				static_cast<const std::uint8_t *>(kapi_frame(pfn.value)),
+				kPageSize },
+			guest.platform().vmsa_features(), CBit::of(guest.kvm()).mask(),
+			*state.value());
+	if (!broken && !kapi_vcpu_set_state(guest.vcpu(), state.value().get()))
+		broken = "values that the processor refuses";
+	if (broken)
+		guest.platform().leave_save_area(nr);
+	return broken;
+}
+
+/*
+ * It has no save area, and then the one at @gpa. Without memory there it waits for ever, as KVM
+ * has it; and what is no save area of the guest's, or has no such values, KVM runs, and the
+ * processor refuses.
+ */
+void start(const Knowing &guest, unsigned nr, std::uint64_t gpa)
+{
+	SnpSaveArea &area = *guest.platform().save_area(nr);
+	const char *broken = "one where no memory is";
+
+	area.stopped = true;
+	kapi_vcpu_refuse(guest.vcpu());
+	kapi_vcpu_set_halted(guest.vcpu(), true);
+	if (gpa == SnpSaveArea::kNone)
+		return;
+
+	const Gfn gfn{ gpa >> kPageShift };
+	const Result<Page> page = page_at(guest.kvm(), gfn);
+	const int error = page.ok() ? 0 : -page.status().code();
+
+	if (error != EFAULT) {
+		kapi_vcpu_set_halted(guest.vcpu(), false);
+		broken = error ? "a page that is not private" : load(guest, nr, gfn, page.value());
+	}
+	if (broken)
+		return report(guest, 0, "a save area", broken,
+			      { { "gpa", gpa },
+				{ "error", static_cast<std::uint64_t>(error) },
+				{ "features", guest.platform().vmsa_features() } });
+	area.stopped = false;
+	area.placed = true;
+}
+
+/* The end of a reset as by INIT. */
+void after_init(struct kvm_vcpu *vcpu)
+{
+	const Knowing guest{ vcpu };
+
+	if (!guest.knows())
+		return;
+
+	const unsigned nr = kapi_vcpu_nr(vcpu);
+	SnpSaveArea *const area = guest.platform().save_area(nr);
+	std::uint64_t gpa;
+
+	if (!area)
+		return;
+	area->placed = false;
+	if (guest.platform().take_save_area(nr, gpa))
+		start(guest, nr, gpa);
+}
+
+/* INIT has given it the registers of a save area: SIPI lets it run, and has no say in where. */
+bool is_placed(struct kvm_vcpu *vcpu)
+{
+	const Knowing guest{ vcpu };
+	const SnpSaveArea *const area = guest.knows()
+						? guest.platform().save_area(kapi_vcpu_nr(vcpu))
+						: nullptr;
+
+	return area && area->placed;
+}
+
+bool is_stopped(struct kvm_vcpu *vcpu)
+{
+	const Knowing guest{ vcpu };
+	const SnpSaveArea *const area = guest.knows()
+						? guest.platform().save_area(kapi_vcpu_nr(vcpu))
+						: nullptr;
+
+	return area && area->stopped;
+}
+
+} /* namespace */
+
+Result<bool> create_vcpu(const Knowing &guest, const Ghcb &ghcb)
+{
+	const std::uint64_t info_1 = ghcb.get(GhcbField::Info1);
+	/* With the VMPL in its upper half, of which there is one. */
+	const std::uint64_t request = info_1 & 0xffffffff;
+	const std::uint64_t gpa = request == kDestroy ? SnpSaveArea::kNone
+						      : ghcb.get(GhcbField::Info2);
+	struct kvm_vcpu *const target = kapi_kvm_vcpu_by_id(guest.kvm(),
+							    static_cast<unsigned>(info_1 >> 32));
+
+	if (!target || request > kDestroy)
+		return false;
+	if (request != kDestroy && (ghcb.get(GhcbField::Rax) != guest.platform().vmsa_features() ||
+				    !may_be_save_area(guest.vcpu(), gpa)))
+		return false;
+
+	const bool now = request != kCreateOnInit;
+
+	GMEM_CHECK(guest.platform().give_save_area(kapi_vcpu_nr(target), gpa, now));
+	if (now)
+		kapi_vcpu_request_reset(target);
+	return true;
+}
+
+} /* namespace gmem */
+
+void gmem_kvm_reset(struct kvm_vcpu *vcpu, bool init)
+{
+	using namespace gmem;
+	Entry entry{ KAPI_ENTRY_RESET };
+
+	kapi_stock_reset(vcpu, init);
+	if (!init)
+		return entry.stock();
+
+	/* KVM does without where user space asks for a vCPU's state. */
+	const int token = kapi_kvm_read_lock(kapi_vcpu_kvm(vcpu));
+
+	after_init(vcpu);
+	kapi_kvm_read_unlock(kapi_vcpu_kvm(vcpu), token);
+}
+
+void gmem_kvm_sipi(struct kvm_vcpu *vcpu, unsigned char vector)
+{
+	using namespace gmem;
+	Entry entry{ KAPI_ENTRY_SIPI };
+
+	if (is_placed(vcpu))
+		return;
+	entry.stock();
+	kapi_stock_sipi(vcpu, vector);
+}
+
+int gmem_kvm_events(struct kvm_vcpu *vcpu)
+{
+	using namespace gmem;
+	Entry entry{ KAPI_ENTRY_EVENTS };
+	const int ret = kapi_stock_events(vcpu);
+
+	/* INIT may have given it a save area, and SIPI let it run without one. */
+	if (ret < 0 || !kapi_vcpu_is_entering(vcpu) || !is_stopped(vcpu)) {
+		entry.stock();
+		return ret;
+	}
+	kapi_vcpu_exit_refused(vcpu);
+	return -EIO;
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vCPUs that their guest creates (kapi/ap.h): one beside the one that asks.
+ */
+#include "kunit/fakes/ap.h"
+
+using fake::ap;
+
+fake::ApVcpu &fake::ap()
+{
+	static ApVcpu one;
+
+	return one;
+}
+
+bool kapi_any_refused;
+
+struct kvm_vcpu *kapi_kvm_vcpu_by_id(struct kvm *, unsigned id)
+{
+	return id == ap().id ? ap().vcpu : nullptr;
+}
+
+void kapi_vcpu_request_reset(struct kvm_vcpu *)
+{
+	ap().requests++;
+}
+
+unsigned kapi_vcpu_address_bits(struct kvm_vcpu *)
+{
+	return ap().address_bits;
+}
+
+bool kapi_vcpu_set_state(struct kvm_vcpu *, const struct kapi_vcpu_state *state)
+{
+	ap().state = *state;
+	ap().set++;
+	return ap().takes_state;
+}
+
+void kapi_vcpu_refuse(struct kvm_vcpu *)
+{
+	kapi_any_refused = true;
+	ap().refused++;
+}
+
+bool kapi_vcpu_is_entering(struct kvm_vcpu *)
+{
+	return ap().entering && !ap().halted;
+}
+
+void kapi_vcpu_exit_refused(struct kvm_vcpu *)
+{
+	ap().exits++;
+}
+
+void kapi_vcpu_set_halted(struct kvm_vcpu *, bool halted)
+{
+	ap().halted = halted;
+}
+
+int kapi_kvm_read_lock(struct kvm *)
+{
+	return ap().reads++;
+}
+
+void kapi_kvm_read_unlock(struct kvm *, int)
+{
+	ap().reads--;
+}
+
+void kapi_stock_reset(struct kvm_vcpu *, bool)
+{
+	ap().resets++;
+}
+
+void kapi_stock_sipi(struct kvm_vcpu *, unsigned char)
+{
+	ap().sipis++;
+}
+
+int kapi_stock_events(struct kvm_vcpu *)
+{
+	ap().events++;
+	return 0;
+}
