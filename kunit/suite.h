@@ -49,6 +49,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(rmp_guest)                  \
 	X(snp_insns)                  \
 	X(snp_ghcb)                   \
+	X(snp_save_area)              \
 	X(vc)                         \
 	X(snp_model)                  \
 	X(tdx_model)                  \
@@ -74,6 +75,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(sev)                \
 	X(snp_guest)          \
 	X(snp_vmgexit)        \
+	X(snp_ap)             \
 	X(vc_guest)           \
 	X(c_bit)              \
 	X(fail_nth)           \
