@@ -472,7 +472,7 @@ static void test_vmgexit(void)
 	/* The hypervisor's features, in the MSR. */
 	write_msr(&guest, MSR_GHCB, 0x080);
 	CHECK_EQ(must(&guest, vmgexit, 12345, 6, 7), 12345);
-	CHECK_EQ(read_msr(&guest, MSR_GHCB), 0x1081);
+	CHECK_EQ(read_msr(&guest, MSR_GHCB), 0x3081);
 }
 
 /* ---- others ----------------------------------------------------------------------------- */

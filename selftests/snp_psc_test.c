@@ -349,7 +349,7 @@ static void test_a_guest_that_loops(void)
 	signal(SIGUSR1, on_signal);
 	vm_enable_map_gpa_exit(guest.vm);
 	ghcb_prepare(&guest, HV_FEATURES, 0, 0);
-	ghcb_must(&guest, 0, 1);
+	ghcb_must(&guest, 0, 3);
 	MUST(guest_store_bytes(guest.vcpu, CODE + 1024, loop_code, sizeof(loop_code), 1));
 	CHECK_OK(ioctl(guest.vcpu->fd, KVM_GET_REGS, &regs));
 	regs.rip = CODE + 1024;
@@ -397,7 +397,7 @@ static void test_two_vcpus(void)
 		ghcb_prepare(&other, HV_FEATURES, 0, 0);
 		*other.frame = (struct ghcb_frame){ .msr = GHCB + PAGE_SIZE };
 		MUST(guest_call(other.vcpu, CODE, FRAME + PAGE_SIZE, &result));
-		CHECK_EQ(ghcb_field(&other, INFO_2), 1);
+		CHECK_EQ(ghcb_field(&other, INFO_2), 3);
 		/* The first one's is none of its. */
 		*other.frame = (struct ghcb_frame){ .msr = GHCB };
 		guest_call(other.vcpu, CODE, FRAME + PAGE_SIZE, &result);

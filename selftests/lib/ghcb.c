@@ -49,9 +49,9 @@ static const unsigned char pvalidate_code[] = {
 	0x0f, 0x92, 0xc4, 0xc3,
 };
 
-struct ghcb_guest ghcb_guest(unsigned int nr_vcpus)
+struct ghcb_guest ghcb_guest_of(struct vm *vm)
 {
-	struct ghcb_guest guest = { .vm = snp_knowing_vm(nr_vcpus) };
+	struct ghcb_guest guest = { .vm = vm };
 
 	guest.vcpu = &guest.vm->vcpus[0];
 	guest.frame = guest.vm->agent + FRAME;
@@ -64,13 +64,30 @@ struct ghcb_guest ghcb_guest(unsigned int nr_vcpus)
 	return guest;
 }
 
+struct ghcb_guest ghcb_guest(unsigned int nr_vcpus)
+{
+	return ghcb_guest_of(snp_knowing_vm(nr_vcpus));
+}
+
+struct ghcb_guest ghcb_on(const struct ghcb_guest *guest, unsigned int nr)
+{
+	struct ghcb_guest other = *guest;
+
+	other.vcpu = &guest->vm->vcpus[nr];
+	other.frame += nr;
+	other.ghcb += nr * PAGE_SIZE;
+	CHECK_EQ(ghcb_request(&other, GHCB_OF(nr) | 0x012), GHCB_OF(nr) | 0x013);
+	return other;
+}
+
 /* VMGEXIT with @msr; how it ended. */
 enum vm_exit ghcb_vmgexit(struct ghcb_guest *guest, u64 msr)
 {
+	const u64 frame = (char *)guest->frame - (char *)guest->vm->agent;
 	u64 result;
 
 	*guest->frame = (struct ghcb_frame){ msr, 0x1111, 0x2222, 0x3333, 0x4444, 0x5555 };
-	return guest_call(guest->vcpu, CODE, FRAME, &result);
+	return guest_call(guest->vcpu, CODE, frame, &result);
 }
 
 /* No register is the hypervisor's to change. */
@@ -143,8 +160,10 @@ void ghcb_check_answer(struct ghcb_guest *guest, u64 info_1, u64 info_2)
 /* The event comes to its end, with these infos. */
 void ghcb_must(struct ghcb_guest *guest, u64 info_1, u64 info_2)
 {
-	MUST(ghcb_vmgexit(guest, GHCB));
-	CHECK_EQ(guest->frame->msr, GHCB);
+	const u64 ghcb = (char *)guest->ghcb - (char *)guest->vm->agent;
+
+	MUST(ghcb_vmgexit(guest, ghcb));
+	CHECK_EQ(guest->frame->msr, ghcb);
 	ghcb_check_answer(guest, info_1, info_2);
 }
 

@@ -19,6 +19,7 @@
 #define FRAME		0x190000UL
 #define GHCB		0x1a0000UL
 #define BUFFER		(GHCB + 0x800)
+#define GHCB_OF(nr)	(GHCB + (nr) * PAGE_SIZE)
 
 /* Where a GHCB has what. */
 #define CPL		0x0cb
@@ -108,6 +109,10 @@ struct ghcb_guest {
 
 /* One that has been launched, whose memslot TEST_SLOT is private; skips the test without model. */
 struct ghcb_guest ghcb_guest(unsigned int nr_vcpus);
+/* The same on a VM whose guest knows, and that has no memory yet. */
+struct ghcb_guest ghcb_guest_of(struct vm *vm);
+/* The same guest by its vCPU @nr, with a frame and a GHCB of its own, which it registers. */
+struct ghcb_guest ghcb_on(const struct ghcb_guest *guest, unsigned int nr);
 /* The same, and its first vCPU has registered the GHCB. */
 struct ghcb_guest ghcb_registered_guest(unsigned int nr_vcpus);
 /* VMGEXIT with @msr; how it ended. */

@@ -109,12 +109,23 @@ struct vm *snp_launching(unsigned int nr_vcpus, uint64_t gpa, uint64_t size, int
 	return vm;
 }
 
-struct vm *snp_knowing_vm(unsigned int nr_vcpus)
+static void require_knowing(void)
 {
 	snp_require_model();
 	if (cpu_is_intel())
 		tap_skip("needs a processor with SVM");
+}
+
+struct vm *snp_knowing_vm(unsigned int nr_vcpus)
+{
+	require_knowing();
 	return vm_create_knowing(nr_vcpus);
+}
+
+struct vm *snp_knowing_vm_with_apic(unsigned int nr_vcpus)
+{
+	require_knowing();
+	return vm_create_knowing_with_apic(nr_vcpus);
 }
 
 void snp_set_c_bit(struct vcpu *vcpu, unsigned int bit)

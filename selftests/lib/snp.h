@@ -107,6 +107,7 @@ struct vm *snp_vm(unsigned int nr_vcpus);
 struct vm *snp_launching(unsigned int nr_vcpus, uint64_t gpa, uint64_t size, int *fd);
 /* The same of one whose guest knows; skips the test without the model, and on Intel's. */
 struct vm *snp_knowing_vm(unsigned int nr_vcpus);
+struct vm *snp_knowing_vm_with_apic(unsigned int nr_vcpus);
 /* Has the vCPU's CPUID say where the C-bit is; before it first runs. */
 void snp_set_c_bit(struct vcpu *vcpu, unsigned int bit);
 

@@ -91,6 +91,11 @@ struct vm *vm_create_knowing(unsigned int nr_vcpus)
 	return create(KVM_X86_SNP_VM, nr_vcpus, false, SNP_ACTIVE);
 }
 
+struct vm *vm_create_knowing_with_apic(unsigned int nr_vcpus)
+{
+	return create(KVM_X86_SNP_VM, nr_vcpus, true, SNP_ACTIVE);
+}
+
 struct vm *vm_create_private(unsigned int nr_vcpus)
 {
 	return vm_create(KVM_X86_SW_PROTECTED_VM, nr_vcpus);

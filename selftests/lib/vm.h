@@ -79,6 +79,8 @@ struct vm *vm_create(unsigned long type, unsigned int nr_vcpus);
 struct vm *vm_create_with_apic(unsigned int nr_vcpus);
 /* vm_create() of SNP's type, of a guest that knows it (snp.h). */
 struct vm *vm_create_knowing(unsigned int nr_vcpus);
+/* The same with the APICs that KVM has: all vCPUs but the first wait for INIT and SIPI. */
+struct vm *vm_create_knowing_with_apic(unsigned int nr_vcpus);
 /* vm_create() of the type that has private memory. */
 struct vm *vm_create_private(unsigned int nr_vcpus);
 /*
