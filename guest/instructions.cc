@@ -72,12 +72,10 @@ std::uint64_t address_of(const kapi_registers &regs, const Instruction &instruct
 	return instruction.short_address ? regs.rax & 0xffffffff : regs.rax;
 }
 
-/* @code of a page size, in ECX: 4 KiB, 2 MiB, or none. */
-bool size_known(const kapi_registers &regs)
-{
-	return (regs.rcx & 0xffffffff) <= 1;
-}
-
+/*
+ * Of ECX, and of PVALIDATE's EDX, the lowest bit counts alone: Linux has a bool there, above which
+ * its compiler leaves what was in the register.
+ */
 RmpSize size_of(const kapi_registers &regs)
 {
 	return regs.rcx & 1 ? RmpSize::k2M : RmpSize::k4K;
@@ -86,8 +84,6 @@ RmpSize size_of(const kapi_registers &regs)
 /* What is wrong with the page that both of them name, before it is looked for; NULL: nothing. */
 const char *wrong_page(const kapi_registers &regs, std::uint64_t addr)
 {
-	if (!size_known(regs))
-		return "a page size that there is not";
 	/* Where in its page the address is makes no difference. */
 	if (size_of(regs) == RmpSize::k2M && addr % kSize2M >= kPageSize)
 		return "an address that is not aligned";
@@ -129,7 +125,7 @@ Executed pvalidate(kapi_registers &regs, const Instruction &instruction, unsigne
 		   GuestPages &pages)
 {
 	const std::uint64_t addr = address_of(regs, instruction);
-	const std::uint64_t operand = regs.rdx & 0xffffffff;
+	const bool validate = (regs.rdx & 1) != 0;
 
 	if (regs.cpl != 0 || (regs.wide && !is_canonical(addr, pages.address_bits())))
 		return { .end = End::Protection };
@@ -137,9 +133,6 @@ Executed pvalidate(kapi_registers &regs, const Instruction &instruction, unsigne
 	regs.rflags &= ~kCarry;
 	if (const char *const wrong = wrong_page(regs, addr))
 		return retire(regs, instruction, RmpCode::FailInput, wrong);
-	if (operand > 1)
-		return retire(regs, instruction, RmpCode::FailInput,
-			      "an operand with reserved bits");
 	if (vmpl != 0)
 		return retire(regs, instruction, RmpCode::FailPermission, "not by VMPL0");
 
@@ -148,12 +141,12 @@ Executed pvalidate(kapi_registers &regs, const Instruction &instruction, unsigne
 	if (!at.found)
 		return { .end = End::PageFault, .addr = addr, .error_code = at.error_code };
 
-	const Result<RmpAnswer> answer = pages.pvalidate(at.gpa, size_of(regs), operand == 1);
+	const Result<RmpAnswer> answer = pages.pvalidate(at.gpa, size_of(regs), validate);
 	Executed executed = end_with(regs, instruction, answer, at.gpa);
 
 	if (executed.end == End::Retired && is_ok(answer.value().code) && !answer.value().changed) {
 		regs.rflags |= kCarry;
-		executed.broken = operand ? "validated already" : "not validated anyway";
+		executed.broken = validate ? "validated already" : "not validated anyway";
 	}
 	return executed;
 }

@@ -294,12 +294,12 @@ void the_log_has_what_was_broken()
 	EXPECT_EQ(guest.ends(kPvalidate, 0, 1, 1), 0u);
 	EXPECT_EQ(fake::reports(), 0);
 	EXPECT_EQ(guest.ends(kPvalidate, 0, 1, 1), 0u); /* nothing changed */
-	EXPECT_EQ(guest.ends(kPvalidate, 0, 2, 1), 1u);
+	EXPECT_EQ(guest.ends(kPvalidate, kPageBytes, 1, 1), 1u);
 	EXPECT_EQ(guest.ends(kRmpadjust, 0, 1, 0), 2u);
 	EXPECT_EQ(fake::reports(), 3);
 	/* And not more than it may. */
 	guest_vcpu().may_report = false;
-	EXPECT_EQ(guest.ends(kPvalidate, 0, 2, 1), 1u);
+	EXPECT_EQ(guest.ends(kPvalidate, kPageBytes, 1, 1), 1u);
 	EXPECT_EQ(fake::reports(), 0);
 }
 

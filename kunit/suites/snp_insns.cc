@@ -197,15 +197,15 @@ constexpr Row kPvalidates[] = {
 	{ 0, 1, 0, kSame, 0, true, true },
 	{ 0, 0, 0, kSame, 0, true, true },
 	{ 1, 1, 0, kSame, 0, true, true },
-	/* The upper halves are not operands. */
+	{ 1, 1, 0, code(RmpCode::FailSizeMismatch), 6, false, true },
+	/* The lowest bits are the operands: Linux' EDX is 0x17600, and means 0. */
 	{ 1ull << 32, 1, 0, kChanged, 0, false, true },
 	{ 0, 1ull << 32 | 1, 0, kChanged, 0, false, true },
-	{ 1, 1, 0, code(RmpCode::FailSizeMismatch), 6, false, true },
-	{ 2, 1, 0, kChanged, 1, false, false },
-	{ 3, 1, 0, kChanged, 1, false, false },
-	{ 0x80000000, 1, 0, kChanged, 1, false, false },
-	{ 0, 2, 0, kChanged, 1, false, false },
-	{ 0, 0x80000001, 0, kChanged, 1, false, false },
+	{ 2, 1, 0, kChanged, 0, false, true },
+	{ 3, 1, 0, kChanged, 0, false, true },
+	{ 0x80000000, 1, 0, kChanged, 0, false, true },
+	{ 0, 0x17600, 0, kChanged, 0, false, true },
+	{ 0, 0x80000001, 0, kChanged, 0, false, true },
 	/* Only VMPL0 may. */
 	{ 0, 1, 1, kChanged, 2, false, false },
 	{ 0, 1, 3, kChanged, 2, false, false },
@@ -228,14 +228,16 @@ constexpr Row kRmpadjusts[] = {
 	{ 0, 0x00000, 0, kChanged, 2, false, false },
 	{ 0, 0x00002, 2, kChanged, 2, false, false },
 	{ 0, 0x00001, 3, kChanged, 2, false, false },
-	/* No such VMPL, permission, bit or size. */
+	/* No such VMPL, permission or bit. */
 	{ 0, 0x00004, 0, kChanged, 1, false, false },
 	{ 0, 0x000ff, 0, kChanged, 1, false, false },
 	{ 0, 0x01001, 0, kChanged, 1, false, false },
 	{ 0, 0x08001, 0, kChanged, 1, false, false },
 	{ 0, 0x20001, 0, kChanged, 1, false, false },
 	{ 0, 1ull << 63 | 1, 0, kChanged, 1, false, false },
-	{ 2, 0x00001, 0, kChanged, 1, false, false },
+	/* The lowest bit is the size. */
+	{ 0xf2, 0x00001, 0, kChanged, 0, false, true },
+	{ 0xff, 0x00001, 0, kChanged, 0, false, true },
 };
 
 /* The flags that go with a return code; parity is even for 0 and 6. */
