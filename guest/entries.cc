@@ -10,6 +10,7 @@
 #include "guest/decode.h"
 #include "guest/instructions.h"
 #include "guest/knowing.h"
+#include "guest/misdeeds.h"
 #include "guest/reflect.h"
 #include "guest/vcpu_memory.h"
 #include "guest/vmgexit.h"
@@ -45,12 +46,7 @@ class VcpuPages final : public GuestPages {
 		result.gpa = CBit::of(guest_.kvm()).without(result.gpa);
 		return result;
 	}
-	Result<RmpAnswer> pvalidate(std::uint64_t gpa, RmpSize size, bool validate) override
-	{
-		return with_page(gpa, [&](Gfn gfn, Pfn pfn) {
-			return guest_.platform().pvalidate(gfn, pfn, size, validate);
-		});
-	}
+	Result<RmpAnswer> pvalidate(std::uint64_t gpa, RmpSize size, bool validate) override;
 	Result<RmpAnswer> rmpadjust(std::uint64_t gpa, RmpSize size,
 				    const RmpAdjust &adjust) override
 	{
@@ -91,6 +87,19 @@ template <class Fn> Result<RmpAnswer> VcpuPages::with_page(std::uint64_t gpa, Fn
 	}
 	if (answer.fault == RmpAnswer::Fault::TooLarge)
 		GMEM_CHECK(memslot_split(*file, kvm, slot, gfn));
+	return answer;
+}
+
+Result<RmpAnswer> VcpuPages::pvalidate(std::uint64_t gpa, RmpSize size, bool validate)
+{
+	if (size == RmpSize::k2M && misdeeds().due(Misdeed::PvalidateSize))
+		return RmpAnswer{ .code = RmpCode::FailSizeMismatch };
+
+	GMEM_TRY(answer, with_page(gpa, [&](Gfn gfn, Pfn pfn) {
+			 return guest_.platform().pvalidate(gfn, pfn, size, validate);
+		 }));
+	if (answer.changed && misdeeds().due(Misdeed::PvalidateSame))
+		answer.changed = false;
 	return answer;
 }
 

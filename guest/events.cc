@@ -10,6 +10,7 @@
 #include "guest/ap.h"
 #include "guest/ghcb.h"
 #include "guest/ghcb_msr.h"
+#include "guest/misdeeds.h"
 #include "guest/psc.h"
 #include "kapi/accesses.h"
 #include "mmu/entry.h"
@@ -272,10 +273,14 @@ int psc_over(Vmgexit &vmgexit, std::uint64_t result)
 
 int psc_step(Vmgexit &vmgexit)
 {
-	const PscStep step = kapi_kvm_tells_conversions(vmgexit.guest.kvm())
-				     ? psc_of(vmgexit).next()
-				     : PscStep{ .result = kPscGeneric };
+	PscStep step{ .result = kPscGeneric };
 
+	if (kapi_kvm_tells_conversions(vmgexit.guest.kvm()) && !misdeeds().due(Misdeed::PscRefused))
+		step = psc_of(vmgexit).next();
+	while (step.asks && misdeeds().due(Misdeed::PscLies)) {
+		psc_of(vmgexit).converted();
+		step = psc_of(vmgexit).next();
+	}
 	if (!step.asks)
 		return psc_over(vmgexit, step.result);
 	vmgexit.exchange.waits = Waits::Conversion;
@@ -287,6 +292,8 @@ int psc(Vmgexit &vmgexit, const Ghcb &ghcb)
 {
 	if (ghcb.scratch(vmgexit.exchange.gpa, Psc::kHeaderSize).empty())
 		return fail(vmgexit, GhcbError::Scratch);
+	if (misdeeds().due(Misdeed::PscStuck))
+		return finish(vmgexit);
 	vmgexit.exchange.psc_first = vmgexit.exchange.psc_count = 0;
 	vmgexit.step_over();
 	return psc_step(vmgexit);
@@ -363,7 +370,7 @@ int serve(Vmgexit &vmgexit, const Ghcb &ghcb)
 		exchange.registers.rax = kapi_vcpu_dr7(vmgexit.vcpu());
 		break;
 	case GhcbEvent::Features:
-		exchange.info_2 = kGhcbFeatures;
+		exchange.info_2 = told_features();
 		break;
 	case GhcbEvent::GuestRequest:
 	case GhcbEvent::ExtendedRequest:
@@ -402,8 +409,10 @@ int begin_event(Vmgexit &vmgexit, std::uint64_t gpa, std::uint64_t registered)
 	if (ghcb.version() > newest)
 		report_event(vmgexit, "a version of the protocol that was not agreed on");
 
-	const GhcbError wrong = ghcb.check();
+	GhcbError wrong = ghcb.check();
 
+	if (wrong == GhcbError::None && misdeeds().due(Misdeed::EventRefused))
+		wrong = GhcbError::Event;
 	return wrong == GhcbError::None ? serve(vmgexit, ghcb) : fail(vmgexit, wrong);
 }
 

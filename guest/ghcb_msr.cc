@@ -114,9 +114,9 @@ std::uint64_t ghcb_register_answer(std::uint64_t msr)
 	return (msr & kData) | kRegisterAnswer;
 }
 
-std::uint64_t ghcb_features_answer()
+std::uint64_t ghcb_features_answer(std::uint64_t features)
 {
-	return kGhcbFeatures << kDataShift | kFeaturesAnswer;
+	return features << kDataShift | kFeaturesAnswer;
 }
 
 GhcbConversion ghcb_conversion(std::uint64_t msr)

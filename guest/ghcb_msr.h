@@ -50,7 +50,7 @@ std::uint64_t ghcb_preferred_answer();
 /* RegisterGhcb: the GHCB's address. */
 std::uint64_t ghcb_registered(std::uint64_t msr);
 std::uint64_t ghcb_register_answer(std::uint64_t msr);
-std::uint64_t ghcb_features_answer();
+std::uint64_t ghcb_features_answer(std::uint64_t features);
 
 /* Conversion of one page. */
 struct GhcbConversion {

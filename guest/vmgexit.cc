@@ -9,6 +9,7 @@
 
 #include "guest/ghcb_msr.h"
 #include "guest/instructions.h"
+#include "guest/misdeeds.h"
 #include "mmu/entry.h"
 
 namespace gmem
@@ -59,6 +60,10 @@ int convert(Vmgexit &vmgexit, std::uint64_t msr)
 			   msr);
 		return answer_msr(vmgexit, ghcb_conversion_answer(false));
 	}
+	if (misdeeds().due(Misdeed::PscRefused))
+		return answer_msr(vmgexit, ghcb_conversion_answer(false));
+	if (misdeeds().due(Misdeed::PscLies))
+		return answer_msr(vmgexit, ghcb_conversion_answer(true));
 	vmgexit.exchange.waits = Waits::MsrConversion;
 	kapi_vcpu_exit_convert(vmgexit.vcpu(), conversion.gpa, 1, conversion.is_private, false);
 	return 0;
@@ -88,7 +93,7 @@ int serve_msr(Vmgexit &vmgexit, SnpVcpu &kept, std::uint64_t msr)
 		kept.ghcb_registered = ghcb_registered(msr);
 		return answer_msr(vmgexit, ghcb_register_answer(msr));
 	case GhcbRequest::Features:
-		return answer_msr(vmgexit, ghcb_features_answer());
+		return answer_msr(vmgexit, ghcb_features_answer(told_features()));
 	case GhcbRequest::Conversion:
 		return convert(vmgexit, msr);
 	case GhcbRequest::Terminate:
@@ -105,6 +110,11 @@ int serve_msr(Vmgexit &vmgexit, SnpVcpu &kept, std::uint64_t msr)
 }
 
 } /* namespace */
+
+std::uint64_t told_features()
+{
+	return misdeeds().due(Misdeed::NoFeatures) ? 0 : kGhcbFeatures;
+}
 
 void Vmgexit::step_over()
 {

@@ -18,6 +18,9 @@ namespace gmem
  */
 int serve_vmgexit(Knowing &guest, const Instruction &instruction);
 
+/* Features of the hypervisor, as the guest is told them. */
+std::uint64_t told_features();
+
 /* ---- between guest/vmgexit.cc and guest/events.cc ----------------------------------------- */
 
 /* A VMGEXIT that is being served. */

@@ -10,6 +10,7 @@
 
 #include "guest.h"
 #include "hooks.h"
+#include "misdeeds.h"
 #include "reserve.h"
 #include "sev_node.h"
 #include "stats.h"
@@ -175,6 +176,7 @@ static int __init gmem_init(void)
 	if (kapi_feature(KAPI_FEATURE_SNP_VMS)) {
 		gmem_sev_node_make();
 		gmem_launches_debugfs(debugfs);
+		gmem_misdeeds_debugfs(debugfs);
 	}
 	gmem_calls_debugfs(debugfs);
 	gmem_stats_debugfs(debugfs);

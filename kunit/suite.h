@@ -76,6 +76,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(snp_guest)          \
 	X(snp_vmgexit)        \
 	X(snp_ap)             \
+	X(misdeeds)           \
 	X(vc_guest)           \
 	X(c_bit)              \
 	X(fail_nth)           \

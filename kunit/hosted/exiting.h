@@ -6,6 +6,7 @@
 #define GMEM_HOSTED_EXITING_H
 
 #include <cstring>
+#include <initializer_list>
 
 #include "guest/knowing.h"
 #include "guest/vmgexit.h"
@@ -119,6 +120,19 @@ class Exiting {
 		set(kInfo1, info_1);
 		set(kInfo2, info_2);
 		write_msr(kGpa);
+	}
+	/* A page state change of these entries. */
+	void prepare_psc(std::initializer_list<std::uint64_t> entries)
+	{
+		unsigned at = 0x808;
+
+		prepare(0x80000010);
+		set(kScratch, kBuffer);
+		page()[0x802] = static_cast<std::uint8_t>(entries.size() - 1);
+		for (const std::uint64_t entry : entries) {
+			std::memcpy(&page()[at], &entry, sizeof(entry));
+			at += 8;
+		}
 	}
 	void expect_answer(std::uint64_t info_1, std::uint64_t info_2)
 	{

@@ -10,6 +10,7 @@
 #include <initializer_list>
 
 #include "kapi/accesses.h"
+#include "kapi/misdeeds.h"
 #include "kunit/fakes/accesses.h"
 #include "kunit/fakes/guest.h"
 #include "kunit/fakes/vc.h"
@@ -454,6 +455,27 @@ void what_fails_is_told_to_the_vmm()
 	EXPECT(failed);
 }
 
+/* What root orders (guest/misdeeds.h): the suite of that name has the rest. */
+void answers_that_are_lies()
+{
+	const Setting setting;
+	SnpGuest guest;
+
+	REQUIRE(guest.ready);
+	EXPECT_EQ(gmem_misdeed_order("pvalidate-size", 1, 0), 0);
+	EXPECT_EQ(guest.ends(kPvalidate, 0, 0, 1), 0u);
+	EXPECT_EQ(guest.ends(kPvalidate, 512 * kPageBytes, 1, 1), 6u);
+	EXPECT_EQ(guest.ends(kPvalidate, 512 * kPageBytes, 1, 1), 0u);
+	EXPECT(!guest.carry());
+	EXPECT_EQ(gmem_misdeed_order("pvalidate-same", 1, 0), 0);
+	EXPECT_EQ(guest.ends(kPvalidate, 0, 0, 1), 0u); /* it is so */
+	EXPECT(guest.carry());
+	EXPECT_EQ(guest.ends(kPvalidate, 0, 0, 0), 0u);
+	EXPECT(guest.carry());
+	EXPECT_EQ(guest.ends(kPvalidate, 0, 0, 1), 0u);
+	EXPECT(!guest.carry());
+}
+
 } /* namespace */
 
 GMEM_SUITE(snp_guest, CASE(the_launch_says_whose_guest_knows), CASE(other_vcpus_are_kvms),
@@ -462,4 +484,4 @@ GMEM_SUITE(snp_guest, CASE(the_launch_says_whose_guest_knows), CASE(other_vcpus_
 	   CASE(pages_that_are_not_private_end_in_the_vmm), CASE(the_log_has_what_was_broken),
 	   CASE(permissions_are_adjusted), CASE(faults_of_addresses), CASE(code_across_two_pages),
 	   CASE(hypercalls_are_told_from_vmgexit), CASE(each_vcpu_has_a_ghcb_msr),
-	   CASE(what_fails_is_told_to_the_vmm));
+	   CASE(what_fails_is_told_to_the_vmm), CASE(answers_that_are_lies));

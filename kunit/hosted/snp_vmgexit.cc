@@ -532,25 +532,12 @@ void devices_in_memory()
 
 /* ---- page state changes ----------------------------------------------------------------- */
 
-void prepare_psc(Exiting &guest, std::initializer_list<std::uint64_t> entries)
-{
-	unsigned at = 0x808;
-
-	guest.prepare(0x80000010);
-	guest.set(kScratch, kBuffer);
-	guest.page()[0x802] = static_cast<std::uint8_t>(entries.size() - 1);
-	for (const std::uint64_t entry : entries) {
-		std::memcpy(&guest.page()[at], &entry, sizeof(entry));
-		at += 8;
-	}
-}
-
 void page_state_changes()
 {
 	Exiting guest;
 
 	REQUIRE(guest.ready);
-	prepare_psc(guest, { 0x0010000000005000, 0x0010000000006000, 0x0020000000009000 });
+	guest.prepare_psc({ 0x0010000000005000, 0x0010000000006000, 0x0020000000009000 });
 	guest.waits();
 	guest.expect_behind();
 	EXPECT_EQ(ghcb().gpa, 0x5000u);
@@ -570,7 +557,7 @@ void page_state_changes()
 	EXPECT_EQ(guest_vcpu().retired, 1u);
 
 	/* It is refused in the middle, and goes on there. */
-	prepare_psc(guest, { 0x0010000000005000, 0x0110000000200000 });
+	guest.prepare_psc({ 0x0010000000005000, 0x0110000000200000 });
 	guest.waits();
 	EXPECT_EQ(guest.user_answers(), 0);
 	EXPECT_EQ(ghcb().pages, 512u);
@@ -593,15 +580,15 @@ void page_state_changes()
 
 	/* Nobody wants to hear of it; it is wrong. */
 	ghcb().tells_conversions = false;
-	prepare_psc(guest, { 0x0010000000005000 });
+	guest.prepare_psc({ 0x0010000000005000 });
 	guest.ends(0, 0x10000000000);
 	ghcb().tells_conversions = true;
-	prepare_psc(guest, { 0x0110000000201000 });
+	guest.prepare_psc({ 0x0110000000201000 });
 	guest.ends(0, 0x100000002);
-	prepare_psc(guest, { 0 });
+	guest.prepare_psc({ 0 });
 	guest.page()[0x802] = 253;
 	guest.ends(0, 0x100000001);
-	prepare_psc(guest, { 0x0010000000005000 });
+	guest.prepare_psc({ 0x0010000000005000 });
 	guest.set(kScratch, kBuffer + 0x7ec);
 	guest.ends(2, 3);
 }
@@ -611,7 +598,7 @@ void an_answer_that_has_no_place()
 	Exiting guest;
 
 	REQUIRE(guest.ready);
-	prepare_psc(guest, { 0x0010000000005000 });
+	guest.prepare_psc({ 0x0010000000005000 });
 	guest.waits();
 	guest.vm.drop_memory();
 	EXPECT_EQ(guest.user_answers(), -EFAULT);

@@ -79,7 +79,7 @@ void answers_in_the_msr()
 	EXPECT_EQ(ghcb_registered(0x7654012), 0x7654000u);
 	EXPECT_EQ(ghcb_register_answer(0x7654012), 0x7654013u);
 	/* SNP, and nothing else. */
-	EXPECT_EQ(ghcb_features_answer(), 0x3081u);
+	EXPECT_EQ(ghcb_features_answer(3), 0x3081u);
 	EXPECT_EQ(ghcb_conversion_answer(true), 0x015u);
 	EXPECT_EQ(ghcb_conversion_answer(false), 0x8000000000000015u);
 }
