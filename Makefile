@@ -60,6 +60,9 @@ demo: deps ## boot a stock kernel, or KREL, load gmem.ko, run a VM on it
 	$(Q)scripts/vm $(if $(filter intel,$(KREL)),--cpu intel,--kernel $(or $(KREL),stock)) \
 		--module --add build/selftests/demo -- /add/demo /vm/gmem.ko
 
+demo-snp-aware: deps ## SNP guests that know it: OVMF and Linux
+	@scripts/demo-snp-aware
+
 demo-snp: deps ## SNP guests of unmodified QEMU, where no SNP is
 	@scripts/demo-snp
 
@@ -92,4 +95,4 @@ help: ## this list
 
 -include kunit/Makefile tools/Makefile
 
-.PHONY: module module-alone load unload selftests firmware demo demo-snp test test-long deb bench lint kernels deps clean help
+.PHONY: module module-alone load unload selftests firmware demo demo-snp demo-snp-aware test test-long deb bench lint kernels deps clean help
