@@ -11,11 +11,11 @@
 #include "guest/instructions.h"
 #include "guest/knowing.h"
 #include "guest/misdeeds.h"
+#include "guest/private_page.h"
 #include "guest/reflect.h"
 #include "guest/vcpu_memory.h"
 #include "guest/vmgexit.h"
 #include "mmu/entry.h"
-#include "mmu/memslot.h"
 
 namespace
 {
@@ -73,20 +73,17 @@ class VcpuPages final : public GuestPages {
 template <class Fn> Result<RmpAnswer> VcpuPages::with_page(std::uint64_t gpa, Fn ask)
 {
 	const Gfn gfn{ gpa >> kPageShift };
-	struct kvm *const kvm = guest_.kvm();
-	struct kvm_memory_slot *const slot = kapi_kvm_slot_of(kvm, gfn.value);
-	const FileRef handle{ kapi_slot_has_gmem(slot) ? kapi_slot_file_get(slot) : nullptr };
-	File *const file = handle ? File::of(handle.get()) : nullptr;
+	const PrivatePage page{ guest_.kvm(), gfn };
 	RmpAnswer answer{ .fault = RmpAnswer::Fault::NotGuests };
 
-	if (!file || !kapi_kvm_range_private(kvm, gfn.value, gfn.value + 1))
+	if (!page)
 		return answer;
 	{
-		GMEM_TRY(backing, memslot_kernel_page(*file, kvm, slot, gfn, Share::kPrivate));
+		GMEM_TRY(backing, page.get());
 		answer = ask(gfn, Pfn{ kapi_page_pfn(backing.page.get()) });
 	}
 	if (answer.fault == RmpAnswer::Fault::TooLarge)
-		GMEM_CHECK(memslot_split(*file, kvm, slot, gfn));
+		GMEM_CHECK(page.split());
 	return answer;
 }
 
@@ -98,6 +95,10 @@ Result<RmpAnswer> VcpuPages::pvalidate(std::uint64_t gpa, RmpSize size, bool val
 	GMEM_TRY(answer, with_page(gpa, [&](Gfn gfn, Pfn pfn) {
 			 return guest_.platform().pvalidate(gfn, pfn, size, validate);
 		 }));
+	/* From here on an access is #VC, where guests have that. */
+	if (answer.changed && !validate && kapi_guests_get_vc())
+		PrivatePage{ guest_.kvm(), Gfn{ gpa >> kPageShift } }.unmap(
+			size == RmpSize::k2M ? std::uint64_t{ kRunPages } : 1);
 	if (answer.changed && misdeeds().due(Misdeed::PvalidateSame))
 		answer.changed = false;
 	return answer;

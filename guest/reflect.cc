@@ -6,6 +6,7 @@
 #include "guest/reflect.h"
 
 #include "guest/knowing.h"
+#include "guest/private_page.h"
 #include "guest/vcpu_memory.h"
 #include "mmu/entry.h"
 
@@ -28,6 +29,21 @@ bool may_get_vc(struct kvm_vcpu *vcpu)
 	const Knowing guest{ vcpu };
 
 	return guest && !kapi_vcpu_redelivers(vcpu);
+}
+
+/* Error code of #VC for an access to a page that is not validated, which is no exit's. */
+constexpr std::uint32_t kNotValidated = 0x404;
+
+/* Of a page that cannot be had, the fault itself says so. */
+Result<bool> is_validated(const Knowing &guest, Gfn gfn)
+{
+	const PrivatePage page{ guest.kvm(), gfn };
+
+	if (!page)
+		return true;
+
+	GMEM_TRY(backing, page.get());
+	return guest.platform().is_validated(gfn, Pfn{ kapi_page_pfn(backing.page.get()) });
 }
 
 /* False: KVM has to serve the exit. */
@@ -87,6 +103,16 @@ bool gmem::reflected(struct kvm_vcpu *vcpu, Service service, int &ret)
 
 	return is_vc(service, code) && may_get_vc(vcpu) &&
 	       deliver(vcpu, static_cast<std::uint32_t>(code), ret);
+}
+
+bool gmem_kvm_unvalidated(struct kvm_vcpu *vcpu, kapi_u64 gpa, int *ret)
+{
+	if (!may_get_vc(vcpu))
+		return false;
+
+	const Result<bool> validated = is_validated(Knowing{ vcpu }, Gfn{ gpa >> kPageShift });
+
+	return validated.ok() && !validated.value() && deliver(vcpu, kNotValidated, *ret);
 }
 
 int gmem_kvm_cpuid(struct kvm_vcpu *vcpu)

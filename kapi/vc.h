@@ -80,6 +80,11 @@ int gmem_kvm_wbinvd(struct kvm_vcpu *vcpu);
 int gmem_kvm_invd(struct kvm_vcpu *vcpu);
 int gmem_kvm_monitor(struct kvm_vcpu *vcpu);
 int gmem_kvm_mwait(struct kvm_vcpu *vcpu);
+/*
+ * A nested page fault on private memory at @gpa, which has no C-bit. True: the guest has not
+ * validated the page, and gets #VC; *@ret is KVM's answer. kvm->srcu held. Sleeps.
+ */
+bool gmem_kvm_unvalidated(struct kvm_vcpu *vcpu, kapi_u64 gpa, int *ret);
 
 #ifdef __cplusplus
 }

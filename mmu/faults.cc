@@ -7,6 +7,7 @@
  */
 #include "kapi/accesses.h"
 #include "kapi/guest.h"
+#include "kapi/vc.h"
 #include "mmu/c_bit.h"
 #include "mmu/entry.h"
 #include "mmu/memslot.h"
@@ -156,6 +157,10 @@ int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, voi
 	if (c_bit && means_private(vcpu, c_bit, gpa, error) != is_private)
 		return wrong_kind(vcpu, plain, !is_private);
 
+	int ret;
+
+	if (is_private && kapi_guests_get_vc() && gmem_kvm_unvalidated(vcpu, plain, &ret))
+		return ret;
 	/*
 	 * Reserved bits are how KVM remembers emulated MMIO, which is never
 	 * private. It does not forget when the page is made private, and would take
@@ -168,7 +173,6 @@ int gmem_kvm_page_fault(struct kvm_vcpu *vcpu, kapi_u64 gpa, kapi_u64 error, voi
 	else
 		entry.stock();
 
-	int ret;
 	{
 		const SharedFault fault;
 

@@ -136,16 +136,18 @@ void MemslotBinding::file_closes()
 	kapi_slot_set_file(slot_, nullptr, range().start.value);
 }
 
+/* Out of the guest's tables, and no fault from before maps it again. */
+static void unmap_gfns(struct kvm *kvm, struct kvm_memory_slot *slot, GfnRange gfns)
+{
+	kapi_mmu_begin(kvm, gfns.start.value, gfns.end.value);
+	kapi_mmu_unmap(kvm, slot, gfns.start.value, gfns.end.value);
+	kapi_mmu_end(kvm);
+}
+
 void MemslotBinding::leave()
 {
-	if (!c_bit_)
-		return;
-
-	const GfnRange gfns = c_bit_.with(map_.gfns());
-
-	kapi_mmu_begin(kvm_, gfns.start.value, gfns.end.value);
-	kapi_mmu_unmap(kvm_, c_bit_.alias(), gfns.start.value, gfns.end.value);
-	kapi_mmu_end(kvm_);
+	if (c_bit_)
+		unmap_gfns(kvm_, c_bit_.alias(), c_bit_.with(map_.gfns()));
 }
 
 void MemslotBinding::destroy()
@@ -393,6 +395,13 @@ Status memslot_split(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, 
 		kapi_mmu_split(kvm, c_bit.alias(), at.start.value, at.end.value);
 	}
 	return Status{};
+}
+
+void memslot_unmap(struct kvm *kvm, struct kvm_memory_slot *slot, GfnRange gfns)
+{
+	unmap_gfns(kvm, slot, gfns);
+	if (const CBit c_bit = CBit::of(kvm))
+		unmap_gfns(kvm, c_bit.alias(), c_bit.with(gfns));
 }
 
 unsigned memslot_shared_order(File &file, struct kvm_memory_slot *slot, Gfn gfn)

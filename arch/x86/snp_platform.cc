@@ -475,6 +475,13 @@ RmpAnswer SnpPlatform::rmpadjust(Gfn gfn, Pfn pfn, RmpSize size, const RmpAdjust
 	return the_machine->rmp.rmpadjust({ pfn, guest_.asid, gpa_of(gfn), size }, adjust);
 }
 
+bool SnpPlatform::is_validated(Gfn gfn, Pfn pfn)
+{
+	const RmpEntry entry = the_machine->rmp.lookup(pfn);
+
+	return entry.validated && entry.asid == guest_.asid && entry.gpa == gpa_of(gfn);
+}
+
 Result<SnpVcpu *> SnpPlatform::vcpu(unsigned nr)
 {
 	SnpVcpu *present = vcpus_.load(nr);

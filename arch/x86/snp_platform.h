@@ -72,6 +72,8 @@ class SnpPlatform final : public ModelVm {
 	/* The guest's instructions, on its page at @gfn that has @pfn. Each sleeps. */
 	RmpAnswer pvalidate(Gfn gfn, Pfn pfn, RmpSize size, bool validate);
 	RmpAnswer rmpadjust(Gfn gfn, Pfn pfn, RmpSize size, const RmpAdjust &adjust);
+	/* Whether the guest may access its page at @gfn, which has @pfn. Sleeps. */
+	bool is_validated(Gfn gfn, Pfn pfn);
 	/*
 	 * What is kept of the vCPU with the number @nr, whose own task alone calls these. NULL:
 	 * nothing yet; the other makes it. -ENOMEM.

@@ -379,9 +379,96 @@ void faults_of_deliveries()
 	fake::accesses().paging = {};
 }
 
+/* What the guest's access to @gpa comes to: 0x404 to its handler, or KVM's own body. */
+bool is_vc_to(VcGuest &guest, std::uint64_t gpa)
+{
+	const unsigned long entered = vc_vcpu().entered, stock = fake::stock().page_fault;
+
+	EXPECT_EQ(gmem_kvm_page_fault(&guest.vcpu, gpa, KAPI_PFERR_WRITE, nullptr, 0), kGoOn);
+
+	const bool is_vc = vc_vcpu().entered == entered + 1;
+
+	EXPECT_EQ(fake::stock().page_fault.load(), stock + !is_vc);
+	if (is_vc) {
+		EXPECT_EQ(guest.word(kStack - 48), 0x404u);
+		EXPECT_EQ(guest.word(kStack - 40), kRip);
+	}
+	guest.reset();
+	return is_vc;
+}
+
+/* PVALIDATE of @gpa, which may have to be tried twice. */
+void validate(VcGuest &guest, std::uint64_t gpa, bool to, std::uint64_t size = 0)
+{
+	const std::uint8_t pvalidate[] = { 0xf2, 0x0f, 0x01, 0xff };
+	kapi_registers &regs = guest_vcpu().registers;
+
+	guest.put(kCode, pvalidate, sizeof(pvalidate));
+	for (unsigned tries = 0; tries < 2; tries++) {
+		regs = { .rax = gpa,
+			 .rcx = size,
+			 .rdx = to,
+			 .rip = kCode,
+			 .rflags = 2,
+			 .code = kCode,
+			 .cpl = 0,
+			 .wide = true };
+		EXPECT_EQ(gmem_kvm_undefined(&guest.vcpu), kGoOn);
+		if (regs.rip != kCode)
+			break;
+	}
+	EXPECT_EQ(regs.rip, kCode + 4);
+	EXPECT_EQ(regs.rax, 0u);
+	EXPECT(!(regs.rflags & 1));
+}
+
+void pages_that_are_not_validated()
+{
+	constexpr std::uint64_t kPage = 5 * kPageBytes, kBlock = 512 * kPageBytes;
+	const Aware aware;
+	VcGuest guest;
+
+	REQUIRE(guest.ready);
+	fake::stock().answer = kGoOn;
+	EXPECT(is_vc_to(guest, kPage));
+	validate(guest, kPage, true);
+	EXPECT(!is_vc_to(guest, kPage));
+	EXPECT(is_vc_to(guest, kPage + kPageBytes));
+	/* What the guest takes back it has no longer mapped. */
+	EXPECT_EQ(fake::fault_in(guest.vm.vm, kPage / kPageBytes), 0);
+	EXPECT_EQ(fake::mapped_order(guest.vm.vm, kPage / kPageBytes), 0);
+	validate(guest, kPage, false);
+	EXPECT_EQ(fake::mapped_order(guest.vm.vm, kPage / kPageBytes), -1);
+	EXPECT(is_vc_to(guest, kPage));
+	/* All of a block. Its first pages are the stack's and the tables', which stay small. */
+	EXPECT(is_vc_to(guest, kBlock + kPageBytes));
+
+	/* Pages that became private are to be validated again. */
+	validate(guest, kPage, true);
+	fake::set_private(guest.vm.vm, kPage / kPageBytes, kPage / kPageBytes + 1, false);
+	EXPECT(!is_vc_to(guest, kPage)); /* shared: KVM's */
+	/* No handler yet: as for any guest. */
+	vc_vcpu().state.idt_limit = 0;
+	EXPECT(!is_vc_to(guest, kPage + kPageBytes));
+	/* A vCPU of a guest's guest has no such pages. */
+	guest.vcpu.direct = false;
+	EXPECT(!is_vc_to(guest, kPage + kPageBytes));
+}
+
+void kvm_maps_pages_that_are_not_validated()
+{
+	const Aware aware{ false };
+	VcGuest guest;
+
+	REQUIRE(guest.ready);
+	fake::stock().answer = kGoOn;
+	EXPECT(!is_vc_to(guest, 5 * kPageBytes));
+}
+
 } /* namespace */
 
 GMEM_SUITE(vc_guest, CASE(each_service), CASE(emulation_that_is_not),
 	   CASE(registers_that_do_not_exit), CASE(vmgexit_is_none), CASE(whose_exits),
 	   CASE(other_vms_are_kvms), CASE(frames_where_no_memory_is), CASE(stacks_by_the_c_bit),
-	   CASE(faults_of_deliveries));
+	   CASE(faults_of_deliveries), CASE(pages_that_are_not_validated),
+	   CASE(kvm_maps_pages_that_are_not_validated));
