@@ -7,6 +7,7 @@
 #include "guest/ap.h"
 
 #include "guest/save_area.h"
+#include "guest/vmgexit.h"
 #include "kapi/ap.h"
 #include "mmu/c_bit.h"
 #include "mmu/entry.h"
@@ -112,35 +113,50 @@ void start(const Knowing &guest, unsigned nr, std::uint64_t gpa)
 	area.placed = true;
 }
 
-/* The end of a reset as by INIT. */
-void after_init(struct kvm_vcpu *vcpu)
+/*
+ * INIT of a guest that knows. The registers of such a guest are in its save area, where KVM cannot
+ * set them: they stay, but for a vCPU that gets another one.
+ */
+void init(const Knowing &guest)
 {
-	const Knowing guest{ vcpu };
-
-	if (!guest.knows())
-		return;
-
-	const unsigned nr = kapi_vcpu_nr(vcpu);
+	const unsigned nr = kapi_vcpu_nr(guest.vcpu());
 	SnpSaveArea *const area = guest.platform().save_area(nr);
 	std::uint64_t gpa;
 
-	if (!area)
-		return;
-	area->placed = false;
-	if (guest.platform().take_save_area(nr, gpa))
-		start(guest, nr, gpa);
+	if (area)
+		area->placed = false;
+	if (!area || !guest.platform().take_save_area(nr, gpa))
+		return kapi_vcpu_init(guest.vcpu());
+	kapi_stock_reset(guest.vcpu(), true);
+	start(guest, nr, gpa);
 }
 
-/* INIT has given it the registers of a save area: SIPI lets it run, and has no say in where. */
-bool is_placed(struct kvm_vcpu *vcpu)
+/*
+ * The vector has no say in where it runs: at first from what the launch has measured, which INIT has
+ * left, then behind the VMGEXIT that has held it, or from the save area that INIT has given it.
+ */
+Status sipi(Knowing &guest)
 {
-	const Knowing guest{ vcpu };
-	const SnpSaveArea *const area = guest.knows()
-						? guest.platform().save_area(kapi_vcpu_nr(vcpu))
-						: nullptr;
+	const SnpSaveArea *const area = guest.platform().save_area(kapi_vcpu_nr(guest.vcpu()));
 
-	return area && area->placed;
+	return area && area->placed ? Status{} : release_held(guest);
 }
+
+/* KVM's SRCU. KVM does without where user space asks for a vCPU's state. */
+class Reading {
+    public:
+	explicit Reading(struct kvm_vcpu *vcpu)
+		: kvm_(kapi_vcpu_kvm(vcpu)), token_(kapi_kvm_read_lock(kvm_))
+	{
+	}
+	~Reading() { kapi_kvm_read_unlock(kvm_, token_); }
+	Reading(const Reading &) = delete;
+	Reading &operator=(const Reading &) = delete;
+
+    private:
+	struct kvm *const kvm_;
+	const int token_;
+};
 
 bool is_stopped(struct kvm_vcpu *vcpu)
 {
@@ -180,31 +196,41 @@ Result<bool> create_vcpu(const Knowing &guest, const Ghcb &ghcb)
 
 } /* namespace gmem */
 
-void gmem_kvm_reset(struct kvm_vcpu *vcpu, bool init)
+void gmem_kvm_reset(struct kvm_vcpu *vcpu, bool is_init)
 {
 	using namespace gmem;
 	Entry entry{ KAPI_ENTRY_RESET };
+	const Knowing guest{ vcpu };
 
-	kapi_stock_reset(vcpu, init);
-	if (!init)
-		return entry.stock();
+	if (!is_init || !guest) {
+		entry.stock();
+		return kapi_stock_reset(vcpu, is_init);
+	}
 
-	/* KVM does without where user space asks for a vCPU's state. */
-	const int token = kapi_kvm_read_lock(kapi_vcpu_kvm(vcpu));
+	const Reading reading{ vcpu };
 
-	after_init(vcpu);
-	kapi_kvm_read_unlock(kapi_vcpu_kvm(vcpu), token);
+	init(guest);
 }
 
 void gmem_kvm_sipi(struct kvm_vcpu *vcpu, unsigned char vector)
 {
 	using namespace gmem;
 	Entry entry{ KAPI_ENTRY_SIPI };
+	Knowing guest{ vcpu };
 
-	if (is_placed(vcpu))
-		return;
-	entry.stock();
-	kapi_stock_sipi(vcpu, vector);
+	if (!guest) {
+		entry.stock();
+		return kapi_stock_sipi(vcpu, vector);
+	}
+
+	const Reading reading{ vcpu };
+	const Status status = sipi(guest);
+
+	if (!status.ok())
+		report(guest, 0, "SIPI", "a GHCB that cannot be had",
+		       { { "vector", vector },
+			 { "error", static_cast<std::uint64_t>(-status.code()) },
+			 { "msr", guest.ghcb_msr() } });
 }
 
 int gmem_kvm_events(struct kvm_vcpu *vcpu)

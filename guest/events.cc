@@ -299,6 +299,25 @@ int psc(Vmgexit &vmgexit, const Ghcb &ghcb)
 	return psc_step(vmgexit);
 }
 
+/* An address that vCPUs have in common. KVM keeps it, and has no use for it. */
+int jump_table(Vmgexit &vmgexit, const Ghcb &ghcb)
+{
+	constexpr std::uint64_t kSet = 0, kGet = 1;
+	std::atomic<std::uint64_t> &kept = vmgexit.guest.platform().jump_table();
+
+	switch (ghcb.get(GhcbField::Info1)) {
+	case kSet:
+		kept = ghcb.get(GhcbField::Info2);
+		break;
+	case kGet:
+		vmgexit.exchange.info_2 = kept;
+		break;
+	default:
+		return fail(vmgexit, GhcbError::Input);
+	}
+	return finish(vmgexit);
+}
+
 /* ---- events ---------------------------------------------------------------------------- */
 
 int terminate(Vmgexit &vmgexit)
@@ -316,7 +335,10 @@ int reset_hold(Vmgexit &vmgexit)
 {
 	const Status status = write_answer(vmgexit);
 
-	return status.ok() ? kapi_vcpu_reset_hold(vmgexit.vcpu()) : status.code();
+	if (!status.ok())
+		return status.code();
+	vmgexit.exchange.held = SnpExchange::Held::ByPage;
+	return kapi_vcpu_reset_hold(vmgexit.vcpu());
 }
 
 int vcpu_creation(Vmgexit &vmgexit, const Ghcb &ghcb)
@@ -350,6 +372,8 @@ int serve(Vmgexit &vmgexit, const Ghcb &ghcb)
 		return psc(vmgexit, ghcb);
 	case GhcbEvent::VcpuCreation:
 		return vcpu_creation(vmgexit, ghcb);
+	case GhcbEvent::JumpTable:
+		return jump_table(vmgexit, ghcb);
 	case GhcbEvent::ResetHold:
 		return reset_hold(vmgexit);
 	case GhcbEvent::Terminate:
@@ -414,6 +438,12 @@ int begin_event(Vmgexit &vmgexit, std::uint64_t gpa, std::uint64_t registered)
 	if (wrong == GhcbError::None && misdeeds().due(Misdeed::EventRefused))
 		wrong = GhcbError::Event;
 	return wrong == GhcbError::None ? serve(vmgexit, ghcb) : fail(vmgexit, wrong);
+}
+
+Status event_released(Vmgexit &vmgexit)
+{
+	vmgexit.exchange.info_2 = 1;
+	return write_answer(vmgexit);
 }
 
 int event_converted(Vmgexit &vmgexit)

@@ -167,14 +167,13 @@ GhcbError Ghcb::check() const
 	case GhcbEvent::Wbinvd:
 	case GhcbEvent::NmiComplete:
 	case GhcbEvent::ResetHold:
+	case GhcbEvent::JumpTable:
 	case GhcbEvent::Features:
 	case GhcbEvent::Terminate:
 	case GhcbEvent::Unsupported:
 		return GhcbError::None;
 	case GhcbEvent::VcpuCreation:
 		return missing_unless(has_vcpu_input(*this));
-	case GhcbEvent::JumpTable: /* of SEV-ES: guests of SNP have theirs elsewhere */
-		break;
 	}
 	return GhcbError::Event;
 }

@@ -94,9 +94,9 @@ std::uint64_t ghcb_cpuid_answer(std::uint64_t msr, std::uint32_t value)
 	return std::uint64_t{ value } << 32 | (msr & 0xffffffff & kData) | kCpuidAnswer;
 }
 
-std::uint64_t ghcb_reset_hold_answer()
+std::uint64_t ghcb_reset_hold_answer(bool woken)
 {
-	return kResetHoldAnswer;
+	return std::uint64_t{ woken } << kDataShift | kResetHoldAnswer;
 }
 
 std::uint64_t ghcb_preferred_answer()

@@ -43,8 +43,8 @@ std::uint32_t ghcb_cpuid_function(std::uint64_t msr);
 unsigned ghcb_cpuid_register(std::uint64_t msr);
 std::uint64_t ghcb_cpuid_answer(std::uint64_t msr, std::uint32_t value);
 
-/* ResetHold: not yet woken. */
-std::uint64_t ghcb_reset_hold_answer();
+/* ResetHold: whether its reset has come. */
+std::uint64_t ghcb_reset_hold_answer(bool woken);
 /* PreferredGhcb: none. */
 std::uint64_t ghcb_preferred_answer();
 /* RegisterGhcb: the GHCB's address. */

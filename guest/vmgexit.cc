@@ -140,13 +140,16 @@ int serve_vmgexit(Knowing &guest, const Instruction &instruction)
 	Vmgexit vmgexit{ guest, exchange };
 
 	exchange.waits = Waits::No;
+	exchange.held = SnpExchange::Held::No;
 	exchange.length = static_cast<std::uint8_t>(instruction.length);
 	exchange.behind = false;
 	switch (ghcb_request(msr)) {
 	case GhcbRequest::Page:
 		return begin_event(vmgexit, msr, kept.value()->ghcb_registered);
 	case GhcbRequest::ResetHold: {
-		const int ret = answer_msr(vmgexit, ghcb_reset_hold_answer());
+		const int ret = answer_msr(vmgexit, ghcb_reset_hold_answer(false));
+
+		exchange.held = SnpExchange::Held::ByMsr;
 
 		return ret == kGoOn ? kapi_vcpu_reset_hold(guest.vcpu()) : ret;
 	}
@@ -154,6 +157,22 @@ int serve_vmgexit(Knowing &guest, const Instruction &instruction)
 		vmgexit.step_over();
 		return serve_msr(vmgexit, *kept.value(), msr);
 	}
+}
+
+Status release_held(Knowing &guest)
+{
+	GMEM_TRY(kept, guest.kept());
+	Vmgexit vmgexit{ guest, kept->exchange };
+
+	switch (std::exchange(kept->exchange.held, SnpExchange::Held::No)) {
+	case SnpExchange::Held::ByMsr:
+		return guest.set_ghcb_msr(ghcb_reset_hold_answer(true));
+	case SnpExchange::Held::ByPage:
+		return event_released(vmgexit);
+	case SnpExchange::Held::No:
+		break;
+	}
+	return Status{};
 }
 
 } /* namespace gmem */

@@ -21,6 +21,12 @@ int serve_vmgexit(Knowing &guest, const Instruction &instruction);
 /* Features of the hypervisor, as the guest is told them. */
 std::uint64_t told_features();
 
+/*
+ * SIPI has come for a vCPU that may be held: it goes on behind its VMGEXIT, with a result that says so.
+ * kvm->srcu held. Sleeps.
+ */
+Status release_held(Knowing &guest);
+
 /* ---- between guest/vmgexit.cc and guest/events.cc ----------------------------------------- */
 
 /* A VMGEXIT that is being served. */
@@ -35,6 +41,8 @@ struct Vmgexit {
 
 /* What the GHCB at @gpa asks for, where @registered is the one that the guest has registered. */
 int begin_event(Vmgexit &vmgexit, std::uint64_t gpa, std::uint64_t registered);
+/* Tells a vCPU that a GHCB's event has held that its reset has come. */
+Status event_released(Vmgexit &vmgexit);
 /* User space has answered what the event waited for: a conversion, and what KVM asked. */
 int event_converted(Vmgexit &vmgexit);
 int event_completed(Vmgexit &vmgexit);

@@ -66,6 +66,19 @@ void kapi_vcpu_exit_refused(struct kvm_vcpu *vcpu)
 	kvm_make_request(KVM_REQ_EVENT, vcpu);
 }
 
+void kapi_vcpu_init(struct kvm_vcpu *vcpu)
+{
+	gmem_vcpu_init_apic(vcpu);
+	atomic_set(&vcpu->arch.nmi_queued, 0);
+	vcpu->arch.nmi_pending = 0;
+	vcpu->arch.nmi_injected = false;
+	vcpu->arch.interrupt.injected = false;
+	vcpu->arch.exception.pending = false;
+	vcpu->arch.exception.injected = false;
+	kvm_make_request(KVM_REQ_EVENT, vcpu);
+	kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, vcpu);
+}
+
 void kapi_vcpu_set_halted(struct kvm_vcpu *vcpu, bool halted)
 {
 	vcpu->arch.pv.pv_unhalted = false;

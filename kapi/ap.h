@@ -72,6 +72,8 @@ extern bool kapi_any_refused;
  */
 bool kapi_vcpu_is_entering(struct kvm_vcpu *vcpu);
 void kapi_vcpu_exit_refused(struct kvm_vcpu *vcpu);
+/* What INIT does to a vCPU whose registers are its guest's alone: its APIC, and what is pending. */
+void kapi_vcpu_init(struct kvm_vcpu *vcpu);
 /* It waits as by HLT, or it does not. */
 void kapi_vcpu_set_halted(struct kvm_vcpu *vcpu, bool halted);
 

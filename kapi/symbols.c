@@ -210,6 +210,7 @@ void *gmem_symbol_variable(const char *name)
 	X(fpu_swap_kvm_fpstate, int, (struct fpu_guest *, bool))                          \
 	X(fpu_copy_uabi_to_guest_fpstate, int,                                            \
 	  (struct fpu_guest *, const void *, u64, u32 *))                                 \
+	X(kvm_lapic_reset, void, (struct kvm_vcpu *, bool))                               \
 	SYMBOLS_KICK(X)
 
 #define SYMBOLS_GHCB(X)                                                                   \
@@ -549,6 +550,11 @@ void gmem_fpu_swap(struct fpu_guest *fpu, bool enter)
 int gmem_fpu_set(struct fpu_guest *fpu, const void *xsave, u64 xcr0, u32 *pkru)
 {
 	return CALL(fpu_copy_uabi_to_guest_fpstate)(fpu, xsave, xcr0, pkru);
+}
+
+void gmem_vcpu_init_apic(struct kvm_vcpu *vcpu)
+{
+	CALL(kvm_lapic_reset)(vcpu, true);
 }
 
 void gmem_vcpu_kick(struct kvm_vcpu *vcpu)

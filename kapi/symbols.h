@@ -90,6 +90,8 @@ int gmem_vcpu_set_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs);
 void gmem_fpu_swap(struct fpu_guest *fpu, bool enter);
 /* The guest's FPU, not in use, from an area of XSAVE; not 0: no such values. */
 int gmem_fpu_set(struct fpu_guest *fpu, const void *xsave, u64 xcr0, u32 *pkru);
+/* The APIC of a vCPU that is loaded, as after INIT. */
+void gmem_vcpu_init_apic(struct kvm_vcpu *vcpu);
 /* Out of the guest, or out of waiting, to look at what it is requested. Any context. */
 void gmem_vcpu_kick(struct kvm_vcpu *vcpu);
 /* Registers of a vCPU whose mutex the caller has. -EINVAL: they are protected. Sleep. */

@@ -321,6 +321,7 @@ struct runner {
 	struct vcpu *vcpu;
 	pthread_t thread;
 	bool stop;
+	bool once;		/* it ends where the guest has begun */
 	bool file_goes;		/* and then KVM_RUN fails */
 	unsigned long runs, begun, failed;
 };
@@ -344,12 +345,15 @@ static void *run(void *arg)
 			CHECK(errno == EINTR || errno == EAGAIN, "KVM_RUN: %m");
 			continue;
 		}
-		if (reason == KVM_EXIT_IO)
+		if (reason == KVM_EXIT_IO) {
 			__atomic_add_fetch(&runner->begun, 1, __ATOMIC_SEQ_CST);
-		else if (reason == KVM_EXIT_FAIL_ENTRY)
+			if (__atomic_load_n(&runner->once, __ATOMIC_SEQ_CST))
+				return NULL;
+		} else if (reason == KVM_EXIT_FAIL_ENTRY) {
 			__atomic_add_fetch(&runner->failed, 1, __ATOMIC_SEQ_CST);
-		else
+		} else {
 			FAIL("exit reason %u", reason);
+		}
 	}
 	return NULL;
 }
@@ -744,6 +748,26 @@ static void icr(struct ghcb_guest *guest, u32 value)
 	MUST(guest_write(guest->vcpu, APIC_ICR, 4, value));
 }
 
+/* No code is there. */
+#define VECTOR		0x99
+
+/* In real mode, at the start of a segment. */
+static void place_at(struct ghcb_guest *guest, unsigned int id, u64 base)
+{
+	const int fd = guest->vm->vcpus[id].fd;
+	struct kvm_sregs sregs;
+	struct kvm_regs regs = { .rflags = 2 };
+
+	CHECK_OK(ioctl(fd, KVM_GET_SREGS, &sregs));
+	sregs.cr0 = 0x10;
+	sregs.cr4 = sregs.efer = 0;
+	sregs.cs = (struct kvm_segment){
+		.base = base, .limit = 0xffff, .selector = base >> 4, .type = 0xb, .present = 1, .s = 1,
+	};
+	CHECK_OK(ioctl(fd, KVM_SET_SREGS, &sregs));
+	CHECK_OK(ioctl(fd, KVM_SET_REGS, &regs));
+}
+
 static void test_on_init(void)
 {
 	struct ghcb_guest guest = prepared(snp_knowing_vm_with_apic(2));
@@ -753,10 +777,11 @@ static void test_on_init(void)
 	unsigned char area[AREA_SIZE];
 
 	CHECK_EQ(mp_state(&guest, 1), KVM_MP_STATE_UNINITIALIZED);
+	place_at(&guest, 1, REAL_CODE);
 	runner_start(&runner, &guest, 1);
-	/* As ever, before the guest gives it a save area. */
+	/* From what its VMM has given it, whatever the vector says. */
 	icr(&guest, ICR_INIT);
-	icr(&guest, ICR_SIPI(REAL_CODE >> 12));
+	icr(&guest, ICR_SIPI(VECTOR));
 	AWAIT(__atomic_load_n(&runner.begun, __ATOMIC_SEQ_CST) == 1, "SIPI does not start it");
 	CHECK_EQ(real[2], 1);
 	/* At the next INIT, and where SIPI says has no part in that. */
@@ -766,7 +791,7 @@ static void test_on_init(void)
 	icr(&guest, ICR_INIT);
 	AWAIT(call(&guest, RMPADJUST, AREA(0)) == FAIL_IN_USE, "INIT does not take it");
 	CHECK_EQ(record->count, 0);
-	icr(&guest, ICR_SIPI(REAL_CODE >> 12));
+	icr(&guest, ICR_SIPI(VECTOR));
 	AWAIT(record->turns, "it does not run from its area");
 	CHECK_EQ(record->count, 1);
 	CHECK_EQ(real[2], 1);
@@ -778,9 +803,38 @@ static void test_on_init(void)
 	ask(&guest, ASK(1, DESTROY), 0);
 	CHECK_EQ(call(&guest, RMPADJUST_BACK, AREA(1)), 0);
 	icr(&guest, ICR_INIT);
-	icr(&guest, ICR_SIPI(REAL_CODE >> 12));
+	icr(&guest, ICR_SIPI(VECTOR));
 	AWAIT(__atomic_load_n(&runner.failed, __ATOMIC_SEQ_CST), "it is not refused");
 	CHECK_EQ(real[2], 1);
+	runner_stop(&runner);
+}
+
+/* INIT and SIPI have it go on, and say so. */
+static void test_held_until_sipi(void)
+{
+	struct ghcb_guest guest = prepared(snp_knowing_vm_with_apic(2)), other;
+	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_RUNNABLE };
+	struct runner runner;
+	volatile u64 *result;
+
+	CHECK_OK(ioctl(guest.vm->vcpus[1].fd, KVM_SET_MP_STATE, &state));
+	other = ghcb_on(&guest, 1);
+	result = (volatile u64 *)(other.ghcb + INFO_2);
+	ghcb_prepare(&other, RESET_HOLD, 0, 0);
+	*other.frame = (struct ghcb_frame){ .msr = GHCB_OF(1) };
+	vcpu_restart(other.vcpu);
+	other.vcpu->mailbox->op = GUEST_CALL;
+	other.vcpu->mailbox->gpa = CODE;
+	other.vcpu->mailbox->arg = FRAME + sizeof(struct ghcb_frame);
+	runner_start(&runner, &guest, 1);
+	AWAIT(other.ghcb[BITMAP + 14] == 0x18, "it is not answered");
+	CHECK_EQ(*result, 0);
+	__atomic_store_n(&runner.once, true, __ATOMIC_SEQ_CST);
+	icr(&guest, ICR_INIT);
+	icr(&guest, ICR_SIPI(VECTOR));
+	AWAIT(__atomic_load_n(&runner.begun, __ATOMIC_SEQ_CST) == 1,
+	      "it does not go on behind its VMGEXIT");
+	CHECK_EQ(*result, 1);
 	runner_stop(&runner);
 }
 
@@ -947,6 +1001,7 @@ int main(void)
 		TAP_TEST(test_destroyed),
 		TAP_TEST(test_itself),
 		TAP_TEST(test_on_init),
+		TAP_TEST(test_held_until_sipi),
 		TAP_TEST(test_held),
 		TAP_TEST(test_two_creators),
 		TAP_TEST(test_pages_that_go),

@@ -142,7 +142,7 @@ static void test_malformed_pages(void)
 	ghcb_set(&guest, RCX, 0);
 	ghcb_must(&guest, 2, ERR_MISSING);
 	for (unsigned int i = 0; i < 2; i++) {
-		static const u64 events[] = { JUMP_TABLE, 0x80000018 };
+		static const u64 events[] = { 0x80000017, 0x80000018 };
 
 		ghcb_prepare(&guest, events[i], 0, 0);
 		ghcb_set(&guest, RAX, 1);

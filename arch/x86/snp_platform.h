@@ -55,6 +55,8 @@ class SnpPlatform final : public ModelVm {
 	std::uint64_t vmsa_features() const { return vmsa_features_; }
 	bool knowing() const { return knowing_; }
 	unsigned ghcb_version() const { return ghcb_version_; }
+	/* What a guest keeps there for its vCPUs. */
+	std::atomic<std::uint64_t> &jump_table() { return jump_table_; }
 	/* -EIO; -ENOMEM. */
 	Status start(const SnpLaunchStart &start, SnpStatus &status);
 	bool started() const { return gctx_ != nullptr; }
@@ -145,6 +147,7 @@ class SnpPlatform final : public ModelVm {
 	std::uint64_t vmsa_features_ = 0;
 	Own<Vmsa> vmsas_;
 	unsigned ghcb_version_ = 0;
+	std::atomic<std::uint64_t> jump_table_{ 0 };
 	std::atomic<bool> knowing_{ false }; /* does not change once there is a vCPU */
 	XArray<SnpVcpu> vcpus_; /* by the number of each */
 	XArray<SnpSaveArea> save_areas_; /* the same; what they say, under lock_ */

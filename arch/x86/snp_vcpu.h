@@ -17,8 +17,10 @@ namespace gmem
 /* An exchange by VMGEXIT that has begun, and waits for user space if @waits says so. */
 struct SnpExchange {
 	enum class Waits : std::uint8_t { No, MsrConversion, Conversion, Kvm };
+	enum class Held : std::uint8_t { No, ByMsr, ByPage };
 
 	Waits waits = Waits::No;
+	Held held = Held::No; /* until its reset, by which of the protocols */
 	kapi_completion kvms = nullptr; /* of Waits::Kvm */
 	std::uint8_t length = 0; /* of the instruction */
 	bool behind = false; /* the vCPU is; else KVM works on its registers, and steps over */

@@ -53,6 +53,11 @@ void kapi_vcpu_exit_refused(struct kvm_vcpu *)
 	ap().exits++;
 }
 
+void kapi_vcpu_init(struct kvm_vcpu *)
+{
+	ap().inits++;
+}
+
 void kapi_vcpu_set_halted(struct kvm_vcpu *, bool halted)
 {
 	ap().halted = halted;

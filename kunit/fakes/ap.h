@@ -23,6 +23,7 @@ struct ApVcpu {
 
 	kapi_vcpu_state state{};
 	unsigned long set = 0, requests = 0, refused = 0, exits = 0;
+	unsigned long inits = 0; /* that left the registers alone */
 	unsigned long resets = 0, sipis = 0, events = 0; /* stock bodies */
 	int reads = 0; /* SRCU that is held */
 	bool halted = false;

@@ -61,13 +61,31 @@ class Creating : public Exiting {
 		EXPECT_EQ(fake::reports(), 1);
 		EXPECT_EQ(ap().requests, requests);
 	}
-	/* KVM resets the vCPU, as by INIT. */
+	/* KVM resets the vCPU, as by INIT: it gets another save area, or none. */
 	void reset()
 	{
-		const unsigned long resets = ap().resets;
+		const unsigned long resets = ap().resets, inits = ap().inits;
 
 		gmem_kvm_reset(&target, true);
 		EXPECT_EQ(ap().resets, resets + 1);
+		EXPECT_EQ(ap().inits, inits);
+		EXPECT_EQ(ap().reads, 0);
+	}
+	/* The same of one that was given none: its registers stay. */
+	void init()
+	{
+		const unsigned long resets = ap().resets, inits = ap().inits;
+
+		gmem_kvm_reset(&target, true);
+		EXPECT_EQ(ap().resets, resets);
+		EXPECT_EQ(ap().inits, inits + 1);
+		EXPECT_EQ(ap().reads, 0);
+	}
+	/* KVM's own body has no part in it. */
+	void sipi()
+	{
+		gmem_kvm_sipi(&target, 1);
+		EXPECT_EQ(ap().sipis, 0u);
 		EXPECT_EQ(ap().reads, 0);
 	}
 	/* Whether the guest may be entered. */
@@ -151,7 +169,7 @@ void what_is_refused()
 	guest.must_refuse(request(kDestroy, 2), 0);
 	guest.must_refuse(request(kDestroy | 1 << 16), 0);
 	/* None of that has done anything. */
-	guest.reset();
+	guest.init();
 	EXPECT(guest.enters());
 	EXPECT_EQ(ap().refused, 0u);
 }
@@ -171,8 +189,8 @@ void a_save_area_is_taken_at_a_reset()
 	EXPECT_EQ(ap().state.rip, 0x1234u);
 	EXPECT(!ap().halted && guest.enters());
 	EXPECT_EQ(fake::reports(), 0);
-	/* Only once; INIT is as ever then. */
-	guest.reset();
+	/* Only once; INIT leaves its registers then. */
+	guest.init();
 	EXPECT_EQ(ap().set, 1u);
 	EXPECT(guest.enters());
 	/* The reset of a vCPU that is being made is no such. */
@@ -189,20 +207,77 @@ void for_the_next_init()
 
 	REQUIRE(guest.ready);
 	guest.make_area(kArea, 0x1234);
-	gmem_kvm_sipi(&guest.target, 1);
-	EXPECT_EQ(ap().sipis, 1u);
+	guest.sipi();
 	guest.must(request(kOnInit), kArea);
 	EXPECT_EQ(ap().requests, 0u);
-	gmem_kvm_sipi(&guest.target, 1);
-	EXPECT_EQ(ap().sipis, 2u);
+	guest.sipi();
+	EXPECT_EQ(ap().set, 0u);
 	guest.reset();
 	EXPECT_EQ(ap().state.rip, 0x1234u);
-	/* SIPI has no say in where it is, until INIT comes again. */
+	guest.sipi();
+	guest.init();
+	guest.sipi();
+	EXPECT_EQ(ap().set, 1u);
+	EXPECT_EQ(fake::reports(), 0);
+}
+
+/* Not of one that does not know. */
+void init_and_sipi_of_others()
+{
+	Creating guest;
+
+	REQUIRE(guest.ready);
+	guest.target.direct = false;
+	gmem_kvm_reset(&guest.target, true);
 	gmem_kvm_sipi(&guest.target, 1);
-	EXPECT_EQ(ap().sipis, 2u);
-	guest.reset();
-	gmem_kvm_sipi(&guest.target, 1);
-	EXPECT_EQ(ap().sipis, 3u);
+	EXPECT_EQ(ap().resets, 1u);
+	EXPECT_EQ(ap().inits, 0u);
+	EXPECT_EQ(ap().sipis, 1u);
+}
+
+/* SIPI has a vCPU that is held go on, and the guest see why. */
+void held_vcpus_are_released()
+{
+	Creating guest;
+	struct kvm_vcpu *const vcpu = &guest.vcpu;
+
+	REQUIRE(guest.ready);
+	const auto wake = [&] {
+		gmem_kvm_reset(vcpu, true);
+		gmem_kvm_sipi(vcpu, 1);
+	};
+	guest.write_msr(0x006);
+	EXPECT_EQ(guest.vmgexit(), kGoOn);
+	EXPECT_EQ(guest.msr(), 0x007u);
+	wake();
+	EXPECT_EQ(guest.msr(), 0x1007u);
+	/* Once. */
+	guest.write_msr(0);
+	wake();
+	EXPECT_EQ(guest.msr(), 0u);
+	/* By the page. */
+	guest.prepare(0x80000004);
+	EXPECT_EQ(guest.vmgexit(), kGoOn);
+	guest.expect_answer(0, 0);
+	wake();
+	guest.expect_answer(0, 1);
+	EXPECT_EQ(guest.msr(), kGpa);
+	/* It has asked for something else since. */
+	guest.prepare(0x80000004);
+	EXPECT_EQ(guest.vmgexit(), kGoOn);
+	EXPECT_EQ(guest.request(0x080), 0x3081u);
+	wake();
+	EXPECT_EQ(guest.msr(), 0x3081u);
+	guest.expect_answer(0, 0);
+	/* Its page has gone by now: the log has it, and the vCPU goes on. */
+	guest.prepare(0x80000004);
+	EXPECT_EQ(guest.vmgexit(), kGoOn);
+	EXPECT_EQ(fake::reports(), 0);
+	guest.vm.drop_memory();
+	wake();
+	EXPECT_EQ(fake::reports(), 1);
+	EXPECT_EQ(ap().inits, 5u);
+	EXPECT_EQ(ap().sipis, 0u);
 }
 
 void a_page_is_in_use()
@@ -271,8 +346,8 @@ void a_destroyed_one_stops()
 	/* It is woken, by INIT and SIPI, too. */
 	ap().halted = false;
 	EXPECT(!guest.enters());
-	guest.reset();
-	gmem_kvm_sipi(&guest.target, 1);
+	guest.init();
+	guest.sipi();
 	EXPECT(!guest.enters());
 	EXPECT(!guest.enters());
 	ap().entering = false;
@@ -386,6 +461,7 @@ void other_guests_vcpus_are_kvms()
 } /* namespace */
 
 GMEM_SUITE(snp_ap, CASE(what_is_refused), CASE(a_save_area_is_taken_at_a_reset),
-	   CASE(for_the_next_init), CASE(a_page_is_in_use), CASE(one_page_is_one_vcpus),
-	   CASE(a_destroyed_one_stops), CASE(pages_that_are_no_save_areas), CASE(a_page_that_went),
+	   CASE(for_the_next_init), CASE(init_and_sipi_of_others), CASE(held_vcpus_are_released),
+	   CASE(a_page_is_in_use), CASE(one_page_is_one_vcpus), CASE(a_destroyed_one_stops),
+	   CASE(pages_that_are_no_save_areas), CASE(a_page_that_went),
 	   CASE(the_last_request_counts), CASE(other_guests_vcpus_are_kvms));

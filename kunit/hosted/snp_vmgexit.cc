@@ -156,7 +156,7 @@ void errors_of_pages()
 		unsigned error;
 	} kRows[] = {
 		{ 0x6f, 4 },	   { 0x72, 4 },	      { 0x80000001, 4 },
-		{ 0x80000005, 6 }, { 0x80000013, 4 }, { 0x78, 6 },
+		{ 0x80000013, 4 }, { 0x78, 6 },
 	};
 	Exiting guest;
 
@@ -245,6 +245,16 @@ void events_that_end_at_once()
 	guest.prepare(0x37);
 	guest.set(kRax, 1ull << 40);
 	guest.ends(1, kInjectGp);
+	/* An address is kept for all vCPUs. */
+	guest.prepare(0x80000005, 1);
+	guest.ends(0, 0);
+	guest.prepare(0x80000005, 0, 0x1f36c000);
+	guest.ends(0, 0);
+	guest.prepare(0x80000005, 1, 9);
+	guest.ends(0, 0x1f36c000);
+	guest.prepare(0x80000005, 2, 9);
+	guest.ends(2, 5);
+	EXPECT_EQ(fake::reports(), 1);
 	/* No firmware is there for messages. */
 	guest.prepare(0x80000011, 0x1000, 0x2000);
 	guest.ends(0, 0xffffffff00000000);

@@ -38,6 +38,10 @@ void kapi_vcpu_exit_refused(struct kvm_vcpu *vcpu)
 {
 }
 
+void kapi_vcpu_init(struct kvm_vcpu *vcpu)
+{
+}
+
 void kapi_vcpu_set_halted(struct kvm_vcpu *vcpu, bool halted)
 {
 }

@@ -73,7 +73,8 @@ void answers_in_the_msr()
 	EXPECT_EQ(ghcb_cpuid_register(0x8000001fc0000004), 3u);
 	EXPECT_EQ(ghcb_cpuid_answer(0x8000001fc0000004, 0x12345678), 0x12345678c0000005u);
 	EXPECT_EQ(ghcb_cpuid_answer(0x0000000100abc004, ~0u), 0xffffffff00abc005u);
-	EXPECT_EQ(ghcb_reset_hold_answer(), 0x007u);
+	EXPECT_EQ(ghcb_reset_hold_answer(false), 0x007u);
+	EXPECT_EQ(ghcb_reset_hold_answer(true), 0x1007u);
 	/* No page is preferred: all ones. */
 	EXPECT_EQ(ghcb_preferred_answer(), 0xfffffffffffff011u);
 	EXPECT_EQ(ghcb_registered(0x7654012), 0x7654000u);
@@ -289,11 +290,11 @@ void messages_are_two_pages()
 	}
 }
 
-/* SEV-ES' table of processors; doorbells, VMPLs, and what is nothing. */
+/* Doorbells, VMPLs, and what is nothing. */
 void events_that_there_are_not()
 {
 	for (const std::uint64_t code :
-	     { 0x80000005ull, 0x80000014ull, 0x80000015ull, 0x80000016ull,
+	     { 0x80000014ull, 0x80000015ull, 0x80000016ull,
 	       0x80000017ull, 0x80000018ull, 0x8000001aull, 0x78ull, 0x400ull, 0ull, ~0ull,
 	       0x100000072ull })
 		EXPECT(Page::of(code).check() == GhcbError::Event);
