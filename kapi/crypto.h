@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The part of the boundary that launch measurement needs: SHA-384, and signatures of
- * ECDSA on P-384. A header of its own, because gmem-measure has it too, over another
- * library. Plain C.
+ * The part of the boundary that launch measurement and attestation need: SHA-384, ECDSA on
+ * P-384, AES-256-GCM and random numbers. A header of its own, because gmem-measure and
+ * gmem-report have it too, over another library. Plain C.
  */
 #ifndef GMEM_KAPI_CRYPTO_H
 #define GMEM_KAPI_CRYPTO_H
@@ -50,6 +50,36 @@ struct kapi_p384_signature {
  */
 int kapi_p384_verify(const struct kapi_p384_point *key, const struct kapi_p384_signature *signature,
 		     const void *digest);
+/*
+ * The number @scalar, big-endian, times the curve's base point: the public key of a private
+ * one. -EINVAL: not a number that serves as a key; -EOPNOTSUPP: there is no ECDH here; -ENOMEM.
+ * Sleeps.
+ */
+int kapi_p384_public(const unsigned char *scalar, struct kapi_p384_point *point);
+
+#define KAPI_GCM_KEY_SIZE 32
+#define KAPI_GCM_IV_SIZE 12
+#define KAPI_GCM_TAG_SIZE 16
+
+/* A message of AES-256-GCM; @text is encrypted or decrypted where it is. */
+struct kapi_gcm {
+	const unsigned char *key, *iv;
+	const unsigned char *aad;
+	size_t aad_size;
+	unsigned char *text;
+	size_t size;
+	unsigned char *tag;
+};
+
+/*
+ * Writes the tag; checks it: -EBADMSG, and the text is as it was. -EOPNOTSUPP: there is no
+ * AES-GCM here; -ENOMEM. Sleep.
+ */
+int kapi_gcm_encrypt(const struct kapi_gcm *message);
+int kapi_gcm_decrypt(const struct kapi_gcm *message);
+
+/* What nobody can guess. */
+void kapi_random(void *to, size_t size);
 
 #ifdef __cplusplus
 }

@@ -52,6 +52,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(snp_save_area)              \
 	X(vc)                         \
 	X(snp_model)                  \
+	X(p384)                       \
 	X(tdx_model)                  \
 	X(snp_platform)               \
 	X(tdx_platform)               \

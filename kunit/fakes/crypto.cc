@@ -8,12 +8,16 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <vector>
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
+#include <openssl/obj_mac.h>
 #include <openssl/param_build.h>
+#include <openssl/rand.h>
 
 struct kapi_sha384 {
 	EVP_MD_CTX *context;
@@ -114,4 +118,73 @@ int kapi_p384_verify(const kapi_p384_point *point, const kapi_p384_signature *si
 
 	OPENSSL_free(encoded);
 	return good ? 0 : -EKEYREJECTED;
+}
+
+namespace
+{
+
+using Number = std::unique_ptr<BIGNUM, Free<BIGNUM, BN_free>>;
+using Group = std::unique_ptr<EC_GROUP, Free<EC_GROUP, EC_GROUP_free>>;
+using Point = std::unique_ptr<EC_POINT, Free<EC_POINT, EC_POINT_free>>;
+using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, Free<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>>;
+
+/* Of both directions; the tag comes before the end of one, and after that of the other. */
+bool crypt(EVP_CIPHER_CTX *context, const kapi_gcm &message, unsigned char *text, bool encrypt)
+{
+	int done = 0, size = 0;
+
+	return EVP_CipherInit_ex(context, EVP_aes_256_gcm(), nullptr, message.key, message.iv,
+				 encrypt) == 1 &&
+	       EVP_CipherUpdate(context, nullptr, &done, message.aad,
+				static_cast<int>(message.aad_size)) == 1 &&
+	       EVP_CipherUpdate(context, text, &size, text, static_cast<int>(message.size)) == 1 &&
+	       (encrypt || EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, KAPI_GCM_TAG_SIZE,
+					       message.tag) == 1) &&
+	       EVP_CipherFinal_ex(context, text + size, &done) == 1 &&
+	       (!encrypt || EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_GET_TAG, KAPI_GCM_TAG_SIZE,
+						message.tag) == 1);
+}
+
+} /* namespace */
+
+int kapi_p384_public(const unsigned char *scalar, kapi_p384_point *point)
+{
+	const Number number{ BN_bin2bn(scalar, KAPI_P384_SIZE, nullptr) };
+	const Number x{ BN_new() }, y{ BN_new() };
+	const Group group{ EC_GROUP_new_by_curve_name(NID_secp384r1) };
+	const Point product{ EC_POINT_new(group.get()) };
+
+	if (BN_is_zero(number.get()) ||
+	    BN_cmp(number.get(), EC_GROUP_get0_order(group.get())) >= 0 ||
+	    EC_POINT_mul(group.get(), product.get(), number.get(), nullptr, nullptr, nullptr) !=
+		    1 ||
+	    EC_POINT_get_affine_coordinates(group.get(), product.get(), x.get(), y.get(),
+					    nullptr) != 1)
+		return -EINVAL;
+	BN_bn2binpad(x.get(), point->x, KAPI_P384_SIZE);
+	BN_bn2binpad(y.get(), point->y, KAPI_P384_SIZE);
+	return 0;
+}
+
+int kapi_gcm_encrypt(const kapi_gcm *message)
+{
+	const CipherContext context{ EVP_CIPHER_CTX_new() };
+
+	return crypt(context.get(), *message, message->text, true) ? 0 : -EIO;
+}
+
+int kapi_gcm_decrypt(const kapi_gcm *message)
+{
+	const CipherContext context{ EVP_CIPHER_CTX_new() };
+	std::vector<unsigned char> text(message->text, message->text + message->size);
+
+	if (!crypt(context.get(), *message, text.data(), false))
+		return -EBADMSG;
+	std::memcpy(message->text, text.data(), text.size());
+	return 0;
+}
+
+void kapi_random(void *to, size_t size)
+{
+	RAND_bytes(static_cast<unsigned char *>(to), static_cast<int>(size));
 }
