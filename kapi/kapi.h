@@ -339,7 +339,7 @@ enum kapi_platform kapi_setting_platform(void);
 
 /* ---- launches in debugfs (kapi/launches.c) --------------------------------------------- */
 
-/* To the file that gmem_launches_show() has been given. */
+/* To the file that one of gmem_launches_show() and gmem_snp_vcek_show() has been given. */
 __attribute__((format(printf, 2, 3))) void kapi_seq_print(void *seq, const char *format, ...);
 
 /* ---- hardware poison (kapi/poison.c) ------------------------------------------------ */
@@ -435,6 +435,8 @@ long gmem_file_measurement(void *core_file, struct gmem_launch_measurement *args
  * @steps what it has measured, as gmem-measure reads it. Sleeps.
  */
 void gmem_launches_show(void *seq, bool steps);
+/* The key that signs reports, the processor that it is of, and its TCB, as gmem-report reads it. */
+void gmem_snp_vcek_show(void *seq);
 /* Likewise; the map itself is written to user space meanwhile. */
 long gmem_file_map(void *core_file, struct gmem_get_map *args);
 /* What a file is, for its fdinfo. */

@@ -53,6 +53,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(vc)                         \
 	X(snp_model)                  \
 	X(p384)                       \
+	X(snp_requests)               \
 	X(tdx_model)                  \
 	X(snp_platform)               \
 	X(tdx_platform)               \

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "arch/x86/le.h"
+
 #ifndef EKEYREJECTED
 #define EKEYREJECTED 129
 #endif
@@ -17,7 +19,7 @@ namespace
 {
 
 /* Of the block: the digest is first. */
-constexpr unsigned kPolicy = 0x58;
+constexpr unsigned kFamilyId = 0x30, kImageId = 0x40, kGuestSvn = 0x54, kPolicy = 0x58;
 
 /* Of what authenticates it. */
 constexpr unsigned kIdAlgorithm = 0x00;
@@ -31,15 +33,6 @@ constexpr std::uint64_t kEcdsaP384Sha384 = 1;
 constexpr std::uint64_t kCurveP384 = 2;
 /* Numbers of keys and signatures are little-endian, with room for larger curves. */
 constexpr unsigned kNumberSize = 72;
-
-std::uint64_t load_le(const std::uint8_t *from, unsigned size)
-{
-	std::uint64_t value = 0;
-
-	for (unsigned i = size; i > 0; i--)
-		value = value << 8 | from[i - 1];
-	return value;
-}
 
 /* A number in the other order; false: it is too large for the curve. */
 bool load_number(unsigned char *to, const std::uint8_t *from)
@@ -98,6 +91,11 @@ Result<IdKeys> check_id_block(const IdBlock &id, const Sha384Digest &measurement
 
 	GMEM_TRY(id_digest, digest_of(id_key));
 	keys.id = id_digest;
+	keys.is_given = true;
+	keys.has_author = id.author;
+	std::copy_n(&id.block[kFamilyId], keys.family_id.size(), keys.family_id.begin());
+	std::copy_n(&id.block[kImageId], keys.image_id.size(), keys.image_id.begin());
+	keys.guest_svn = static_cast<std::uint32_t>(load_le(&id.block[kGuestSvn], 4));
 	if (id.author) {
 		GMEM_CHECK(check_signature(author_key.data(), &id.auth[kIdKeySignature], id_key));
 

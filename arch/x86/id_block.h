@@ -24,9 +24,12 @@ struct IdBlock {
 	bool author = false; /* the author's key and signature count, too */
 };
 
-/* What comes of one that is good; the author's is zeros without him. */
+/* What comes of one that is good; all of it is zeros without one, and the author's without him. */
 struct IdKeys {
 	Sha384Digest id{}, author{};
+	bool is_given = false, has_author = false;
+	std::array<std::uint8_t, 16> family_id{}, image_id{};
+	std::uint32_t guest_svn = 0;
 };
 
 /*

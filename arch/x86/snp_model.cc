@@ -14,13 +14,13 @@ namespace
 
 constexpr std::uint64_t kRunBytes = kRunPages * kPageSize;
 
-/* The version of the firmware's interface, as a guest's policy has the least that it wants. */
-constexpr std::uint64_t kApiVersion = 1 << 8 | 55;
+/* As a guest's policy has the least that it wants. */
+constexpr std::uint64_t kApiVersion = kSnpApiMajor << 8 | kSnpApiMinor;
 constexpr std::uint64_t kPolicyApiMask = 0xffff;
 
-/* Of the secrets page; its keys are zeros. */
+/* Of the secrets page. */
 constexpr unsigned kSecretsVersion = 3;
-constexpr unsigned kSecretsGosvw = 0x10;
+constexpr unsigned kSecretsImi = 0x04, kSecretsGosvw = 0x10, kSecretsKeys = 0x20;
 
 /* The CPUID page: a count, reserved fields, then entries. */
 constexpr unsigned kCpuidMax = 64;
@@ -36,6 +36,20 @@ bool clear_reserved(std::span<std::uint8_t> bytes)
 
 	std::fill(bytes.begin(), bytes.end(), 0);
 	return zero;
+}
+
+/* What the firmware makes of the page, whatever it was. Family, model and stepping are 0. */
+void make_secrets(std::span<std::uint8_t> page, const SnpGuest &guest)
+{
+	std::fill(page.begin(), page.end(), 0);
+	page[0] = kSecretsVersion;
+	page[kSecretsImi] = guest.imi;
+	std::copy(guest.gosvw.begin(), guest.gosvw.end(), &page[kSecretsGosvw]);
+	for (unsigned i = 0; i < kSnpKeys; i++) {
+		const SnpKey &key = guest.messages.keys[i];
+
+		std::copy(key.begin(), key.end(), &page[kSecretsKeys + i * key.size()]);
+	}
 }
 
 } /* namespace */
@@ -81,6 +95,11 @@ SnpStatus SnpFirmware::launch_start(SnpGuest &guest, const SnpLaunchStart &start
 		return SnpStatus::PolicyFailure;
 	guest.policy = start.policy;
 	guest.gosvw = start.gosvw;
+	guest.messages = {};
+	for (SnpKey &key : guest.messages.keys)
+		kapi_random(key.data(), key.size());
+	kapi_random(guest.report_id.data(), guest.report_id.size());
+	kapi_random(guest.root.data(), guest.root.size());
 	guest.state = SnpGuest::State::Launch;
 	return SnpStatus::Success;
 }
@@ -211,12 +230,10 @@ SnpStatus SnpFirmware::launch_update(SnpGuest &guest, const SnpLaunchUpdate &upd
 		if (guest.keeps_steps)
 			guest.steps.add({ type, entry.gpa + at, guest.digest.contents() });
 	}
-	if (type == SnpPageType::Zero || type == SnpPageType::Secrets)
+	if (type == SnpPageType::Zero)
 		std::fill(update.data.begin(), update.data.end(), 0);
-	if (type == SnpPageType::Secrets) {
-		update.data[0] = kSecretsVersion;
-		std::copy(guest.gosvw.begin(), guest.gosvw.end(), &update.data[kSecretsGosvw]);
-	}
+	if (type == SnpPageType::Secrets)
+		make_secrets(update.data, guest);
 
 	entry.validated = true;
 	entry.immutable = false;
@@ -281,6 +298,8 @@ SnpStatus SnpFirmware::decommission(SnpGuest &guest)
 	rmp_.firmware_set(guest.gctx, entry, Rmp::Command::Decommission);
 	guest.asid = 0;
 	guest.digest = SnpDigest{};
+	guest.messages = {};
+	guest.root = {};
 	guest.steps.clear();
 	return SnpStatus::Success;
 }

@@ -13,10 +13,16 @@
 #include "arch/x86/id_block.h"
 #include "arch/x86/rmp.h"
 #include "arch/x86/snp_digest.h"
+#include "arch/x86/snp_message.h"
 #include "arch/x86/snp_steps.h"
 
 namespace gmem
 {
+
+struct SnpChip;
+
+/* The version of the firmware's interface. */
+inline constexpr unsigned kSnpApiMajor = 1, kSnpApiMinor = 55;
 
 /* Status of a command. */
 enum class SnpStatus : std::uint32_t {
@@ -32,11 +38,19 @@ enum class SnpStatus : std::uint32_t {
 	InvalidAsid = KAPI_SEV_INVALID_ASID,
 	InvalidGuest = KAPI_SEV_INVALID_GUEST,
 	HardwareError = KAPI_SEV_HARDWARE_PLATFORM, /* here: hashing failed */
-	Unsupported = KAPI_SEV_UNSUPPORTED, /* here: nothing checks signatures */
+	Unsupported = KAPI_SEV_UNSUPPORTED, /* here: the kernel lacks the cryptography */
 	InvalidParam = KAPI_SEV_INVALID_PARAM,
 	InvalidPageSize = KAPI_SEV_INVALID_PAGE_SIZE,
 	InvalidPageState = KAPI_SEV_INVALID_PAGE_STATE,
 	InvalidPageOwner = KAPI_SEV_INVALID_PAGE_OWNER,
+	AeadOverflow = KAPI_SEV_AEAD_OFLOW, /* a message that is not next in sequence */
+	InvalidKey = KAPI_SEV_INVALID_KEY,
+};
+
+/* What a guest and the firmware speak under, one key (VMPCK) for each VMPL. */
+struct SnpMessageKeys {
+	std::array<SnpKey, kSnpKeys> keys{};
+	std::array<std::uint64_t, kSnpKeys> counts{}; /* numbers of the last answers */
 };
 
 /* What a GCTX page holds. Its commands come one at a time. */
@@ -52,6 +66,10 @@ struct SnpGuest {
 	SnpSteps steps; /* of the digest, if they are kept */
 	std::uint64_t policy = 0;
 	std::array<std::uint8_t, 16> gosvw{}; /* for the secrets page */
+	/* Random, since the launch has begun. */
+	SnpMessageKeys messages;
+	std::array<std::uint8_t, 32> report_id{};
+	std::array<std::uint8_t, 48> root{}; /* VMRK: of keys that it derives */
 	/* Since the launch has ended: what reports tell of it. */
 	std::array<std::uint8_t, 32> host_data{};
 	IdKeys id_keys;
@@ -84,7 +102,8 @@ struct SnpLaunchUpdate {
 
 class SnpFirmware {
     public:
-	explicit SnpFirmware(Rmp &rmp) : rmp_(rmp) {}
+	/* @chip: NULL where there is no attestation. */
+	explicit SnpFirmware(Rmp &rmp, const SnpChip *chip = nullptr) : rmp_(rmp), chip_(chip) {}
 
 	/* SNP_INIT and SNP_SHUTDOWN. */
 	void set_initialized(bool initialized) { initialized_ = initialized; }
@@ -102,6 +121,11 @@ class SnpFirmware {
 	SnpStatus launch_finish(SnpGuest &guest, const SnpLaunchFinish &finish = {});
 	SnpStatus decommission(SnpGuest &guest);
 	SnpStatus page_reclaim(Pfn pfn, RmpSize size);
+	/*
+	 * What the guest's @request, which is left in the clear, asks for (snp_requests.cc).
+	 * @answer has something only with Success.
+	 */
+	SnpStatus guest_request(SnpGuest &guest, SnpMessage request, SnpMessage answer);
 
 	/* For tests: @calls of launch_update or page_reclaim say @status, after @after. */
 	void inject_launch_update(SnpStatus status, unsigned calls, unsigned after = 0)
@@ -123,6 +147,7 @@ class SnpFirmware {
 	static bool sanitize_cpuid(std::span<std::uint8_t> table);
 
 	Rmp &rmp_;
+	const SnpChip *const chip_;
 	bool initialized_ = true;
 	Injection<SnpStatus> update_failure_, reclaim_failure_;
 };

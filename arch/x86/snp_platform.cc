@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "arch/x86/show.h"
 #include "kapi/sev.h"
 
 namespace gmem
@@ -325,12 +326,6 @@ Status SnpPlatform::finish(std::uint64_t &firmware_error)
 	return result;
 }
 
-static void print_hex(void *seq, ConstBytes bytes)
-{
-	for (const std::uint8_t byte : bytes)
-		kapi_seq_print(seq, "%02x", byte);
-}
-
 static void print_step(void *seq, const SnpStep &step, bool first)
 {
 	kapi_seq_print(seq, "%s{\"type\": %u, \"gpa\": \"%#llx\"", first ? "" : ", ",
@@ -480,6 +475,13 @@ bool SnpPlatform::is_validated(Gfn gfn, Pfn pfn)
 	const RmpEntry entry = the_machine->rmp.lookup(pfn);
 
 	return entry.validated && entry.asid == guest_.asid && entry.gpa == gpa_of(gfn);
+}
+
+SnpStatus SnpPlatform::request(SnpMessage request, SnpMessage answer)
+{
+	MutexGuard guard{ lock_ };
+
+	return the_machine->firmware.guest_request(guest_, request, answer);
 }
 
 Result<SnpVcpu *> SnpPlatform::vcpu(unsigned nr)

@@ -7,6 +7,7 @@
 #define GMEM_ARCH_X86_SNP_PLATFORM_H
 
 #include "arch/x86/model_vm.h"
+#include "arch/x86/snp_chip.h"
 #include "arch/x86/snp_model.h"
 #include "arch/x86/snp_vcpu.h"
 #include "gmem/bitmap.h"
@@ -21,7 +22,8 @@ struct SnpMachine {
 	SnpMachine() { asids.set(0); /* the hypervisor's */ }
 
 	Rmp rmp;
-	SnpFirmware firmware{ rmp };
+	/* The list's lock is held. */
+	SnpFirmware firmware{ rmp, SnpChip::get() };
 	Bitmap<1024> asids; /* in use; under the lock of the list of VMs */
 };
 
@@ -76,6 +78,8 @@ class SnpPlatform final : public ModelVm {
 	RmpAnswer rmpadjust(Gfn gfn, Pfn pfn, RmpSize size, const RmpAdjust &adjust);
 	/* Whether the guest may access its page at @gfn, which has @pfn. Sleeps. */
 	bool is_validated(Gfn gfn, Pfn pfn);
+	/* Its message to the firmware, as SnpFirmware has it; one at a time. Sleeps. */
+	SnpStatus request(SnpMessage request, SnpMessage answer);
 	/*
 	 * What is kept of the vCPU with the number @nr, whose own task alone calls these. NULL:
 	 * nothing yet; the other makes it. -ENOMEM.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The ID block of SNP's launch (arch/x86/id_block.h): a good one, and each thing that is
- * wrong with another, in the firmware's order. Not a suite of both worlds: the debug kernel
- * has no ECDSA. The kernel's own is tested by selftests/snp_launch_test.c.
+ * wrong with another, in the firmware's order. The kernel's own ECDSA is tested by
+ * selftests/snp_launch_test.c.
  *
  * Tests: arch/x86/id_block.cc.
  */
@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "arch/x86/le.h"
 #include "gmem/memory.h"
 #include "kunit/suite.h"
 #include "kunit/hosted/id_vector.h"
@@ -63,6 +64,12 @@ void a_good_one_names_its_keys()
 	EXPECT(std::equal(keys.value().id.begin(), keys.value().id.end(), id_vector_id_digest));
 	EXPECT(std::equal(keys.value().author.begin(), keys.value().author.end(),
 			  id_vector_author_digest));
+	EXPECT(keys.value().is_given && keys.value().has_author);
+	EXPECT(std::equal(keys.value().family_id.begin(), keys.value().family_id.end(),
+			  &block.id->block[0x30]));
+	EXPECT(std::equal(keys.value().image_id.begin(), keys.value().image_id.end(),
+			  &block.id->block[0x40]));
+	EXPECT_EQ(keys.value().guest_svn, load_le(&block.id->block[0x54], 4));
 }
 
 void without_author_his_part_does_not_count()
@@ -79,6 +86,7 @@ void without_author_his_part_does_not_count()
 
 	REQUIRE(keys.ok());
 	EXPECT(keys.value().author == Sha384Digest{});
+	EXPECT(keys.value().is_given && !keys.value().has_author);
 }
 
 void another_launch()

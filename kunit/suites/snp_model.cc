@@ -7,6 +7,8 @@
  */
 #include "arch/x86/snp_model.h"
 
+#include <algorithm>
+
 #include "kunit/suite.h"
 #include "kunit/suites/patterns.h"
 
@@ -196,6 +198,13 @@ void types_have_their_effects()
 	EXPECT(run(3, kPageAA) && m.bytes == kPage0);
 	EXPECT(run(4, kPageAA) && m.bytes == kPageAA);
 	EXPECT(run(5, kPageAA) && m.bytes[0] == 3 && m.bytes[1] == 0 && m.bytes[4095] == 0);
+	for (unsigned i = 0; i < 4; i++) {
+		const SnpKey &key = m.guest.messages.keys[i];
+
+		EXPECT(std::equal(key.begin(), key.end(), m.bytes.begin() + 0x20 + 0x20 * i));
+	}
+	EXPECT(std::all_of(m.bytes.begin() + 0xa0, m.bytes.end(),
+			   [](std::uint8_t byte) { return byte == 0; }));
 	EXPECT(run(2, kPageAA) && m.rmp.lookup(update.page).vmsa);
 	EXPECT(run(6, kPage0) && !m.rmp.lookup(update.page).vmsa);
 }

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The processor of the SNP model (snp_chip.h), and what debugfs shows of it.
+ */
+#include "arch/x86/snp_chip.h"
+
+#include <algorithm>
+
+#include "arch/x86/show.h"
+#include "gmem/guard.h"
+#include "kapi/kapi.h"
+
+namespace gmem
+{
+
+namespace
+{
+
+constinit SnpChip the_chip;
+constinit bool is_made;
+
+} /* namespace */
+
+Result<SnpChip> SnpChip::make()
+{
+	constexpr std::size_t kRandom = 16;
+	SnpChip chip;
+	GMEM_TRY(key, p384_make_key());
+
+	chip.vcek = key;
+	std::copy_n(kName, sizeof(kName) - 1, chip.id.begin());
+	kapi_random(chip.id.end() - kRandom, kRandom);
+	kapi_random(chip.root.data(), chip.root.size());
+	return chip;
+}
+
+const SnpChip *SnpChip::get()
+{
+	if (!is_made) {
+		const Result<SnpChip> chip = make();
+
+		if (!chip.ok())
+			return nullptr;
+		the_chip = chip.value();
+		is_made = true;
+	}
+	return &the_chip;
+}
+
+} /* namespace gmem */
+
+void gmem_snp_vcek_show(void *seq)
+{
+	using namespace gmem;
+	OnlyGuard<kapi_platforms_lock, kapi_platforms_unlock> guard;
+	const SnpChip *const chip = SnpChip::get();
+
+	if (!chip)
+		return;
+	kapi_seq_print(seq, "x ");
+	print_hex(seq, chip->vcek.point.x);
+	kapi_seq_print(seq, "\ny ");
+	print_hex(seq, chip->vcek.point.y);
+	kapi_seq_print(seq, "\nchip_id ");
+	print_hex(seq, chip->id);
+	kapi_seq_print(seq, "\ntcb %#018llx\n", static_cast<unsigned long long>(SnpChip::kTcb));
+}
