@@ -12,6 +12,7 @@
 #include "guest/ghcb_msr.h"
 #include "guest/misdeeds.h"
 #include "guest/psc.h"
+#include "guest/requests.h"
 #include "kapi/accesses.h"
 #include "mmu/entry.h"
 
@@ -26,8 +27,6 @@ using Waits = SnpExchange::Waits;
 constexpr unsigned kMsrTsc = 0x10, kMsrTscAux = 0xc0000103;
 /* No more than one access of the guest's. */
 constexpr std::uint64_t kMmioMax = 8;
-/* What guests are told of messages to a firmware that there is not. */
-constexpr std::uint64_t kNoFirmware = 0xffffffffull << 32;
 
 /* ---- the page -------------------------------------------------------------------------- */
 
@@ -318,6 +317,34 @@ int jump_table(Vmgexit &vmgexit, const Ghcb &ghcb)
 	return finish(vmgexit);
 }
 
+/* ---- messages to the firmware ---------------------------------------------------------- */
+
+int guest_request(Vmgexit &vmgexit, const Ghcb &ghcb)
+{
+	SnpExchange &exchange = vmgexit.exchange;
+	const Result<GuestAnswer> asked =
+		ask_firmware(vmgexit.guest.kvm(), vmgexit.guest.platform(),
+			     { .request = ghcb.get(GhcbField::Info1),
+			       .response = ghcb.get(GhcbField::Info2),
+			       .extended = ghcb.event() == GhcbEvent::ExtendedRequest,
+			       .has_room = ghcb.has(GhcbField::Rax) && ghcb.has(GhcbField::Rbx),
+			       .room = ghcb.get(GhcbField::Rax),
+			       .pages = ghcb.get(GhcbField::Rbx) });
+	const GuestAnswer &answer = asked.value();
+
+	if (!asked.ok()) {
+		vmgexit.step_over();
+		return asked.status().code();
+	}
+	if (answer.wrong != GhcbError::None)
+		return fail(vmgexit, answer.wrong);
+	if (answer.info_2 & 0xffffffff)
+		report_event(vmgexit, "a message that the firmware refuses");
+	exchange.info_2 = answer.info_2;
+	exchange.registers.rbx = answer.pages;
+	return finish(vmgexit);
+}
+
 /* ---- events ---------------------------------------------------------------------------- */
 
 int terminate(Vmgexit &vmgexit)
@@ -374,6 +401,9 @@ int serve(Vmgexit &vmgexit, const Ghcb &ghcb)
 		return vcpu_creation(vmgexit, ghcb);
 	case GhcbEvent::JumpTable:
 		return jump_table(vmgexit, ghcb);
+	case GhcbEvent::GuestRequest:
+	case GhcbEvent::ExtendedRequest:
+		return guest_request(vmgexit, ghcb);
 	case GhcbEvent::ResetHold:
 		return reset_hold(vmgexit);
 	case GhcbEvent::Terminate:
@@ -395,10 +425,6 @@ int serve(Vmgexit &vmgexit, const Ghcb &ghcb)
 		break;
 	case GhcbEvent::Features:
 		exchange.info_2 = told_features();
-		break;
-	case GhcbEvent::GuestRequest:
-	case GhcbEvent::ExtendedRequest:
-		exchange.info_2 = kNoFirmware;
 		break;
 	default: /* caches, waiting, NMIs: nothing is to be done */
 		break;

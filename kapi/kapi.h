@@ -437,6 +437,8 @@ long gmem_file_measurement(void *core_file, struct gmem_launch_measurement *args
 void gmem_launches_show(void *seq, bool steps);
 /* The key that signs reports, the processor that it is of, and its TCB, as gmem-report reads it. */
 void gmem_snp_vcek_show(void *seq);
+/* What guests get with reports from now on. -EINVAL: no table of certificates, and none is lost. */
+int gmem_snp_certificates_store(const void *table, size_t size);
 /* Likewise; the map itself is written to user space meanwhile. */
 long gmem_file_map(void *core_file, struct gmem_get_map *args);
 /* What a file is, for its fdinfo. */

@@ -177,6 +177,7 @@ static int __init gmem_init(void)
 		gmem_sev_node_make();
 		gmem_launches_debugfs(debugfs);
 		gmem_misdeeds_debugfs(debugfs);
+		gmem_attestation_debugfs(debugfs);
 	}
 	gmem_calls_debugfs(debugfs);
 	gmem_stats_debugfs(debugfs);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the SNP model shows: its device node (kapi/sev_node.c) and its launches in debugfs
- * (kapi/launches.c), for module init and exit.
+ * What the SNP model shows: its device node (kapi/sev_node.c), its launches and what attestation
+ * takes in debugfs (kapi/launches.c, kapi/attestation.c), for module init and exit.
  */
 #ifndef GMEM_KAPI_SEV_NODE_H
 #define GMEM_KAPI_SEV_NODE_H
@@ -14,5 +14,7 @@ void gmem_sev_node_drop(void);
 /* Files of the launches in @dir (kapi/launches.c). */
 struct dentry;
 void gmem_launches_debugfs(struct dentry *dir);
+/* Those of attestation (kapi/attestation.c). */
+void gmem_attestation_debugfs(struct dentry *dir);
 
 #endif /* GMEM_KAPI_SEV_NODE_H */

@@ -79,6 +79,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(snp_vmgexit)        \
 	X(snp_ap)             \
 	X(misdeeds)           \
+	X(guest_requests)     \
 	X(vc_guest)           \
 	X(c_bit)              \
 	X(fail_nth)           \

@@ -255,9 +255,6 @@ void events_that_end_at_once()
 	guest.prepare(0x80000005, 2, 9);
 	guest.ends(2, 5);
 	EXPECT_EQ(fake::reports(), 1);
-	/* No firmware is there for messages. */
-	guest.prepare(0x80000011, 0x1000, 0x2000);
-	guest.ends(0, 0xffffffff00000000);
 	EXPECT_EQ(fake::reports(), 0);
 }
 
