@@ -207,7 +207,7 @@ static void test_events_without_work(void)
 	ghcb_set(&guest, RCX, 0x12345);
 	ghcb_must(&guest, 1, INJECT_GP);
 	ghcb_prepare(&guest, GUEST_REQUEST, BLOCK, BLOCK + PAGE_SIZE);
-	ghcb_must(&guest, 0, 0xffffffff00000000);
+	ghcb_must(&guest, 2, ERR_INPUT); /* private */
 	ghcb_prepare(&guest, EXT_REQUEST, BLOCK, BLOCK);
 	ghcb_must(&guest, 2, ERR_MISSING);
 }

@@ -9,6 +9,7 @@
 
 #include "gmem.h"
 #include "guest.h"
+#include "launch_pages.h"
 #include "snp.h"
 
 /* Writes the MSR, and then VMGEXIT with the registers of the frame. */
@@ -49,7 +50,8 @@ static const unsigned char pvalidate_code[] = {
 	0x0f, 0x92, 0xc4, 0xc3,
 };
 
-struct ghcb_guest ghcb_guest_of(struct vm *vm)
+/* @secrets: where these are; 0: nowhere. */
+static struct ghcb_guest launch(struct vm *vm, u64 secrets)
 {
 	struct ghcb_guest guest = { .vm = vm };
 
@@ -58,6 +60,10 @@ struct ghcb_guest ghcb_guest_of(struct vm *vm)
 	guest.ghcb = guest.vm->agent + GHCB;
 	MUST(snp_start(guest.vm, SNP_POLICY, NULL));
 	guest.fd = vm_add_private(guest.vm, FILE_SIZE);
+	if (secrets) {
+		launch_pages_fill();
+		MUST(snp_update(guest.vm, secrets, page_zero, PAGE_SIZE, SNP_PAGE_SECRETS, NULL));
+	}
 	MUST(snp_finish(guest.vm, NULL));
 	MUST(guest_store_bytes(guest.vcpu, CODE, ghcb_blob, ghcb_blob_end - ghcb_blob, 1));
 	MUST(guest_store_bytes(guest.vcpu, PVALIDATE, pvalidate_code, sizeof(pvalidate_code), 1));
@@ -67,6 +73,11 @@ struct ghcb_guest ghcb_guest_of(struct vm *vm)
 struct ghcb_guest ghcb_guest(unsigned int nr_vcpus)
 {
 	return ghcb_guest_of(snp_knowing_vm(nr_vcpus));
+}
+
+struct ghcb_guest ghcb_guest_of(struct vm *vm)
+{
+	return launch(vm, 0);
 }
 
 struct ghcb_guest ghcb_on(const struct ghcb_guest *guest, unsigned int nr)
@@ -108,12 +119,20 @@ u64 ghcb_request(struct ghcb_guest *guest, u64 msr)
 	return guest->frame->msr;
 }
 
-struct ghcb_guest ghcb_registered_guest(unsigned int nr_vcpus)
+static struct ghcb_guest registered(struct ghcb_guest guest)
 {
-	struct ghcb_guest guest = ghcb_guest(nr_vcpus);
-
 	CHECK_EQ(ghcb_request(&guest, GHCB | 0x012), GHCB | 0x013);
 	return guest;
+}
+
+struct ghcb_guest ghcb_registered_guest(unsigned int nr_vcpus)
+{
+	return registered(ghcb_guest(nr_vcpus));
+}
+
+struct ghcb_guest ghcb_guest_with_secrets(u64 gpa)
+{
+	return registered(launch(snp_knowing_vm(1), gpa));
 }
 
 u64 ghcb_field(struct ghcb_guest *guest, unsigned int at)

@@ -115,6 +115,8 @@ struct ghcb_guest ghcb_guest_of(struct vm *vm);
 struct ghcb_guest ghcb_on(const struct ghcb_guest *guest, unsigned int nr);
 /* The same, and its first vCPU has registered the GHCB. */
 struct ghcb_guest ghcb_registered_guest(unsigned int nr_vcpus);
+/* The same with one vCPU, and the firmware's secrets in the page at @gpa, which is private. */
+struct ghcb_guest ghcb_guest_with_secrets(u64 gpa);
 /* VMGEXIT with @msr; how it ended. */
 enum vm_exit ghcb_vmgexit(struct ghcb_guest *guest, u64 msr);
 /* No register is the hypervisor's to change. */
