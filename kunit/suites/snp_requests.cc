@@ -475,6 +475,9 @@ void roots_of_derived_keys()
 	EXPECT(one.derive({}) == SnpStatus::Success && two.derive({}) == SnpStatus::Success);
 	EXPECT(one.key() != two.key());
 	/* The guest's own stays with it, and is no other guest's. */
+	EXPECT(one.derive(key_request({ .select = 1 })) == SnpStatus::Success &&
+	       two.derive(key_request({ .select = 1 })) == SnpStatus::Success);
+	EXPECT(one.key() != two.key());
 	two.guest.root = one.guest.root;
 	EXPECT(one.derive(key_request({ .select = 1 })) == SnpStatus::Success &&
 	       two.derive(key_request({ .select = 1 })) == SnpStatus::Success);
