@@ -287,3 +287,25 @@ kernel_source()
 	once "$cache/source-$(target_key)" make_source
 	echo "$cache/source-$(target_key)"
 }
+
+# Files of a module, if the kernel has it as one, and of what it depends on.
+with_needs()
+{
+	local path need
+	path=$(cd "$1" && find . \( -name "$2.ko*" -o -name "${2//-/_}.ko*" \) -print -quit)
+	[ -n "$path" ] || return 0
+	echo "$path"
+	for need in $(/sbin/modinfo -F depends "$1/$path" | tr , ' '); do
+		with_needs "$1" "$need"
+	done
+}
+
+# A module's file into a folder, without its compression.
+copy_module()
+{
+	local name=${1##*/}
+	case $name in
+	*.xz) xz -dc "$1" >"$2/${name%.xz}" ;;
+	*) cp "$1" "$2/$name" ;;
+	esac
+}

@@ -139,7 +139,7 @@ P384Number P384Number::inverse() const
 	return power;
 }
 
-Result<P384Key> p384_make_key()
+[[gnu::noinline]] Result<P384Key> p384_make_key()
 {
 	for (unsigned i = 0; i < kTries; i++) {
 		std::array<std::uint8_t, KAPI_P384_SIZE> bytes;
@@ -158,23 +158,30 @@ Result<P384Key> p384_make_key()
 	return error(EIO);
 }
 
+/* False: @once is one in 2^384 that does not do. A function of its own for its stack. */
+[[gnu::noinline]] static bool sign_with(const P384Key &key, const P384Key &once,
+					const Sha384Digest &digest, kapi_p384_signature &signature)
+{
+	const P384Number r{ once.point.x };
+	const P384Number s = once.secret.inverse() * (P384Number{ digest.data() } + r * key.secret);
+
+	std::copy_n(r.bytes().begin(), KAPI_P384_SIZE, signature.r);
+	std::copy_n(s.bytes().begin(), KAPI_P384_SIZE, signature.s);
+	return !r.is_zero() && !s.is_zero();
+}
+
 Result<kapi_p384_signature> p384_sign(const P384Key &key, const Sha384Digest &digest)
 {
-	const P384Number what{ digest.data() };
+	kapi_p384_signature signature;
 
 	for (unsigned i = 0; i < kTries; i++) {
 		/* One that nobody sees, and that is never used again. */
-		GMEM_TRY(once, p384_make_key());
+		const Result<P384Key> once = p384_make_key();
 
-		const P384Number r{ once.point.x };
-		const P384Number s = once.secret.inverse() * (what + r * key.secret);
-		kapi_p384_signature signature;
-
-		if (r.is_zero() || s.is_zero())
-			continue;
-		std::copy_n(r.bytes().begin(), KAPI_P384_SIZE, signature.r);
-		std::copy_n(s.bytes().begin(), KAPI_P384_SIZE, signature.s);
-		return signature;
+		if (!once.ok())
+			return once.status();
+		if (sign_with(key, once.value(), digest, signature))
+			return signature;
 	}
 	return error(EIO);
 }

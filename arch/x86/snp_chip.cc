@@ -21,27 +21,25 @@ constinit bool is_made;
 
 } /* namespace */
 
-Result<SnpChip> SnpChip::make()
+Status SnpChip::make()
 {
 	constexpr std::size_t kRandom = 16;
-	SnpChip chip;
-	GMEM_TRY(key, p384_make_key());
+	const Result<P384Key> key = p384_make_key();
 
-	chip.vcek = key;
-	std::copy_n(kName, sizeof(kName) - 1, chip.id.begin());
-	kapi_random(chip.id.end() - kRandom, kRandom);
-	kapi_random(chip.root.data(), chip.root.size());
-	return chip;
+	if (!key.ok())
+		return key.status();
+	vcek = key.value();
+	std::copy_n(kName, sizeof(kName) - 1, id.begin());
+	kapi_random(id.end() - kRandom, kRandom);
+	kapi_random(root.data(), root.size());
+	return Status{};
 }
 
 const SnpChip *SnpChip::get()
 {
 	if (!is_made) {
-		const Result<SnpChip> chip = make();
-
-		if (!chip.ok())
+		if (!the_chip.make().ok())
 			return nullptr;
-		the_chip = chip.value();
 		is_made = true;
 	}
 	return &the_chip;

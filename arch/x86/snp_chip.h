@@ -27,8 +27,8 @@ struct SnpChip {
 	 */
 	static const SnpChip *get();
 
-	/* A new one, which get() does not give. -EOPNOTSUPP, -ENOMEM, -EIO. Sleeps. */
-	static Result<SnpChip> make();
+	/* Makes it a new one, which it stays. -EOPNOTSUPP, -ENOMEM, -EIO. Sleeps. */
+	Status make();
 
 	P384Key vcek;
 	Id id{};

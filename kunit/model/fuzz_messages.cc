@@ -32,7 +32,7 @@ void require(bool holds)
 struct World {
 	World()
 	{
-		require(chip.ok() && rmp.cover(kGctx, 1).ok() &&
+		require(chip.make().ok() && rmp.cover(kGctx, 1).ok() &&
 			rmp.update(kGctx, { 0, true, RmpSize::k4K, true, 0 }) == RmpCode::Ok &&
 			firmware.gctx_create(guest, kGctx) == SnpStatus::Success &&
 			firmware.launch_start(guest) == SnpStatus::Success &&
@@ -40,9 +40,9 @@ struct World {
 			firmware.launch_finish(guest) == SnpStatus::Success);
 	}
 
-	Result<SnpChip> chip = SnpChip::make();
+	SnpChip chip;
 	Rmp rmp;
-	SnpFirmware firmware{ rmp, &chip.value() };
+	SnpFirmware firmware{ rmp, &chip };
 	SnpGuest guest;
 };
 
