@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gmem.h"
 #include "guest.h"
 #include "snp.h"
@@ -505,7 +506,7 @@ static void *write_both(void *arg)
 
 		CHECK(exit == EXIT_DONE || exit == EXIT_MEMORY_FAULT || exit == EXIT_MMIO, "%s",
 		      vcpu_exit_text(vcpu));
-		writer->faults += exit != EXIT_DONE;
+		__atomic_add_fetch(&writer->faults, exit != EXIT_DONE, __ATOMIC_SEQ_CST);
 	}
 	return NULL;
 }
@@ -516,8 +517,11 @@ static void test_a_guest_beside_changes(void)
 	struct writer writer = { .guest = launched(1) };
 	struct guest *guest = &writer.guest;
 	pthread_t thread = thread_start(write_both, &writer);
+	const double end = now() + PATIENCE;
 
-	for (u64 i = 0; i < 150; i++) {
+	/* On a busy machine it takes longer until they meet. */
+	for (u64 i = 0; i < 150 || (now() < end && !__atomic_load_n(&writer.faults, __ATOMIC_SEQ_CST));
+	     i++) {
 		u64 page = i * 7 % (DATA_SIZE / PAGE_SIZE) * PAGE_SIZE;
 
 		vm_make_shared(guest->vm, DATA + page, DATA_SIZE - page);
