@@ -155,8 +155,7 @@ void errors_of_pages()
 		std::uint64_t code;
 		unsigned error;
 	} kRows[] = {
-		{ 0x6f, 4 },	   { 0x72, 4 },	      { 0x80000001, 4 },
-		{ 0x80000013, 4 }, { 0x78, 6 },
+		{ 0x6f, 4 }, { 0x72, 4 }, { 0x80000001, 4 }, { 0x80000013, 4 }, { 0x78, 6 },
 	};
 	Exiting guest;
 

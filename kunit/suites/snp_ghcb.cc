@@ -294,9 +294,8 @@ void messages_are_two_pages()
 void events_that_there_are_not()
 {
 	for (const std::uint64_t code :
-	     { 0x80000014ull, 0x80000015ull, 0x80000016ull,
-	       0x80000017ull, 0x80000018ull, 0x8000001aull, 0x78ull, 0x400ull, 0ull, ~0ull,
-	       0x100000072ull })
+	     { 0x80000014ull, 0x80000015ull, 0x80000016ull, 0x80000017ull, 0x80000018ull,
+	       0x8000001aull, 0x78ull, 0x400ull, 0ull, ~0ull, 0x100000072ull })
 		EXPECT(Page::of(code).check() == GhcbError::Event);
 }
 

@@ -174,32 +174,38 @@ void a_message_may_fill_its_page()
 	EXPECT_EQ(m.guest.messages.counts[0], 2u);
 }
 
-void others_messages_are_refused()
+void messages_by_another_key_are_refused()
 {
 	Machine m;
 
 	REQUIRE(m.good());
-	const PageBytes good = m.message();
 	SnpKey other = m.guest.messages.keys[0];
 
 	other[31] ^= 1;
 	m.refuses(message_of({}, report_request(), other), SnpStatus::BadMeasurement);
 	m.refuses(message_of({ .key = 1 }, report_request(), m.guest.messages.keys[0]),
 		  SnpStatus::BadMeasurement);
+}
+
+void messages_that_were_changed_are_refused()
+{
+	Machine m;
+
+	REQUIRE(m.good());
+	PageBytes message = m.message();
+
 	/* A bit anywhere: of the tag, the number, what is authenticated, the payload. */
 	for (const unsigned at :
 	     { 0x00u, 0x0fu, 0x20u, 0x27u, 0x34u, 0x35u, 0x38u, 0x3du, 0x5fu, 0x60u, 0xbfu }) {
-		PageBytes changed = good;
-
-		changed[at] ^= 0x40;
-		m.refuses(changed, SnpStatus::BadMeasurement);
+		message[at] ^= 0x40;
+		m.refuses(message, SnpStatus::BadMeasurement);
+		message[at] ^= 0x40;
 	}
 	/* Truncated by a block. */
-	PageBytes shorter = good;
-
-	store_le(&shorter[0x36], 0x50, 2);
-	m.refuses(shorter, SnpStatus::BadMeasurement);
-	EXPECT(m.ask(good) == SnpStatus::Success);
+	store_le(&message[0x36], 0x50, 2);
+	m.refuses(message, SnpStatus::BadMeasurement);
+	store_le(&message[0x36], 0x60, 2);
+	EXPECT(m.ask(message) == SnpStatus::Success);
 }
 
 void numbers_are_next_in_sequence()
@@ -521,10 +527,11 @@ void what_derived_keys_are_refused()
 } /* namespace */
 
 GMEM_SUITE(snp_requests, CASE(messages_are_answered_in_sequence), CASE(headers_are_checked),
-	   CASE(a_message_may_fill_its_page), CASE(others_messages_are_refused),
-	   CASE(numbers_are_next_in_sequence), CASE(a_key_is_used_up),
-	   CASE(versions_types_and_sizes), CASE(only_guests_that_run_are_answered),
-	   CASE(each_launch_has_its_own_secrets), CASE(a_report_tells_the_guest),
-	   CASE(no_chip_is_amds), CASE(what_reports_are_refused), CASE(without_cryptography),
-	   CASE(derived_keys_are_of_what_was_asked_for), CASE(derived_keys_are_the_guests_own),
-	   CASE(roots_of_derived_keys), CASE(what_derived_keys_are_refused));
+	   CASE(a_message_may_fill_its_page), CASE(messages_by_another_key_are_refused),
+	   CASE(messages_that_were_changed_are_refused), CASE(numbers_are_next_in_sequence),
+	   CASE(a_key_is_used_up), CASE(versions_types_and_sizes),
+	   CASE(only_guests_that_run_are_answered), CASE(each_launch_has_its_own_secrets),
+	   CASE(a_report_tells_the_guest), CASE(no_chip_is_amds), CASE(what_reports_are_refused),
+	   CASE(without_cryptography), CASE(derived_keys_are_of_what_was_asked_for),
+	   CASE(derived_keys_are_the_guests_own), CASE(roots_of_derived_keys),
+	   CASE(what_derived_keys_are_refused));
