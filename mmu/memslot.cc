@@ -397,8 +397,11 @@ Status memslot_split(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, 
 	return Status{};
 }
 
-void memslot_unmap(struct kvm *kvm, struct kvm_memory_slot *slot, GfnRange gfns)
+void memslot_unmap(struct kvm *kvm, struct kvm_memory_slot *slot, GfnRange wanted)
 {
+	/* KVM keeps what it knows of a memslot's gfns in arrays, and looks at no bound of them. */
+	const GfnRange gfns = wanted.intersect(MemslotBinding::map_of(slot).gfns());
+
 	unmap_gfns(kvm, slot, gfns);
 	if (const CBit c_bit = CBit::of(kvm))
 		unmap_gfns(kvm, c_bit.alias(), c_bit.with(gfns));

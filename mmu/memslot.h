@@ -122,8 +122,11 @@ Result<Backing> memslot_kernel_page(File &file, struct kvm *kvm, struct kvm_memo
  * said. The caller holds @file's reference and kvm->srcu. Takes the inode lock, shared; sleeps.
  */
 Status memslot_split(File &file, struct kvm *kvm, struct kvm_memory_slot *slot, Gfn gfn);
-/* What the guest has mapped of @gfns of @slot, it faults on again. kvm->srcu held. Sleeps. */
-void memslot_unmap(struct kvm *kvm, struct kvm_memory_slot *slot, GfnRange gfns);
+/*
+ * What the guest has mapped of @wanted by @slot, which has some of that, it faults on again.
+ * kvm->srcu held. Sleeps.
+ */
+void memslot_unmap(struct kvm *kvm, struct kvm_memory_slot *slot, GfnRange wanted);
 /*
  * The largest order of a mapping of the shared page behind @gfn, which memslot_fault()
  * has given out. No lock but mmu_lock; any context.

@@ -455,6 +455,23 @@ void pages_that_are_not_validated()
 	EXPECT(!is_vc_to(guest, kPage + kPageBytes));
 }
 
+/* PVALIDATE takes a block back of which the memslot that is there now has not the last page. */
+void a_block_that_the_memslot_ends_in()
+{
+	constexpr std::uint64_t kBlock = 512 * kPageBytes;
+	const Aware aware;
+	VcGuest guest;
+
+	REQUIRE(guest.ready);
+	validate(guest, kBlock, true, 1);
+	fake::slot_delete(guest.vm.vm, guest.vm.slot);
+	EXPECT_EQ(fake::slot_add(guest.vm.vm, 0, kNpages - 1, guest.vm.fd, 0, &guest.vm.slot), 0);
+	EXPECT_EQ(fake::fault_in(guest.vm.vm, 512), 0);
+	EXPECT_EQ(fake::mapped_order(guest.vm.vm, 512), 0);
+	validate(guest, kBlock, false, 1);
+	EXPECT_EQ(fake::mapped_order(guest.vm.vm, 512), -1);
+}
+
 void kvm_maps_pages_that_are_not_validated()
 {
 	const Aware aware{ false };
@@ -471,4 +488,4 @@ GMEM_SUITE(vc_guest, CASE(each_service), CASE(emulation_that_is_not),
 	   CASE(registers_that_do_not_exit), CASE(vmgexit_is_none), CASE(whose_exits),
 	   CASE(other_vms_are_kvms), CASE(frames_where_no_memory_is), CASE(stacks_by_the_c_bit),
 	   CASE(faults_of_deliveries), CASE(pages_that_are_not_validated),
-	   CASE(kvm_maps_pages_that_are_not_validated));
+	   CASE(a_block_that_the_memslot_ends_in), CASE(kvm_maps_pages_that_are_not_validated));
