@@ -114,8 +114,9 @@ void start(const Knowing &guest, unsigned nr, std::uint64_t gpa)
 }
 
 /*
- * INIT of a guest that knows. The registers of such a guest are in its save area, where KVM cannot
- * set them: they stay, but for a vCPU that gets another one.
+ * INIT of a guest that knows, or a shutdown. The registers of such a guest are in its save area,
+ * where KVM cannot set them: they stay, but for a vCPU that gets another one, or that has none
+ * any more.
  */
 void init(const Knowing &guest)
 {
@@ -126,7 +127,9 @@ void init(const Knowing &guest)
 	if (area)
 		area->placed = false;
 	if (!area || !guest.platform().take_save_area(nr, gpa))
-		return kapi_vcpu_init(guest.vcpu());
+		return kapi_vcpu_lacks_state(guest.vcpu()) ? kapi_stock_reset(guest.vcpu(), true)
+							   : kapi_vcpu_init(guest.vcpu());
+	kapi_vcpu_leave_smm(guest.vcpu());
 	kapi_stock_reset(guest.vcpu(), true);
 	start(guest, nr, gpa);
 }

@@ -8,6 +8,7 @@
 
 #include <asm/fpu/xcr.h>
 #include <asm/msr-index.h>
+#include <asm/processor-flags.h>
 #include <asm/svm.h>
 
 #include "ap.h"
@@ -77,6 +78,19 @@ void kapi_vcpu_init(struct kvm_vcpu *vcpu)
 	vcpu->arch.exception.injected = false;
 	kvm_make_request(KVM_REQ_EVENT, vcpu);
 	kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, vcpu);
+}
+
+bool kapi_vcpu_lacks_state(struct kvm_vcpu *vcpu)
+{
+	/* Each state that a processor or KVM makes has that bit. */
+	return vcpu->arch.hflags & HF_GUEST_MASK ||
+	       !(gmem_vcpu_rflags(vcpu) & X86_EFLAGS_FIXED);
+}
+
+void kapi_vcpu_leave_smm(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->arch.hflags & HF_SMM_MASK)
+		gmem_vcpu_leave_smm(vcpu);
 }
 
 void kapi_vcpu_set_halted(struct kvm_vcpu *vcpu, bool halted)
@@ -151,6 +165,12 @@ static bool set_msrs(struct kvm_vcpu *vcpu, const struct kapi_vcpu_state *state)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(msrs); i++) {
+		/* The vendor's function looks for its place, and not whether there is one. */
+		if (msrs[i].index == MSR_TSC_AUX && !gmem_has_user_return_msr(MSR_TSC_AUX)) {
+			if (msrs[i].value)
+				return false;
+			continue;
+		}
 		if (gmem_vcpu_set_msr(vcpu, msrs[i].index, msrs[i].value) && msrs[i].value)
 			return false;
 	}

@@ -74,6 +74,14 @@ bool kapi_vcpu_is_entering(struct kvm_vcpu *vcpu);
 void kapi_vcpu_exit_refused(struct kvm_vcpu *vcpu);
 /* What INIT does to a vCPU whose registers are its guest's alone: its APIC, and what is pending. */
 void kapi_vcpu_init(struct kvm_vcpu *vcpu);
+/*
+ * Whether KVM's own body has to reset it, whoever has its registers. The processor has left it
+ * none: after a shutdown SVM's VMCB is undefined, and KVM empties it, with what keeps the guest
+ * in its own memory. Or it has those of a guest of its guest's, which INIT ends.
+ */
+bool kapi_vcpu_lacks_state(struct kvm_vcpu *vcpu);
+/* Out of system management mode, of which kvm_vcpu_reset() knows nothing. */
+void kapi_vcpu_leave_smm(struct kvm_vcpu *vcpu);
 /* It waits as by HLT, or it does not. */
 void kapi_vcpu_set_halted(struct kvm_vcpu *vcpu, bool halted);
 

@@ -203,6 +203,13 @@ void *gmem_symbol_variable(const char *name)
 	X(kvm_vcpu_kick, void, (struct kvm_vcpu *))
 #endif
 
+#ifdef CONFIG_KVM_SMM
+#define SYMBOLS_SMM(X)                                                                    \
+	X(kvm_smm_changed, void, (struct kvm_vcpu *, bool))
+#else
+#define SYMBOLS_SMM(X)
+#endif
+
 /* A save area's registers: the first two are KVM_SET_REGS and KVM_SET_SREGS. */
 #define SYMBOLS_SAVE_AREA(X)                                                              \
 	X(kvm_arch_vcpu_ioctl_set_regs, int, (struct kvm_vcpu *, struct kvm_regs *))      \
@@ -211,6 +218,8 @@ void *gmem_symbol_variable(const char *name)
 	X(fpu_copy_uabi_to_guest_fpstate, int,                                            \
 	  (struct fpu_guest *, const void *, u64, u32 *))                                 \
 	X(kvm_lapic_reset, void, (struct kvm_vcpu *, bool))                               \
+	X(kvm_find_user_return_msr, int, (u32))                                           \
+	SYMBOLS_SMM(X)                                                                    \
 	SYMBOLS_KICK(X)
 
 #define SYMBOLS_GHCB(X)                                                                   \
@@ -550,6 +559,18 @@ void gmem_fpu_swap(struct fpu_guest *fpu, bool enter)
 int gmem_fpu_set(struct fpu_guest *fpu, const void *xsave, u64 xcr0, u32 *pkru)
 {
 	return CALL(fpu_copy_uabi_to_guest_fpstate)(fpu, xsave, xcr0, pkru);
+}
+
+bool gmem_has_user_return_msr(u32 index)
+{
+	return CALL(kvm_find_user_return_msr)(index) >= 0;
+}
+
+void gmem_vcpu_leave_smm(struct kvm_vcpu *vcpu)
+{
+#ifdef CONFIG_KVM_SMM
+	CALL(kvm_smm_changed)(vcpu, false);
+#endif
 }
 
 void gmem_vcpu_init_apic(struct kvm_vcpu *vcpu)

@@ -90,6 +90,10 @@ int gmem_vcpu_set_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs);
 void gmem_fpu_swap(struct fpu_guest *fpu, bool enter);
 /* The guest's FPU, not in use, from an area of XSAVE; not 0: no such values. */
 int gmem_fpu_set(struct fpu_guest *fpu, const void *xsave, u64 xcr0, u32 *pkru);
+/* Whether KVM has an MSR for guests that it gives back to user space. */
+bool gmem_has_user_return_msr(u32 index);
+/* The vCPU, which is loaded, is in SMM, and is no more. */
+void gmem_vcpu_leave_smm(struct kvm_vcpu *vcpu);
 /* The APIC of a vCPU that is loaded, as after INIT. */
 void gmem_vcpu_init_apic(struct kvm_vcpu *vcpu);
 /* Out of the guest, or out of waiting, to look at what it is requested. Any context. */

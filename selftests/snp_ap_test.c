@@ -8,6 +8,7 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -952,6 +953,39 @@ static void test_pages_that_go(void)
 	runner_stop(&runner);
 }
 
+/* Whether the kernel has warned of itself. */
+static bool kernel_has_warned(void)
+{
+	FILE *file = fopen("/proc/sys/kernel/tainted", "r");
+	unsigned long tainted;
+
+	CHECK(file && fscanf(file, "%lu", &tainted) == 1, "no taints to read: %m");
+	fclose(file);
+	return tainted & 1UL << 9;
+}
+
+/* A VMM has put the vCPU there; INIT would wait for its end. */
+static void test_system_management_mode(void)
+{
+	struct ghcb_guest guest = creator(2);
+	const bool warned = kernel_has_warned();
+	struct kvm_vcpu_events events;
+	unsigned char area[AREA_SIZE];
+
+	fill_long(area, 1);
+	make_area(&guest, AREA(0), area);
+	CHECK_OK(ioctl(guest.vm->vcpus[1].fd, KVM_GET_VCPU_EVENTS, &events));
+	events.flags = KVM_VCPUEVENT_VALID_SMM;
+	events.smi.smm = 1;
+	if (ioctl(guest.vm->vcpus[1].fd, KVM_SET_VCPU_EVENTS, &events))
+		tap_skip("no vCPU gets there: %m");
+	ask(&guest, ASK(1, CREATE), AREA(0));
+	must_begin(&guest, 1);
+	CHECK_OK(ioctl(guest.vm->vcpus[1].fd, KVM_GET_VCPU_EVENTS, &events));
+	CHECK_EQ(events.smi.smm, 0);
+	CHECK_EQ(kernel_has_warned(), warned);
+}
+
 /* The process is killed while vCPUs are created: nothing is left, which tap_main() looks at. */
 static void test_killed(void)
 {
@@ -1005,6 +1039,7 @@ int main(void)
 		TAP_TEST(test_held),
 		TAP_TEST(test_two_creators),
 		TAP_TEST(test_pages_that_go),
+		TAP_TEST(test_system_management_mode),
 		TAP_TEST(test_killed),
 	};
 

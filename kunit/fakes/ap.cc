@@ -4,6 +4,8 @@
  */
 #include "kunit/fakes/ap.h"
 
+#include "kunit/fakes/fakes.h"
+
 using fake::ap;
 
 fake::ApVcpu &fake::ap()
@@ -58,6 +60,16 @@ void kapi_vcpu_init(struct kvm_vcpu *)
 	ap().inits++;
 }
 
+bool kapi_vcpu_lacks_state(struct kvm_vcpu *)
+{
+	return ap().lacks_state;
+}
+
+void kapi_vcpu_leave_smm(struct kvm_vcpu *)
+{
+	ap().in_smm = false;
+}
+
 void kapi_vcpu_set_halted(struct kvm_vcpu *, bool halted)
 {
 	ap().halted = halted;
@@ -75,6 +87,10 @@ void kapi_kvm_read_unlock(struct kvm *, int)
 
 void kapi_stock_reset(struct kvm_vcpu *, bool)
 {
+	/* KVM warns of that, and the machine may end there. */
+	if (ap().in_smm)
+		fake::bug("a vCPU is reset in system management mode");
+	ap().lacks_state = false;
 	ap().resets++;
 }
 

@@ -20,6 +20,8 @@ struct ApVcpu {
 	unsigned address_bits = 40;
 	bool takes_state = true; /* KVM does what it is given */
 	bool entering = true;
+	bool lacks_state = false;
+	bool in_smm = false;
 
 	kapi_vcpu_state state{};
 	unsigned long set = 0, requests = 0, refused = 0, exits = 0;

@@ -201,6 +201,33 @@ void a_save_area_is_taken_at_a_reset()
 	EXPECT_EQ(ap().set, 2u);
 }
 
+/* A shutdown has left nothing that could stay. */
+void a_vcpu_without_state()
+{
+	Creating guest;
+
+	REQUIRE(guest.ready);
+	ap().lacks_state = true;
+	gmem_kvm_reset(&guest.target, true);
+	EXPECT_EQ(ap().resets, 1u);
+	EXPECT_EQ(ap().inits, 0u);
+	EXPECT_EQ(ap().set, 0u);
+	guest.init();
+}
+
+void from_system_management_mode()
+{
+	Creating guest;
+
+	REQUIRE(guest.ready);
+	guest.make_area(kArea, 0x1234);
+	guest.must(request(kCreate), kArea);
+	ap().in_smm = true;
+	guest.reset();
+	EXPECT_EQ(ap().set, 1u);
+	EXPECT(!ap().in_smm);
+}
+
 void for_the_next_init()
 {
 	Creating guest;
@@ -461,7 +488,8 @@ void other_guests_vcpus_are_kvms()
 } /* namespace */
 
 GMEM_SUITE(snp_ap, CASE(what_is_refused), CASE(a_save_area_is_taken_at_a_reset),
-	   CASE(for_the_next_init), CASE(init_and_sipi_of_others), CASE(held_vcpus_are_released),
-	   CASE(a_page_is_in_use), CASE(one_page_is_one_vcpus), CASE(a_destroyed_one_stops),
+	   CASE(a_vcpu_without_state), CASE(from_system_management_mode), CASE(for_the_next_init),
+	   CASE(init_and_sipi_of_others), CASE(held_vcpus_are_released), CASE(a_page_is_in_use),
+	   CASE(one_page_is_one_vcpus), CASE(a_destroyed_one_stops),
 	   CASE(pages_that_are_no_save_areas), CASE(a_page_that_went),
 	   CASE(the_last_request_counts), CASE(other_guests_vcpus_are_kvms));

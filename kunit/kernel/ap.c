@@ -42,6 +42,15 @@ void kapi_vcpu_init(struct kvm_vcpu *vcpu)
 {
 }
 
+bool kapi_vcpu_lacks_state(struct kvm_vcpu *vcpu)
+{
+	return false;
+}
+
+void kapi_vcpu_leave_smm(struct kvm_vcpu *vcpu)
+{
+}
+
 void kapi_vcpu_set_halted(struct kvm_vcpu *vcpu, bool halted)
 {
 }
