@@ -205,7 +205,8 @@ void gmem_kvm_reset(struct kvm_vcpu *vcpu, bool is_init)
 	Entry entry{ KAPI_ENTRY_RESET };
 	const Knowing guest{ vcpu };
 
-	if (!is_init || !guest) {
+	/* Whatever it runs just now: a request has KVM reset it in the middle of that. */
+	if (!is_init || !guest.knows()) {
 		entry.stock();
 		return kapi_stock_reset(vcpu, is_init);
 	}

@@ -5,6 +5,7 @@
 #include "kunit/fakes/ap.h"
 
 #include "kunit/fakes/fakes.h"
+#include "kunit/fakes/kvm.h"
 
 using fake::ap;
 
@@ -60,9 +61,9 @@ void kapi_vcpu_init(struct kvm_vcpu *)
 	ap().inits++;
 }
 
-bool kapi_vcpu_lacks_state(struct kvm_vcpu *)
+bool kapi_vcpu_lacks_state(struct kvm_vcpu *vcpu)
 {
-	return ap().lacks_state;
+	return ap().lacks_state || !vcpu->direct;
 }
 
 void kapi_vcpu_leave_smm(struct kvm_vcpu *)

@@ -215,6 +215,20 @@ void a_vcpu_without_state()
 	guest.init();
 }
 
+/* A guest of its guest's runs on it: that one ends, and what it was given is there. */
+void from_a_guests_guest()
+{
+	Creating guest;
+
+	REQUIRE(guest.ready);
+	guest.make_area(kArea, 0x1234);
+	guest.must(request(kCreate), kArea);
+	guest.target.direct = false;
+	guest.reset();
+	EXPECT_EQ(ap().set, 1u);
+	EXPECT_EQ(ap().state.rip, 0x1234u);
+}
+
 void from_system_management_mode()
 {
 	Creating guest;
@@ -488,8 +502,8 @@ void other_guests_vcpus_are_kvms()
 } /* namespace */
 
 GMEM_SUITE(snp_ap, CASE(what_is_refused), CASE(a_save_area_is_taken_at_a_reset),
-	   CASE(a_vcpu_without_state), CASE(from_system_management_mode), CASE(for_the_next_init),
-	   CASE(init_and_sipi_of_others), CASE(held_vcpus_are_released), CASE(a_page_is_in_use),
-	   CASE(one_page_is_one_vcpus), CASE(a_destroyed_one_stops),
+	   CASE(a_vcpu_without_state), CASE(from_a_guests_guest), CASE(from_system_management_mode),
+	   CASE(for_the_next_init), CASE(init_and_sipi_of_others), CASE(held_vcpus_are_released),
+	   CASE(a_page_is_in_use), CASE(one_page_is_one_vcpus), CASE(a_destroyed_one_stops),
 	   CASE(pages_that_are_no_save_areas), CASE(a_page_that_went),
 	   CASE(the_last_request_counts), CASE(other_guests_vcpus_are_kvms));
