@@ -13,7 +13,7 @@ extern "C" {
 struct dentry;
 void gmem_misdeeds_debugfs(struct dentry *dir);
 
-/* ==== the core's entries (guest/misdeeds.cc) ====================================================== */
+/* ==== the core's entries (guest/misdeeds.cc) ================================================== */
 
 /* @name is to be done @times times, after @after occasions. -EINVAL: there is none such. */
 int gmem_misdeed_order(const char *name, unsigned int times, unsigned int after);

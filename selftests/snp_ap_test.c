@@ -763,7 +763,12 @@ static void place_at(struct ghcb_guest *guest, unsigned int id, u64 base)
 	sregs.cr0 = 0x10;
 	sregs.cr4 = sregs.efer = 0;
 	sregs.cs = (struct kvm_segment){
-		.base = base, .limit = 0xffff, .selector = base >> 4, .type = 0xb, .present = 1, .s = 1,
+		.base = base,
+		.limit = 0xffff,
+		.selector = base >> 4,
+		.type = 0xb,
+		.present = 1,
+		.s = 1,
 	};
 	CHECK_OK(ioctl(fd, KVM_SET_SREGS, &sregs));
 	CHECK_OK(ioctl(fd, KVM_SET_REGS, &regs));

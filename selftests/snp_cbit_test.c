@@ -511,6 +511,11 @@ static void *write_both(void *arg)
 	return NULL;
 }
 
+static bool met(struct writer *writer)
+{
+	return __atomic_load_n(&writer->faults, __ATOMIC_SEQ_CST);
+}
+
 static void test_a_guest_beside_changes(void)
 {
 	long leaked = gmem_total("leaked"), pages = gmem_total("pages");
@@ -520,8 +525,7 @@ static void test_a_guest_beside_changes(void)
 	const double end = now() + PATIENCE;
 
 	/* On a busy machine it takes longer until they meet. */
-	for (u64 i = 0; i < 150 || (now() < end && !__atomic_load_n(&writer.faults, __ATOMIC_SEQ_CST));
-	     i++) {
+	for (u64 i = 0; i < 150 || (now() < end && !met(&writer)); i++) {
 		u64 page = i * 7 % (DATA_SIZE / PAGE_SIZE) * PAGE_SIZE;
 
 		vm_make_shared(guest->vm, DATA + page, DATA_SIZE - page);
@@ -535,7 +539,7 @@ static void test_a_guest_beside_changes(void)
 	}
 	__atomic_store_n(&writer.stop, true, __ATOMIC_SEQ_CST);
 	thread_join(thread);
-	CHECK(writer.faults, "nothing met");
+	CHECK(met(&writer), "nothing met");
 	/* The guest ends in the middle of what it has by the bit. */
 	vm_make_private(guest->vm, DATA, DATA_SIZE);
 	MUST(guest_fill(guest->vcpu, DATA, DATA_SIZE, 8));

@@ -172,7 +172,7 @@ P384Number P384Number::inverse() const
 
 Result<kapi_p384_signature> p384_sign(const P384Key &key, const Sha384Digest &digest)
 {
-	kapi_p384_signature signature;
+	kapi_p384_signature signature{};
 
 	for (unsigned i = 0; i < kTries; i++) {
 		/* One that nobody sees, and that is never used again. */

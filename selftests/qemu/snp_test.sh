@@ -122,7 +122,8 @@ predicted()
 {
 	vcpus=$1
 	shift
-	/add/gmem-measure snp --ovmf $firmware --vcpus "$vcpus" --vcpu-sig "$signature" "$@"
+	/add/gmem-measure snp --ovmf $firmware --vcpus "$vcpus" --vcpu-sig "$signature" \
+		--vmm "$(vmm_of "$qemu")" "$@"
 }
 
 # Its steps come to the digest that the module and gmem-measure have, and are those of a launch with

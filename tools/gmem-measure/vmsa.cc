@@ -20,22 +20,36 @@ namespace
 
 constexpr std::uint64_t kResetPat = 0x0007040600070406;
 
+constexpr Vmm kQemu{ .name = "qemu",
+		     .cs_first = 0x9b,
+		     .cs_others = 0x9b,
+		     .ss = 0x93,
+		     .tr = 0x8b,
+		     .signature_in_rdx = true,
+		     .rdx = 0,
+		     .g_pat = kResetPat,
+		     .mxcsr = 0x1f80,
+		     .fcw = 0x37f,
+		     .sec_memory = gmem::SnpPageType::Zero,
+		     .cpuid_last = false,
+		     .hashes_kernels = true,
+		     .adds_unknown = true,
+		     .wants_reset_eip = true,
+		     .resets_fpus = true };
+
+/* QEMU 11.1 resets the FPU of the first processor alone; 10.0 those of all. */
+constexpr Vmm qemu_11()
+{
+	Vmm vmm = kQemu;
+
+	vmm.name = "qemu-11";
+	vmm.resets_fpus = false;
+	return vmm;
+}
+
 constexpr Vmm kVmms[] = {
-	{ .name = "qemu",
-	  .cs_first = 0x9b,
-	  .cs_others = 0x9b,
-	  .ss = 0x93,
-	  .tr = 0x8b,
-	  .signature_in_rdx = true,
-	  .rdx = 0,
-	  .g_pat = kResetPat,
-	  .mxcsr = 0x1f80,
-	  .fcw = 0x37f,
-	  .sec_memory = gmem::SnpPageType::Zero,
-	  .cpuid_last = false,
-	  .hashes_kernels = true,
-	  .adds_unknown = true,
-	  .wants_reset_eip = true },
+	kQemu,
+	qemu_11(),
 	{ .name = "ec2",
 	  .cs_first = 0x9a,
 	  .cs_others = 0x9b,
@@ -50,7 +64,8 @@ constexpr Vmm kVmms[] = {
 	  .cpuid_last = true,
 	  .hashes_kernels = true,
 	  .adds_unknown = false,
-	  .wants_reset_eip = false },
+	  .wants_reset_eip = false,
+	  .resets_fpus = true },
 	{ .name = "gce",
 	  .cs_first = 0x9b,
 	  .cs_others = 0x9b,
@@ -65,7 +80,8 @@ constexpr Vmm kVmms[] = {
 	  .cpuid_last = false,
 	  .hashes_kernels = false,
 	  .adds_unknown = false,
-	  .wants_reset_eip = false },
+	  .wants_reset_eip = false,
+	  .resets_fpus = true },
 };
 
 /* As the first leaf of CPUID has it: AMD's families from 15 on are 15 and the rest. */
@@ -181,7 +197,7 @@ const Vmm &vmm_of(const std::string &name)
 		if (name == vmm.name)
 			return vmm;
 	}
-	throw Refused("--vmm " + name + ": known are qemu, ec2, gce");
+	throw Refused("--vmm " + name + ": known are qemu, qemu-11, ec2, gce");
 }
 
 std::uint32_t signature_of_type(const std::string &name)
@@ -228,8 +244,10 @@ Contents vmsa_page(const Vmm &vmm, const VcpuState &vcpu)
 	put(page, kRdx, vmm.signature_in_rdx ? vcpu.signature : vmm.rdx);
 	put(page, kSevFeatures, vcpu.sev_features);
 	put(page, kXcr0, 1);
-	put(page, kMxcsr, vmm.mxcsr, 4);
-	put(page, kFcw, vmm.fcw, 2);
+	if (vcpu.first || vmm.resets_fpus) {
+		put(page, kMxcsr, vmm.mxcsr, 4);
+		put(page, kFcw, vmm.fcw, 2);
+	}
 	return page;
 }
 

@@ -31,6 +31,7 @@ struct Vmm {
 	bool hashes_kernels; /* it can put hashes of a kernel into the firmware's table */
 	bool adds_unknown; /* sections of unknown types are zeros; else they are refused */
 	bool wants_reset_eip; /* even for one processor */
+	bool resets_fpus; /* those of all processors have @mxcsr and @fcw; else the first one's */
 };
 
 /* Of --vmm; refused where none is called @name. */
