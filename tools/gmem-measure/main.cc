@@ -59,7 +59,7 @@ void add_snp_launch(CLI::App &app, SnpOptions &options)
 	app.add_option("--vcpu-sig", options.vcpu_sig,
 		       "FAMILY,MODEL,STEPPING, or CPUID's number of it (0xa00f11)")
 		->excludes(type);
-	app.add_option("--vmm", options.vmm, "qemu, qemu-11 (11.1), ec2 or gce; qemu");
+	app.add_option("--vmm", options.vmm, "qemu, qemu-11-no-xsave, ec2 or gce; qemu");
 	app.add_option("--guest-features", options.guest_features, "SEV_FEATURES; 0x1");
 	app.add_option("--kernel", options.kernel, "a kernel that the firmware checks");
 	app.add_option("--initrd", options.initrd, "its initrd");

@@ -37,19 +37,19 @@ constexpr Vmm kQemu{ .name = "qemu",
 		     .wants_reset_eip = true,
 		     .resets_fpus = true };
 
-/* QEMU 11.1 resets the FPU of the first processor alone; 10.0 those of all. */
-constexpr Vmm qemu_11()
+/* Without XSAVE QEMU 11.1 resets the FPU of the first processor alone; 10.0 those of all. */
+constexpr Vmm qemu_without_xsave()
 {
 	Vmm vmm = kQemu;
 
-	vmm.name = "qemu-11";
+	vmm.name = "qemu-11-no-xsave";
 	vmm.resets_fpus = false;
 	return vmm;
 }
 
 constexpr Vmm kVmms[] = {
 	kQemu,
-	qemu_11(),
+	qemu_without_xsave(),
 	{ .name = "ec2",
 	  .cs_first = 0x9a,
 	  .cs_others = 0x9b,
@@ -197,7 +197,7 @@ const Vmm &vmm_of(const std::string &name)
 		if (name == vmm.name)
 			return vmm;
 	}
-	throw Refused("--vmm " + name + ": known are qemu, qemu-11, ec2, gce");
+	throw Refused("--vmm " + name + ": known are qemu, qemu-11-no-xsave, ec2, gce");
 }
 
 std::uint32_t signature_of_type(const std::string &name)

@@ -109,7 +109,7 @@ class Options(Case):
                 ('--vcpus -1: 1 to 4096', ('--vcpus', '-1', *one)),
                 ('--vcpus 2x: 1 to 4096', ('--vcpus', '2x', *one)),
                 ('--vcpus 18446744073709551617: 1', ('--vcpus', str(2**64 + 1), *one)),
-                ('--vmm xen: known are qemu, qemu-11, ec2, gce', ('--vmm', 'xen', *one)),
+                ('--vmm xen: known are qemu, qemu-11-no-xsave, ec2, gce', ('--vmm', 'xen', *one)),
                 ('bit 0, SNP', ('--guest-features', '0x20', *one)),
                 ('--guest-features x', ('--guest-features', 'x', *one)),
                 ('--vmsa-gpa', ('--vmsa-gpa', '0x10000000000000', *one)),
