@@ -536,7 +536,12 @@ int gmem_vcpu_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *value)
 
 int gmem_vcpu_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 value)
 {
-	struct msr_data msr = { .host_initiated = true, .index = index, .data = value };
+	/* PAT is user space's to set between KVM_RUNs alone: KVM of 7.3 warns of anything else. */
+	struct msr_data msr = {
+		.host_initiated = index != MSR_IA32_CR_PAT,
+		.index = index,
+		.data = value,
+	};
 
 	return x86_ops->set_msr(vcpu, &msr);
 }
