@@ -130,7 +130,7 @@ static bool set_sregs(struct kvm_vcpu *vcpu, const struct kapi_vcpu_state *state
 
 static bool set_regs(struct kvm_vcpu *vcpu, const struct kapi_vcpu_state *state)
 {
-	const kapi_u64 *const gprs = state->gprs;
+	const u64 *const gprs = state->gprs;
 	struct kvm_regs regs = {
 		.rax = gprs[0], .rcx = gprs[1], .rdx = gprs[2], .rbx = gprs[3],
 		.rsp = gprs[4], .rbp = gprs[5], .rsi = gprs[6], .rdi = gprs[7],

@@ -341,7 +341,8 @@ static void *run(void *arg)
 
 		__atomic_add_fetch(&runner->runs, 1, __ATOMIC_SEQ_CST);
 		if (r < 0) {
-			if (errno == EFAULT && __atomic_load_n(&runner->file_goes, __ATOMIC_SEQ_CST))
+			if (errno == EFAULT &&
+			    __atomic_load_n(&runner->file_goes, __ATOMIC_SEQ_CST))
 				return NULL;
 			CHECK(errno == EINTR || errno == EAGAIN, "KVM_RUN: %m");
 			continue;
@@ -507,7 +508,9 @@ static void test_refusals(void)
 	must_refuse(&guest, ASK(1, 3), AREA(0));
 	must_refuse(&guest, ASK(1, 0x8001), AREA(0));
 	for (u64 request = ON_INIT; request <= CREATE; request++) {
-		static const u64 wrong[] = { AREA(0) + 1, AREA(0) + 8, BLOCK, 0, 1UL << 52, ~0xfffUL };
+		static const u64 wrong[] = {
+			AREA(0) + 1, AREA(0) + 8, BLOCK, 0, 1UL << 52, ~0xfffUL,
+		};
 
 		for (unsigned int i = 0; i < ARRAY_SIZE(wrong); i++)
 			must_refuse(&guest, ASK(1, request), wrong[i]);
