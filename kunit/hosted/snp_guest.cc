@@ -3,7 +3,7 @@
  * Guests that know that they are SNP's (guest/entries.cc): which VMs have them, what becomes of
  * their pages, blocks and conversions, and that every other vCPU is KVM's own.
  *
- * Tests: guest/entries.cc, mmu/accesses.cc, mmu/memslot.cc.
+ * Tests: guest/entries.cc, guest/private_page.h, mmu/accesses.cc, mmu/memslot.cc.
  */
 #include "kapi/guest.h"
 
