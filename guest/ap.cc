@@ -6,12 +6,12 @@
  */
 #include "guest/ap.h"
 
+#include "guest/private_page.h"
 #include "guest/save_area.h"
 #include "guest/vmgexit.h"
 #include "kapi/ap.h"
 #include "mmu/c_bit.h"
 #include "mmu/entry.h"
-#include "mmu/memslot.h"
 
 namespace gmem
 {
@@ -31,32 +31,20 @@ bool may_be_save_area(struct kvm_vcpu *vcpu, std::uint64_t gpa)
 
 /* ---- the vCPU's own task ------------------------------------------------------------------ */
 
-/* A page that the guest has of a file; what there is without one is empty. */
-struct Page {
-	FileRef handle;
-	Backing backing;
-};
-
 /* -EFAULT: no memory of guest_memfd's is there; other errors: it is no private page. */
-Result<Page> page_at(struct kvm *kvm, Gfn gfn)
+Result<Backing> backing_of(const PrivatePage &page)
 {
-	struct kvm_memory_slot *const slot = kapi_kvm_slot_of(kvm, gfn.value);
-	Page page{ FileRef{ kapi_slot_has_gmem(slot) ? kapi_slot_file_get(slot) : nullptr }, {} };
-	File *const file = page.handle ? File::of(page.handle.get()) : nullptr;
-
-	if (!file)
+	if (!page.has_memory())
 		return error(EFAULT);
-	if (!kapi_kvm_range_private(kvm, gfn.value, gfn.value + 1))
+	if (!page)
 		return error(EINVAL);
-	GMEM_TRY(backing, memslot_kernel_page(*file, kvm, slot, gfn, Share::kPrivate));
-	page.backing = std::move(backing);
-	return page;
+	return page.get();
 }
 
 /* The vCPU has the registers that the page has; NULL, or what is wrong. */
-const char *load(const Knowing &guest, unsigned nr, Gfn gfn, const Page &page)
+const char *load(const Knowing &guest, unsigned nr, Gfn gfn, const Backing &backing)
 {
-	const Pfn pfn{ kapi_page_pfn(page.backing.page.get()) };
+	const Pfn pfn{ kapi_page_pfn(backing.page.get()) };
 	const auto state = make<kapi_vcpu_state>();
 	const RmpAnswer answer = guest.platform().enter_save_area(nr, gfn, pfn);
 
@@ -97,12 +85,14 @@ void start(const Knowing &guest, unsigned nr, std::uint64_t gpa)
 		return;
 
 	const Gfn gfn{ gpa >> kPageShift };
-	const Result<Page> page = page_at(guest.kvm(), gfn);
-	const int error = page.ok() ? 0 : -page.status().code();
+	const PrivatePage page{ guest.kvm(), gfn };
+	const Result<Backing> backing = backing_of(page);
+	const int error = backing.ok() ? 0 : -backing.status().code();
 
 	if (error != EFAULT) {
 		kapi_vcpu_set_halted(guest.vcpu(), false);
-		broken = error ? "a page that is not private" : load(guest, nr, gfn, page.value());
+		broken = error ? "a page that is not private"
+			       : load(guest, nr, gfn, backing.value());
 	}
 	if (broken)
 		return report(guest, 0, "a save area", broken,

@@ -22,7 +22,8 @@ class PrivatePage {
 	{
 	}
 
-	/* False: no memory of the guest's is there, or it is shared. */
+	/* Whether memory of a guest_memfd is there; and whether it is private. */
+	bool has_memory() const { return file_; }
 	explicit operator bool() const
 	{
 		return file_ && kapi_kvm_range_private(kvm_, gfn_.value, gfn_.value + 1);

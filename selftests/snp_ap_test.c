@@ -360,7 +360,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static void runner_start(struct runner *runner, struct ghcb_guest *guest, unsigned int id)
+static void runner_start(struct runner *runner, const struct ghcb_guest *guest, unsigned int id)
 {
 	*runner = (struct runner){ .vcpu = &guest->vm->vcpus[id] };
 	signal(SIGUSR1, on_signal);
@@ -818,25 +818,33 @@ static void test_on_init(void)
 	runner_stop(&runner);
 }
 
-/* INIT and SIPI have it go on, and say so. */
-static void test_held_until_sipi(void)
+/* vCPU 1 of a guest of two, as firmware leaves its vCPUs to the system: held until its reset. */
+static struct ghcb_guest held(const struct ghcb_guest *guest, struct runner *runner)
 {
-	struct ghcb_guest guest = prepared(snp_knowing_vm_with_apic(2)), other;
 	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_RUNNABLE };
-	struct runner runner;
-	volatile u64 *result;
+	struct ghcb_guest other;
 
-	CHECK_OK(ioctl(guest.vm->vcpus[1].fd, KVM_SET_MP_STATE, &state));
-	other = ghcb_on(&guest, 1);
-	result = (volatile u64 *)(other.ghcb + INFO_2);
+	CHECK_OK(ioctl(guest->vm->vcpus[1].fd, KVM_SET_MP_STATE, &state));
+	other = ghcb_on(guest, 1);
 	ghcb_prepare(&other, RESET_HOLD, 0, 0);
 	*other.frame = (struct ghcb_frame){ .msr = GHCB_OF(1) };
 	vcpu_restart(other.vcpu);
 	other.vcpu->mailbox->op = GUEST_CALL;
 	other.vcpu->mailbox->gpa = CODE;
 	other.vcpu->mailbox->arg = FRAME + sizeof(struct ghcb_frame);
-	runner_start(&runner, &guest, 1);
+	runner_start(runner, guest, 1);
 	AWAIT(other.ghcb[BITMAP + 14] == 0x18, "it is not answered");
+	return other;
+}
+
+/* INIT and SIPI have it go on, and say so. */
+static void test_held_until_sipi(void)
+{
+	struct ghcb_guest guest = prepared(snp_knowing_vm_with_apic(2));
+	struct runner runner;
+	struct ghcb_guest other = held(&guest, &runner);
+	volatile u64 *result = (volatile u64 *)(other.ghcb + INFO_2);
+
 	CHECK_EQ(*result, 0);
 	__atomic_store_n(&runner.once, true, __ATOMIC_SEQ_CST);
 	icr(&guest, ICR_INIT);
@@ -847,24 +855,13 @@ static void test_held_until_sipi(void)
 	runner_stop(&runner);
 }
 
-/* As firmware leaves its vCPUs to the system. */
 static void test_held(void)
 {
-	struct ghcb_guest guest = prepared(snp_knowing_vm_with_apic(2)), other;
-	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_RUNNABLE };
+	struct ghcb_guest guest = prepared(snp_knowing_vm_with_apic(2));
 	struct runner runner;
 	unsigned char area[AREA_SIZE];
 
-	CHECK_OK(ioctl(guest.vm->vcpus[1].fd, KVM_SET_MP_STATE, &state));
-	other = ghcb_on(&guest, 1);
-	ghcb_prepare(&other, RESET_HOLD, 0, 0);
-	*other.frame = (struct ghcb_frame){ .msr = GHCB_OF(1) };
-	vcpu_restart(other.vcpu);
-	other.vcpu->mailbox->op = GUEST_CALL;
-	other.vcpu->mailbox->gpa = CODE;
-	other.vcpu->mailbox->arg = FRAME + sizeof(struct ghcb_frame);
-	runner_start(&runner, &guest, 1);
-	AWAIT(other.ghcb[BITMAP + 14] == 0x18, "it is not answered");
+	held(&guest, &runner);
 	fill_real(area);
 	make_area(&guest, AREA(0), area);
 	ask(&guest, ASK(1, CREATE), AREA(0));
