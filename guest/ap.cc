@@ -19,7 +19,8 @@ namespace gmem
 namespace
 {
 
-constexpr std::uint64_t kCreateOnInit = 0, kCreate = 1, kDestroy = 2;
+/* Requests. Number 1, between them, creates the vCPU now. */
+constexpr std::uint64_t kCreateOnInit = 0, kDestroy = 2;
 
 /* What a guest may name as a save area. It is looked at when a vCPU is to run from it. */
 bool may_be_save_area(struct kvm_vcpu *vcpu, std::uint64_t gpa)
