@@ -8,12 +8,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "ghcb.h"
 #include "guest.h"
 #include "nested.h"
@@ -137,20 +140,41 @@ static struct spy *spy(void)
 	return spy;
 }
 
-static void on_alarm(int signal __attribute__((unused)))
+static void on_signal(int signal __attribute__((unused)))
 {
+}
+
+struct run {
+	pthread_t thread;
+	atomic_bool over;
+};
+
+/* Again and again, as the first signal may come before KVM_RUN. */
+static void *end_run(void *of)
+{
+	struct run *run = of;
+
+	let_pass(2000000);
+	while (!run->over) {
+		pthread_kill(run->thread, SIGUSR1);
+		let_pass(10000);
+	}
+	return NULL;
 }
 
 /* Its tables are at no address of the guest's, so that it may try for ever. */
 static void run_for_a_while(struct vcpu *vcpu)
 {
-	const struct sigaction action = { .sa_handler = on_alarm };
+	const struct sigaction action = { .sa_handler = on_signal };
+	struct run run = { .thread = pthread_self() };
+	pthread_t ender;
 
-	CHECK_OK(sigaction(SIGALRM, &action, NULL));
-	alarm(2);
+	CHECK_OK(sigaction(SIGUSR1, &action, NULL));
+	CHECK_EQ(pthread_create(&ender, NULL, end_run, &run), 0);
 	if (ioctl(vcpu->fd, KVM_RUN, 0))
 		CHECK(errno == EINTR || errno == EFAULT, "KVM_RUN: %m");
-	alarm(0);
+	run.over = true;
+	CHECK_EQ(pthread_join(ender, NULL), 0);
 }
 
 /*
