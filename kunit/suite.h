@@ -53,6 +53,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(vc)                         \
 	X(snp_model)                  \
 	X(p384)                       \
+	X(snp_requests)               \
 	X(tdx_model)                  \
 	X(snp_platform)               \
 	X(tdx_platform)               \
@@ -78,7 +79,6 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(snp_vmgexit)        \
 	X(snp_ap)             \
 	X(misdeeds)           \
-	X(snp_requests)       \
 	X(guest_requests)     \
 	X(vc_guest)           \
 	X(c_bit)              \
