@@ -13,6 +13,30 @@
 namespace gmem
 {
 
+/*
+ * A lock that is waited for until it comes or the task is killed. Moved, never shared;
+ * an empty one holds nothing.
+ */
+template <class Of, int (*kLock)(Of *), void (*kUnlock)(Of *)> class KillableLock {
+    public:
+	KillableLock() = default;
+
+	/* -EINTR: killed. */
+	static Result<KillableLock> take(Of *of)
+	{
+		GMEM_CHECK(Status{ kLock(of) });
+		return KillableLock{ of };
+	}
+
+    private:
+	explicit KillableLock(Of *of) : held_(of) {}
+
+	Ref<Of, kUnlock> held_;
+};
+
+using KillableMutexLock =
+	KillableLock<struct kapi_mutex, kapi_mutex_lock_killable, kapi_mutex_unlock>;
+
 class GMEM_CAPABILITY("mutex") Mutex {
     public:
 	explicit Mutex(kapi_lock_class cls) { kapi_mutex_init(&mutex_, cls); }
@@ -21,6 +45,8 @@ class GMEM_CAPABILITY("mutex") Mutex {
 
 	void lock() GMEM_ACQUIRES() { kapi_mutex_lock(&mutex_); }
 	void unlock() GMEM_RELEASES() { kapi_mutex_unlock(&mutex_); }
+	/* For long queues. -EINTR: killed. */
+	Result<KillableMutexLock> lock_killable() { return KillableMutexLock::take(&mutex_); }
 
     private:
 	kapi_mutex mutex_;
@@ -42,27 +68,6 @@ using SharedInodeLock = Guard<struct inode, kapi_inode_lock_shared, kapi_inode_u
 
 /* The inode's invalidation lock, for calls that change bindings. */
 using ExclusiveInodeLock = Guard<struct inode, kapi_inode_lock, kapi_inode_unlock>;
-
-/*
- * A lock that is waited for until it comes or the task is killed. Moved, never shared;
- * an empty one holds nothing.
- */
-template <class Of, int (*kLock)(Of *), void (*kUnlock)(Of *)> class KillableLock {
-    public:
-	KillableLock() = default;
-
-	/* -EINTR: killed. */
-	static Result<KillableLock> take(Of *of)
-	{
-		GMEM_CHECK(Status{ kLock(of) });
-		return KillableLock{ of };
-	}
-
-    private:
-	explicit KillableLock(Of *of) : held_(of) {}
-
-	Ref<Of, kUnlock> held_;
-};
 
 /* For calls of user space that can fail: a killed one does not wait for another's long call. */
 using KillableSharedInodeLock =

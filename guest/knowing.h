@@ -27,7 +27,10 @@ class Knowing {
 		return kapi_kvm_is_snp_model(kvm()) && platform_ && platform().knowing();
 	}
 	/* No nested guest of its does. */
-	explicit operator bool() const { return knows() && kapi_vcpu_is_direct(vcpu_); }
+	explicit operator bool() const
+	{
+		return knows() && kapi_vcpu_is_direct(vcpu_) && !kapi_vcpu_is_nested(vcpu_);
+	}
 	struct kvm_vcpu *vcpu() const { return vcpu_; }
 	struct kvm *kvm() const { return kapi_vcpu_kvm(vcpu_); }
 	SnpPlatform &platform() const { return *platform_.get(); }

@@ -16,8 +16,9 @@ namespace
 {
 
 constexpr std::array<const char *, kMisdeeds> kNames{
-	"pvalidate-size", "pvalidate-same", "psc-refused",   "psc-lies",
-	"psc-stuck",	  "no-features",    "event-refused",
+	"pvalidate-size",  "pvalidate-same",  "psc-refused",	 "psc-lies",
+	"psc-stuck",	   "no-features",     "event-refused",	 "request-busy",
+	"request-refused", "answer-replayed", "answer-tampered",
 };
 
 constexpr unsigned kTimesShift = 32;

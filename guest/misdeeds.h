@@ -2,8 +2,8 @@
 /*
  * What a guest of the SNP model can be shown that an honest hypervisor or processor never does, to
  * test the guest's defences (docs/snp-guest.md, "Misdeeds"). Root orders each by debugfs
- * (kapi/misdeeds.c), for all VMs of the model together. Without KVM: entries.cc, vmgexit.cc and
- * events.cc ask whether one is due, and do it.
+ * (kapi/misdeeds.c), for all VMs of the model together. Without KVM: entries.cc, vmgexit.cc,
+ * events.cc and requests.cc ask whether one is due, and do it.
  */
 #ifndef GMEM_GUEST_MISDEEDS_H
 #define GMEM_GUEST_MISDEEDS_H
@@ -26,9 +26,13 @@ enum class Misdeed : std::uint8_t {
 	PscStuck, /* a page state change of the page protocol comes back as it was, without error */
 	NoFeatures, /* the hypervisor has no features, not even SNP */
 	EventRefused, /* an event of the page protocol is said to be none */
+	RequestBusy, /* a message to the firmware is to be sent again */
+	RequestRefused, /* the firmware is said to refuse a message, which it has not had */
+	AnswerReplayed, /* a message is answered by what the firmware said to one before */
+	AnswerTampered, /* a bit of the firmware's answer is another */
 };
 
-inline constexpr std::size_t kMisdeeds = 7;
+inline constexpr std::size_t kMisdeeds = 11;
 
 /* Any number of vCPUs and of root's tasks at the same time. */
 class Misdeeds {

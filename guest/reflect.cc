@@ -21,14 +21,9 @@ using namespace gmem;
  * The vCPU's guest is one that gets #VC, and no guest of its own runs. An event that KVM delivers
  * again would come on top of #VC: then KVM serves the exit itself.
  */
-bool may_get_vc(struct kvm_vcpu *vcpu)
+bool may_get_vc(const Knowing &guest)
 {
-	if (!kapi_guests_get_vc())
-		return false;
-
-	const Knowing guest{ vcpu };
-
-	return guest && !kapi_vcpu_redelivers(vcpu);
+	return guest && !kapi_vcpu_redelivers(guest.vcpu());
 }
 
 /* Error code of #VC for an access to a page that is not validated, which is no exit's. */
@@ -101,16 +96,18 @@ bool gmem::reflected(struct kvm_vcpu *vcpu, Service service, int &ret)
 {
 	const std::uint64_t code = kapi_vcpu_exit_code(vcpu);
 
-	return is_vc(service, code) && may_get_vc(vcpu) &&
+	return kapi_guests_get_vc() && is_vc(service, code) && may_get_vc(Knowing{ vcpu }) &&
 	       deliver(vcpu, static_cast<std::uint32_t>(code), ret);
 }
 
 bool gmem_kvm_unvalidated(struct kvm_vcpu *vcpu, kapi_u64 gpa, int *ret)
 {
-	if (!may_get_vc(vcpu))
+	const Knowing guest{ vcpu };
+
+	if (!may_get_vc(guest))
 		return false;
 
-	const Result<bool> validated = is_validated(Knowing{ vcpu }, Gfn{ gpa >> kPageShift });
+	const Result<bool> validated = is_validated(guest, Gfn{ gpa >> kPageShift });
 
 	return validated.ok() && !validated.value() && deliver(vcpu, kNotValidated, *ret);
 }

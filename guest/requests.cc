@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "arch/x86/snp_certificates.h"
+#include "guest/misdeeds.h"
 #include "kapi/accesses.h"
 
 namespace gmem
@@ -22,8 +23,13 @@ constexpr std::uint64_t kTooFewPages = 1ull << 32, kBusy = 2ull << 32;
 
 using PageBytes = std::array<std::uint8_t, kPageSize>;
 
-/* Not on the stack: they are large. */
+/*
+ * Not on the stack: they are large. Derived keys are in the clear in one of them, and reports' data
+ * in the other.
+ */
 struct Pages {
+	~Pages() { kapi_wipe(this, sizeof(*this)); }
+
 	PageBytes request, response;
 };
 
@@ -110,6 +116,30 @@ void give_certificates(const Shared &shared, const GuestRequest &request, GuestA
 		answer.wrong = GhcbError::Input;
 }
 
+/* Has @said filled in by the firmware, if nothing else was ordered. Errors: SnpPlatform::request(). */
+Result<SnpStatus> ask(SnpPlatform &platform, const SnpMessage &message, PageBytes &said)
+{
+	constexpr std::size_t kOfPayload = 0x60;
+
+	if (misdeeds().due(Misdeed::RequestRefused))
+		return SnpStatus::InvalidParam;
+
+	const bool replays = misdeeds().ordered(Misdeed::AnswerReplayed).times != 0;
+
+	if (replays && platform.copy_answer(said) && misdeeds().due(Misdeed::AnswerReplayed))
+		return SnpStatus::Success;
+
+	GMEM_TRY(status, platform.request(message, SnpMessage{ said }));
+	if (status != SnpStatus::Success)
+		return status;
+	/* Without memory there is none to replay. */
+	if (replays)
+		(void)platform.keep_answer(said);
+	if (misdeeds().due(Misdeed::AnswerTampered))
+		said[kOfPayload] ^= 1;
+	return status;
+}
+
 bool is_over(const GuestAnswer &answer)
 {
 	return answer.wrong != GhcbError::None || answer.info_2 != 0;
@@ -124,7 +154,7 @@ Result<GuestAnswer> ask_firmware(struct kvm *kvm, SnpPlatform &platform,
 	const Result<Own<Pages>> pages = make<Pages>();
 	GuestAnswer answer{ .pages = request.pages };
 
-	if (!pages.ok()) {
+	if (!pages.ok() || misdeeds().due(Misdeed::RequestBusy)) {
 		answer.info_2 = kBusy;
 		return answer;
 	}
@@ -143,11 +173,10 @@ Result<GuestAnswer> ask_firmware(struct kvm *kvm, SnpPlatform &platform,
 		give_certificates(shared, request, answer);
 	if (is_over(answer))
 		return answer;
-	answer.info_2 = static_cast<std::uint64_t>(platform.request(message, SnpMessage{ said }));
+	GMEM_TRY(status, ask(platform, message, said));
+	answer.info_2 = static_cast<std::uint64_t>(status);
 	if (!answer.info_2)
 		GMEM_CHECK(shared.write(request.response, said));
-	/* Derived keys were in the clear in one of them, and reports' data. */
-	asked.fill(0);
 	return answer;
 }
 

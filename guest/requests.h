@@ -28,7 +28,7 @@ struct GuestAnswer {
 /*
  * Asks the firmware. Pages are the guest's shared memory: each is read once, and written once
  * when all is over; of private ones nothing is. Errors are KVM_RUN's: the answer could not be
- * written. KVM's SRCU is held; sleeps.
+ * written, or the task is killed. KVM's SRCU is held; sleeps.
  */
 Result<GuestAnswer> ask_firmware(struct kvm *kvm, SnpPlatform &platform,
 				 const GuestRequest &request);

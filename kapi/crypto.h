@@ -71,6 +71,9 @@ struct kapi_gcm {
 	unsigned char *tag;
 };
 
+/* The bytes are zeros from here on, even where nothing reads them any more. */
+void kapi_wipe(void *bytes, size_t size);
+
 /*
  * Writes the tag; checks it: -EBADMSG, and the text is as it was. -EOPNOTSUPP: there is no
  * AES-GCM here; -ENOMEM. Sleep.

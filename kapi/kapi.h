@@ -37,6 +37,8 @@ struct kapi_mutex {
 
 void kapi_mutex_init(struct kapi_mutex *m, enum kapi_lock_class cls);
 void kapi_mutex_lock(struct kapi_mutex *m); /* sleeps */
+/* -EINTR: the task is killed. Sleeps. */
+int kapi_mutex_lock_killable(struct kapi_mutex *m);
 void kapi_mutex_unlock(struct kapi_mutex *m);
 
 /*

@@ -103,6 +103,11 @@ bool kapi_vcpu_is_direct(struct kvm_vcpu *vcpu)
 	return vcpu->arch.mmu->root_role.direct;
 }
 
+bool kapi_vcpu_is_nested(struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.hflags & HF_GUEST_MASK;
+}
+
 bool kapi_kvm_tdp_mmu(void)
 {
 	const bool *const enabled = gmem_tdp_mmu_enabled();

@@ -52,6 +52,8 @@ bool kapi_kvm_sw_private(struct kvm_vcpu *vcpu, kapi_u64 gpa);
  * nested guest runs on page tables of KVM's.
  */
 bool kapi_vcpu_is_direct(struct kvm_vcpu *vcpu);
+/* Whether the vCPU runs a guest of its guest's, which need not have page tables of KVM's. */
+bool kapi_vcpu_is_nested(struct kvm_vcpu *vcpu);
 /*
  * Whether VMs run on KVM's TDP MMU. The older MMU maps pages ahead by their user
  * addresses, whatever the memslot. Known when the vendor's module is loaded.

@@ -35,6 +35,11 @@ void kapi_mutex_lock(struct kapi_mutex *m)
 	mutex_lock(to_mutex(m));
 }
 
+int kapi_mutex_lock_killable(struct kapi_mutex *m)
+{
+	return mutex_lock_killable(to_mutex(m));
+}
+
 void kapi_mutex_unlock(struct kapi_mutex *m)
 {
 	mutex_unlock(to_mutex(m));

@@ -477,11 +477,31 @@ bool SnpPlatform::is_validated(Gfn gfn, Pfn pfn)
 	return entry.validated && entry.asid == guest_.asid && entry.gpa == gpa_of(gfn);
 }
 
-SnpStatus SnpPlatform::request(SnpMessage request, SnpMessage answer)
+Result<SnpStatus> SnpPlatform::request(SnpMessage request, SnpMessage answer)
+{
+	GMEM_TRY(held, lock_.lock_killable());
+	return the_machine->firmware.guest_request(guest_, request, answer);
+}
+
+Status SnpPlatform::keep_answer(std::span<const std::uint8_t, kPageSize> answer)
 {
 	MutexGuard guard{ lock_ };
 
-	return the_machine->firmware.guest_request(guest_, request, answer);
+	if (!answer_) {
+		GMEM_TRY(room, (make<std::array<std::uint8_t, kPageSize>>()));
+		answer_ = std::move(room);
+	}
+	std::copy(answer.begin(), answer.end(), answer_->begin());
+	return Status{};
+}
+
+bool SnpPlatform::copy_answer(std::span<std::uint8_t, kPageSize> to)
+{
+	MutexGuard guard{ lock_ };
+
+	if (answer_)
+		std::copy(answer_->begin(), answer_->end(), to.begin());
+	return answer_ != nullptr;
 }
 
 Result<SnpVcpu *> SnpPlatform::vcpu(unsigned nr)

@@ -78,8 +78,15 @@ class SnpPlatform final : public ModelVm {
 	RmpAnswer rmpadjust(Gfn gfn, Pfn pfn, RmpSize size, const RmpAdjust &adjust);
 	/* Whether the guest may access its page at @gfn, which has @pfn. Sleeps. */
 	bool is_validated(Gfn gfn, Pfn pfn);
-	/* Its message to the firmware, as SnpFirmware has it; one at a time. Sleeps. */
-	SnpStatus request(SnpMessage request, SnpMessage answer);
+	/*
+	 * Its message to the firmware, as SnpFirmware has it; one at a time. -EINTR: killed
+	 * before. Sleeps.
+	 */
+	Result<SnpStatus> request(SnpMessage request, SnpMessage answer);
+	/* For a misdeed (guest/misdeeds.h), a copy of the last answer to it. -ENOMEM. Sleeps. */
+	Status keep_answer(std::span<const std::uint8_t, kPageSize> answer);
+	/* False: there is none. Sleeps. */
+	bool copy_answer(std::span<std::uint8_t, kPageSize> to);
 	/*
 	 * What is kept of the vCPU with the number @nr, whose own task alone calls these. NULL:
 	 * nothing yet; the other makes it. -ENOMEM.
@@ -152,6 +159,7 @@ class SnpPlatform final : public ModelVm {
 	Own<Vmsa> vmsas_;
 	unsigned ghcb_version_ = 0;
 	std::atomic<std::uint64_t> jump_table_{ 0 };
+	Own<std::array<std::uint8_t, kPageSize>> answer_; /* under lock_ */
 	std::atomic<bool> knowing_{ false }; /* does not change once there is a vCPU */
 	XArray<SnpVcpu> vcpus_; /* by the number of each */
 	XArray<SnpSaveArea> save_areas_; /* the same; what they say, under lock_ */

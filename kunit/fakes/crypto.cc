@@ -184,6 +184,11 @@ int kapi_gcm_decrypt(const kapi_gcm *message)
 	return 0;
 }
 
+void kapi_wipe(void *bytes, size_t size)
+{
+	OPENSSL_cleanse(bytes, size);
+}
+
 void kapi_random(void *to, size_t size)
 {
 	RAND_bytes(static_cast<unsigned char *>(to), static_cast<int>(size));

@@ -299,6 +299,11 @@ bool kapi_vcpu_is_direct(struct kvm_vcpu *vcpu)
 	return vcpu->direct;
 }
 
+bool kapi_vcpu_is_nested(struct kvm_vcpu *vcpu)
+{
+	return vcpu->nested;
+}
+
 struct kvm *kapi_vcpu_kvm(struct kvm_vcpu *vcpu)
 {
 	return vcpu->kvm;

@@ -40,6 +40,7 @@ struct kvm_memory_slot {
 struct kvm_vcpu {
 	struct kvm *kvm;
 	bool direct = true; /* faults are by gfn */
+	bool nested = false; /* a guest of its guest's runs */
 	std::uint64_t exit_gfn = ~0ull; /* of the last exit for a shared access */
 };
 

@@ -262,6 +262,14 @@ void kapi_mutex_lock(struct kapi_mutex *m)
 	to_lock(m)->lock();
 }
 
+int kapi_mutex_lock_killable(struct kapi_mutex *m)
+{
+	if (kapi_fatal_signal_pending())
+		return -EINTR;
+	kapi_mutex_lock(m);
+	return 0;
+}
+
 void kapi_mutex_unlock(struct kapi_mutex *m)
 {
 	to_lock(m)->unlock();

@@ -11,6 +11,7 @@
 
 #include "arch/x86/le.h"
 #include "arch/x86/snp_certificates.h"
+#include "kapi/misdeeds.h"
 #include "kunit/fakes/fakes.h"
 #include "kunit/hosted/exiting.h"
 #include "kunit/suites/snp_guest_message.h"
@@ -293,7 +294,119 @@ void what_is_no_table()
 	EXPECT(std::equal(table.begin(), table.end(), guest.at(kTableGfn).begin()));
 }
 
+/* ---- what root orders (guest/misdeeds.h) ------------------------------------------------- */
+
+void order(const char *name, unsigned times, unsigned after = 0)
+{
+	EXPECT_EQ(gmem_misdeed_order(name, times, after), 0);
+}
+
+void requests_that_are_not_passed_on()
+{
+	Asking guest;
+
+	REQUIRE(guest.ready);
+	guest.put_message();
+	for (const std::uint64_t code : { kRequest, kExtended }) {
+		order("request-busy", 2);
+		for (unsigned i = 0; i < 2; i++) {
+			guest.prepare_request(code);
+			guest.refused(0, kBusy);
+		}
+		order("request-refused", 1);
+		guest.prepare_request(code);
+		guest.refused(0, 0x16);
+		/* The very same message, as none of them was used up. */
+		guest.answered(code);
+		guest.put_message({ .number = guest.state().messages.counts[0] + 1 });
+	}
+}
+
+void answers_that_are_another()
+{
+	Asking guest;
+
+	REQUIRE(guest.ready);
+	order("answer-tampered", 1, 1);
+	guest.answered();
+
+	const std::uint64_t number = guest.state().messages.counts[0] + 1;
+
+	guest.put_message({ .number = number });
+	guest.prepare_request(kRequest);
+	guest.ends(0, 0);
+
+	gmem::SnpMessage said{ guest.at(kSayGfn) };
+
+	EXPECT_EQ(said.number(), number + 1);
+	EXPECT_EQ(said.decrypt(guest.state().messages.keys[0]).code(), -EBADMSG);
+	/* The firmware has answered, so that the message is used up; and nothing else is wrong. */
+	EXPECT_EQ(guest.state().messages.counts[0], number + 1);
+	guest.at(kSayGfn)[0x60] ^= 1;
+	EXPECT(said.decrypt(guest.state().messages.keys[0]).ok());
+	guest.answered();
+}
+
+void answers_that_come_again()
+{
+	Asking guest;
+
+	REQUIRE(guest.ready);
+	/* What came before the order is not kept, so that there is no occasion yet. */
+	guest.answered();
+	order("answer-replayed", 2, 1);
+	guest.answered();
+	guest.answered();
+
+	const auto before = guest.at(kSayGfn);
+	const auto counts = guest.state().messages.counts;
+
+	for (unsigned i = 0; i < 2; i++) {
+		guest.at(kSayGfn).fill(0xee);
+		guest.put_message({ .number = counts[0] + 1 });
+		guest.prepare_request(kRequest);
+		guest.ends(0, 0);
+
+		gmem::SnpMessage said{ guest.at(kSayGfn) };
+
+		EXPECT_EQ(said.number(), counts[0]);
+		EXPECT(said.decrypt(guest.state().messages.keys[0]).ok());
+		EXPECT(guest.at(kSayGfn) == before);
+		EXPECT(guest.state().messages.counts == counts);
+	}
+	guest.answered();
+}
+
+/* What one guest was told is not replayed to another. */
+void answers_come_again_to_the_same_guest()
+{
+	Asking one, other;
+
+	REQUIRE(one.ready && other.ready);
+	order("answer-replayed", 1);
+	one.answered();
+	other.answered();
+	order("answer-replayed", 0);
+}
+
 /* ---- no memory, and what user space sees ------------------------------------------------ */
+
+/* Nothing is asked, as the task that waits for its turn is gone. */
+void a_killed_task_asks_nothing()
+{
+	Asking guest;
+
+	REQUIRE(guest.ready);
+	guest.put_message();
+	guest.prepare_request(kRequest);
+
+	const auto counts = guest.state().messages.counts;
+
+	fake::set_killed_after(1);
+	EXPECT_EQ(guest.vmgexit(), -EINTR);
+	fake::set_killed_after(0);
+	EXPECT(guest.state().messages.counts == counts);
+}
 
 void without_memory_the_guest_asks_again()
 {
@@ -344,5 +457,7 @@ GMEM_SUITE(guest_requests, CASE(messages_are_answered), CASE(a_request_is_read_o
 	   CASE(the_firmware_refuses), CASE(pages_that_are_not_the_guests_to_give),
 	   CASE(a_private_message_is_not_looked_at), CASE(certificates_come_with_reports),
 	   CASE(without_certificates_the_table_is_empty), CASE(room_for_certificates),
-	   CASE(what_is_no_table), CASE(without_memory_the_guest_asks_again),
-	   CASE(the_key_is_shown));
+	   CASE(what_is_no_table), CASE(requests_that_are_not_passed_on),
+	   CASE(answers_that_are_another), CASE(answers_that_come_again),
+	   CASE(answers_come_again_to_the_same_guest), CASE(a_killed_task_asks_nothing),
+	   CASE(without_memory_the_guest_asks_again), CASE(the_key_is_shown));

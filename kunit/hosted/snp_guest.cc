@@ -181,6 +181,13 @@ void other_vcpus_are_kvms()
 	EXPECT_EQ(nesting.hypercall(kVmgexit), fake::kStockExit);
 	EXPECT_EQ(gmem_kvm_rdmsr(&nesting.vcpu), fake::kStockExit);
 	EXPECT_EQ(nesting.write_msr(0x100), fake::kStockExit);
+	/* On page tables of the guest's own alone, without nested paging. */
+	nesting.vcpu.direct = true;
+	nesting.vcpu.nested = true;
+	EXPECT_EQ(nesting.undefined(kPvalidate, 0, 0, 1), fake::kStockExit);
+	EXPECT_EQ(nesting.hypercall(kVmgexit), fake::kStockExit);
+	EXPECT_EQ(gmem_kvm_rdmsr(&nesting.vcpu), fake::kStockExit);
+	EXPECT_EQ(nesting.write_msr(0x100), fake::kStockExit);
 
 	/* A software-protected VM on the model is none of SNP's type. */
 	Guest plain{ 1024 };

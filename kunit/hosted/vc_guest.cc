@@ -239,6 +239,9 @@ void whose_exits()
 		guest.vcpu.direct = false;
 		guest.must_be_kvms();
 		guest.vcpu.direct = true;
+		guest.vcpu.nested = true;
+		guest.must_be_kvms();
+		guest.vcpu.nested = false;
 		vc_vcpu().redelivers = true;
 		guest.must_be_kvms();
 		vc_vcpu().redelivers = false;

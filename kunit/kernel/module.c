@@ -75,6 +75,11 @@ bool kapi_kvm_made_sw_protected(struct kvm *kvm)
 	return false;
 }
 
+bool kapi_vcpu_is_nested(struct kvm_vcpu *vcpu)
+{
+	return false;
+}
+
 bool kapi_vcpu_is_direct(struct kvm_vcpu *vcpu)
 {
 	return true;

@@ -82,6 +82,11 @@ void send(const SnpGuest &guest, std::uint8_t how, PageBytes &page)
 
 void kapi_mutex_init(struct kapi_mutex *, enum kapi_lock_class) {}
 void kapi_mutex_lock(struct kapi_mutex *) {}
+int kapi_mutex_lock_killable(struct kapi_mutex *)
+{
+	return 0;
+}
+
 void kapi_mutex_unlock(struct kapi_mutex *) {}
 void kapi_platforms_lock(void) {}
 void kapi_platforms_unlock(void) {}
