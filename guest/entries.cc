@@ -181,6 +181,8 @@ bool execute(Knowing &guest, int &ret)
 		       instruction.opcode == Opcode::Pvalidate ? "PVALIDATE" : "RMPADJUST",
 		       executed.broken,
 		       { { "rax", before.rax }, { "rcx", before.rcx }, { "rdx", before.rdx } });
+	if (executed.not_validated && reflected_not_validated(guest, ret))
+		return true;
 	ret = finish(guest.vcpu(), regs, executed);
 	return true;
 }

@@ -116,7 +116,12 @@ Executed end_with(kapi_registers &regs, const Instruction &instruction,
 	case RmpAnswer::Fault::NotValidated:
 		break;
 	}
-	return retire(regs, instruction, RmpCode::FailInput, "a page that is not validated");
+
+	Executed executed = retire(regs, instruction, RmpCode::FailInput,
+				   "a page that is not validated");
+
+	executed.not_validated = true;
+	return executed;
 }
 
 } /* namespace */

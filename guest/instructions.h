@@ -52,6 +52,8 @@ struct Executed {
 	unsigned error_code = 0;
 	Status status{}; /* of Nested: KVM_RUN's */
 	const char *broken = nullptr; /* the rule that the guest has broken, for the log */
+	/* Retired with an error, where hardware raises #VC for a page that is not validated. */
+	bool not_validated = false;
 };
 
 /* @vmpl: the level that the vCPU runs at. */

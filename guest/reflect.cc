@@ -100,16 +100,22 @@ bool gmem::reflected(struct kvm_vcpu *vcpu, Service service, int &ret)
 	       deliver(vcpu, static_cast<std::uint32_t>(code), ret);
 }
 
+bool gmem::reflected_not_validated(const Knowing &guest, int &ret)
+{
+	return kapi_guests_get_vc() && may_get_vc(guest) &&
+	       deliver(guest.vcpu(), kNotValidated, ret);
+}
+
 bool gmem_kvm_unvalidated(struct kvm_vcpu *vcpu, kapi_u64 gpa, int *ret)
 {
 	const Knowing guest{ vcpu };
 
-	if (!may_get_vc(guest))
+	if (!guest)
 		return false;
 
 	const Result<bool> validated = is_validated(guest, Gfn{ gpa >> kPageShift });
 
-	return validated.ok() && !validated.value() && deliver(vcpu, kNotValidated, *ret);
+	return validated.ok() && !validated.value() && reflected_not_validated(guest, *ret);
 }
 
 int gmem_kvm_cpuid(struct kvm_vcpu *vcpu)

@@ -12,11 +12,15 @@ struct kvm_vcpu;
 namespace gmem
 {
 
+class Knowing;
+
 /*
  * Whether the exit that KVM is about to serve by @service has become #VC, or what came of its
  * delivery; @ret is KVM's answer then. SRCU is held. Sleeps.
  */
 bool reflected(struct kvm_vcpu *vcpu, Service service, int &ret);
+/* The same of an access to a page that is not validated, which hardware makes no exit. */
+bool reflected_not_validated(const Knowing &guest, int &ret);
 
 } /* namespace gmem */
 

@@ -458,6 +458,63 @@ void pages_that_are_not_validated()
 	EXPECT(!is_vc_to(guest, kPage + kPageBytes));
 }
 
+/* RMPADJUST of the page at @gpa for VMPL1, which may have to be tried twice. */
+void adjust(VcGuest &guest, std::uint64_t gpa)
+{
+	const std::uint8_t rmpadjust[] = { 0xf3, 0x0f, 0x01, 0xfe };
+	const unsigned long entered = vc_vcpu().entered;
+	kapi_registers &regs = guest_vcpu().registers;
+
+	guest.put(kCode, rmpadjust, sizeof(rmpadjust));
+	for (unsigned tries = 0; tries < 2; tries++) {
+		regs = { .rax = gpa,
+			 .rcx = 0,
+			 .rdx = 0x101,
+			 .rip = kCode,
+			 .rflags = 2,
+			 .code = kCode,
+			 .cpl = 0,
+			 .wide = true };
+		EXPECT_EQ(gmem_kvm_undefined(&guest.vcpu), kGoOn);
+		if (regs.rip != kCode || vc_vcpu().entered != entered)
+			break;
+	}
+}
+
+void rmpadjust_of_a_page_that_is_not_validated()
+{
+	constexpr std::uint64_t kPage = 5 * kPageBytes;
+	const kapi_registers &regs = guest_vcpu().registers;
+
+	{
+		const Aware aware;
+		VcGuest guest;
+
+		REQUIRE(guest.ready);
+		adjust(guest, kPage);
+		EXPECT_EQ(vc_vcpu().entered, 1u);
+		EXPECT_EQ(guest.word(kStack - 48), 0x404u);
+		/* It has not been executed. */
+		EXPECT_EQ(regs.rip, kCode);
+		EXPECT_EQ(regs.rax, kPage);
+		guest.reset();
+		validate(guest, kPage, true);
+		adjust(guest, kPage);
+		EXPECT_EQ(regs.rip, kCode + 4);
+		EXPECT_EQ(regs.rax, 0u);
+		EXPECT_EQ(vc_vcpu().entered, 1u);
+	}
+
+	const Aware aware{ false };
+	VcGuest guest;
+
+	REQUIRE(guest.ready);
+	adjust(guest, kPage);
+	EXPECT_EQ(vc_vcpu().entered, 0u);
+	EXPECT_EQ(regs.rip, kCode + 4);
+	EXPECT_EQ(regs.rax, 1u);
+}
+
 /* PVALIDATE takes a block back of which the memslot that is there now has not the last page. */
 void a_block_that_the_memslot_ends_in()
 {
@@ -491,4 +548,5 @@ GMEM_SUITE(vc_guest, CASE(each_service), CASE(emulation_that_is_not),
 	   CASE(registers_that_do_not_exit), CASE(vmgexit_is_none), CASE(whose_exits),
 	   CASE(other_vms_are_kvms), CASE(frames_where_no_memory_is), CASE(stacks_by_the_c_bit),
 	   CASE(faults_of_deliveries), CASE(pages_that_are_not_validated),
-	   CASE(a_block_that_the_memslot_ends_in), CASE(kvm_maps_pages_that_are_not_validated));
+	   CASE(rmpadjust_of_a_page_that_is_not_validated), CASE(a_block_that_the_memslot_ends_in),
+	   CASE(kvm_maps_pages_that_are_not_validated));
