@@ -101,7 +101,6 @@ void start(const Knowing &guest, unsigned nr, std::uint64_t gpa)
 				{ "error", static_cast<std::uint64_t>(error) },
 				{ "features", guest.platform().vmsa_features() } });
 	area.stopped = false;
-	area.placed = true;
 }
 
 /*
@@ -115,25 +114,13 @@ void init(const Knowing &guest)
 	SnpSaveArea *const area = guest.platform().save_area(nr);
 	std::uint64_t gpa;
 
-	if (area)
-		area->placed = false;
 	if (!area || !guest.platform().take_save_area(nr, gpa))
 		return kapi_vcpu_lacks_state(guest.vcpu()) ? kapi_stock_reset(guest.vcpu(), true)
 							   : kapi_vcpu_init(guest.vcpu());
+	forget_held(guest);
 	kapi_vcpu_leave_smm(guest.vcpu());
 	kapi_stock_reset(guest.vcpu(), true);
 	start(guest, nr, gpa);
-}
-
-/*
- * The vector has no say in where it runs: at first from what the launch has measured, which INIT has
- * left, then behind the VMGEXIT that has held it, or from the save area that INIT has given it.
- */
-Status sipi(Knowing &guest)
-{
-	const SnpSaveArea *const area = guest.platform().save_area(kapi_vcpu_nr(guest.vcpu()));
-
-	return area && area->placed ? Status{} : release_held(guest);
 }
 
 /* KVM's SRCU. KVM does without where user space asks for a vCPU's state. */
@@ -219,7 +206,12 @@ void gmem_kvm_sipi(struct kvm_vcpu *vcpu, unsigned char vector)
 	}
 
 	const Reading reading{ vcpu };
-	const Status status = sipi(guest);
+	/*
+	 * The vector has no say in where it runs: at first from what the launch has measured,
+	 * which INIT has left, then behind the VMGEXIT that has held it, or from the save area
+	 * that INIT has given it.
+	 */
+	const Status status = release_held(guest);
 
 	if (!status.ok())
 		report(guest, 0, "SIPI", "a GHCB that cannot be had",

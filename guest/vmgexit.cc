@@ -175,6 +175,13 @@ Status release_held(Knowing &guest)
 	return Status{};
 }
 
+void forget_held(const Knowing &guest)
+{
+	/* None is kept of a vCPU that was never held. */
+	if (const Result<SnpVcpu *> kept = guest.kept(); kept.ok())
+		kept.value()->exchange.held = SnpExchange::Held::No;
+}
+
 } /* namespace gmem */
 
 int gmem_kvm_vmgexit_answered(struct kvm_vcpu *vcpu)

@@ -26,6 +26,8 @@ std::uint64_t told_features();
  * kvm->srcu held. Sleeps.
  */
 Status release_held(Knowing &guest);
+/* It goes on from a save area, and not behind a VMGEXIT that has held it. */
+void forget_held(const Knowing &guest);
 
 /* ---- between guest/vmgexit.cc and guest/events.cc ----------------------------------------- */
 

@@ -59,8 +59,8 @@ struct SnpSaveArea {
 	std::uint64_t gpa = kNone;
 	Pfn pfn{};
 
-	/* The task's: since the last reset, it has no save area; it has the registers of one. */
-	bool stopped = false, placed = false;
+	/* The task's: since the last reset it has no save area. */
+	bool stopped = false;
 };
 
 } /* namespace gmem */

@@ -321,6 +321,35 @@ void held_vcpus_are_released()
 	EXPECT_EQ(ap().sipis, 0u);
 }
 
+/* It has begun elsewhere since: neither by the next SIPI, nor by later ones. */
+void held_ones_with_a_save_area_are_not()
+{
+	Creating guest;
+
+	REQUIRE(guest.ready);
+	Knowing held{ &guest.target };
+	const auto hold = [&] {
+		EXPECT(held.set_ghcb_msr(0x006).ok());
+		EXPECT_EQ(gmem::serve_vmgexit(held, { gmem::Opcode::Vmgexit, 4, false }), kGoOn);
+		EXPECT_EQ(held.ghcb_msr(), 0x007u);
+	};
+
+	guest.make_area(kArea, 0x1234);
+	guest.must(request(kOnInit), kArea);
+	hold();
+	guest.reset();
+	EXPECT_EQ(ap().state.rip, 0x1234u);
+	guest.sipi();
+	EXPECT_EQ(held.ghcb_msr(), 0x007u);
+	guest.init();
+	guest.sipi();
+	EXPECT_EQ(held.ghcb_msr(), 0x007u);
+	hold();
+	guest.init();
+	guest.sipi();
+	EXPECT_EQ(held.ghcb_msr(), 0x1007u);
+}
+
 void a_page_is_in_use()
 {
 	Creating guest;
@@ -504,6 +533,7 @@ void other_guests_vcpus_are_kvms()
 GMEM_SUITE(snp_ap, CASE(what_is_refused), CASE(a_save_area_is_taken_at_a_reset),
 	   CASE(a_vcpu_without_state), CASE(from_a_guests_guest), CASE(from_system_management_mode),
 	   CASE(for_the_next_init), CASE(init_and_sipi_of_others), CASE(held_vcpus_are_released),
-	   CASE(a_page_is_in_use), CASE(one_page_is_one_vcpus), CASE(a_destroyed_one_stops),
+	   CASE(held_ones_with_a_save_area_are_not), CASE(a_page_is_in_use),
+	   CASE(one_page_is_one_vcpus), CASE(a_destroyed_one_stops),
 	   CASE(pages_that_are_no_save_areas), CASE(a_page_that_went),
 	   CASE(the_last_request_counts), CASE(other_guests_vcpus_are_kvms));
