@@ -2,7 +2,7 @@
 /*
  * vCPUs of a guest that knows SNP, on a machine without it, which KVM resets for another reason
  * than INIT: a shutdown has left the processor without any state of theirs. INIT and SIPI are
- * snp_ap_test's.
+ * snp_ap_sipi_test's.
  *
  * Tests: guest/ap.cc, kapi/ap.c.
  */
