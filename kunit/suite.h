@@ -49,8 +49,11 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(rmp_guest)                  \
 	X(snp_insns)                  \
 	X(snp_ghcb)                   \
+	X(snp_psc)                    \
 	X(snp_save_area)              \
 	X(vc)                         \
+	X(vc_32)                      \
+	X(exits)                      \
 	X(snp_model)                  \
 	X(p384)                       \
 	X(snp_requests)               \
@@ -77,6 +80,7 @@ void gmem_case_differs(const char *file, int line, const char *what, long long l
 	X(sev)                \
 	X(snp_guest)          \
 	X(snp_vmgexit)        \
+	X(snp_events)         \
 	X(snp_ap)             \
 	X(misdeeds)           \
 	X(guest_requests)     \

@@ -1,122 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * #VC as a processor delivers it (guest/vc.cc), from the architecture's description of
- * exceptions: each check, each frame byte by byte, each access that may fail; and which exits
- * are #VC (guest/exits.cc).
+ * #VC as a processor delivers it to a 64-bit guest (guest/vc.cc), from the architecture's
+ * description of exceptions: each check, each frame byte by byte, each access that may fail. In 32
+ * bits: suite vc_32. Which exits are #VC: suite exits.
  *
- * Tests: guest/vc.cc, guest/exits.cc.
+ * Tests: guest/vc.cc.
  */
 #include "guest/vc.h"
 
-#include <array>
-#include <cstring>
-
-#include "guest/exits.h"
-#include "kapi/constants.h"
 #include "kunit/suite.h"
+#include "kunit/suites/vc_memory.h"
 
 namespace
 {
 
 using namespace gmem;
+using namespace gmem_test;
 using End = Delivered::End;
 
-/* ---- a guest --------------------------------------------------------------------------- */
-
 /* Where it has what: of the IDT only one gate is looked at. */
-constexpr std::uint64_t kBase = 0xffffffff80001000, kSize = 0x580;
+constexpr std::uint64_t kBase = 0xffffffff80001000;
 constexpr std::uint64_t kIdt = kBase, kGdt = kBase + 0x1e0, kLdt = kBase + 0x220,
 			kTss = kBase + 0x240, kStack = kBase + 0x340, kRsp0 = kBase + 0x380,
 			kIst1 = kBase + 0x3c0;
 constexpr std::uint64_t kRip = 0xffffffff81234567, kHandler = 0xffffffff9abcdef0;
-constexpr std::uint32_t kCode = 0x80000072;
-constexpr unsigned kGateCode = 29 * 8 + 2;
-/* Gates, without where they lead: present, for 32 or 64 bits. */
-constexpr unsigned kInterruptGate = 0x8e, kTrapGate = 0x8f;
-/* Of descriptors, bits 40 to 55: what a segment is to be. */
-constexpr std::uint64_t kCode64 = 0xa9b, kUserCode64 = 0xafb, kData = 0xc93, kUserData = 0xcf3,
-			kCode32 = 0xc9b;
 constexpr unsigned kKernel = 0x10, kUser = 0x33, kKernelSs = 0x18, kUserSs = 0x2b;
-
-constexpr std::uint64_t kFixed = 1 << 1, kTrap = 1 << 8, kInterrupts = 1 << 9, kNested = 1 << 14,
-			kResume = 1 << 16, kVm = 1 << 17, kAc = 1 << 18;
-
-constexpr std::uint64_t kImplicit = KAPI_PFERR_IMPLICIT, kWrites = KAPI_PFERR_WRITE,
-			kUsers = KAPI_PFERR_USER;
-
-class Memory final : public GuestMemory {
-    public:
-	~Memory() = default;
-	explicit Memory(std::uint64_t base = kBase) : base_(base) {}
-
-	unsigned address_bits() const override { return bits; }
-	Touched read(std::uint64_t addr, std::span<std::byte> to, std::uint64_t access) override
-	{
-		const Touched how = touch(addr, to.size(), access);
-
-		if (how.end == Touched::End::Done)
-			std::memcpy(to.data(), at(addr), to.size());
-		return how;
-	}
-	Touched write(std::uint64_t addr, std::span<const std::byte> from,
-		      std::uint64_t access) override
-	{
-		const Touched how = touch(addr, from.size(), access);
-
-		if (how.end == Touched::End::Done)
-			std::memcpy(at(addr), from.data(), from.size());
-		return how;
-	}
-
-	template <class T> void put(std::uint64_t addr, T value)
-	{
-		std::memcpy(at(addr), &value, sizeof(value));
-	}
-	template <class T> T get(std::uint64_t addr)
-	{
-		T value;
-
-		std::memcpy(&value, at(addr), sizeof(value));
-		return value;
-	}
-
-	unsigned bits = 48;
-	unsigned touched = 0;
-	std::uint64_t last_access = 0;
-	/* The access with this number ends so, if it is not 0. */
-	unsigned fails = 0;
-	Touched failure{};
-
-    private:
-	unsigned char *at(std::uint64_t addr) { return &bytes_[addr - base_]; }
-	Touched touch(std::uint64_t addr, std::size_t size, std::uint64_t access)
-	{
-		touched++;
-		last_access = access;
-		if (touched == fails)
-			return failure;
-		if (addr < base_ || addr - base_ + size > kSize)
-			return { Touched::End::PageFault, addr, 0x1f };
-		return {};
-	}
-
-	const std::uint64_t base_;
-	std::array<unsigned char, kSize> bytes_{};
-};
-
-std::uint64_t descriptor(std::uint64_t rights, std::uint64_t base = 0,
-			 std::uint64_t limit = 0xfffff)
-{
-	return (limit & 0xffff) | (base & 0xffffff) << 16 | (rights & 0xff) << 40 |
-	       (limit >> 16 & 0xf) << 48 | (rights >> 8 & 0xf) << 52 | (base >> 24 & 0xff) << 56;
-}
-
-kapi_segment segment(unsigned selector, std::uint64_t rights, std::uint64_t base = 0,
-		     unsigned limit = 0xffffffff)
-{
-	return { base, limit, static_cast<unsigned short>(selector),
-		 static_cast<unsigned short>(rights) };
-}
 
 /* A 64-bit kernel at an instruction that is #VC. */
 struct Guest {
@@ -189,7 +97,7 @@ struct Guest {
 		EXPECT_EQ(state.rip, kHandler);
 	}
 
-	Memory memory;
+	EventMemory memory{ kBase };
 	kapi_event_state state{
 		.rip = kRip,
 		.rsp = kStack,
@@ -209,8 +117,6 @@ struct Guest {
 	};
 	kapi_event_state before{};
 };
-
-/* ---- 64 bits --------------------------------------------------------------------------- */
 
 void frames_of_64_bits()
 {
@@ -493,7 +399,7 @@ void accesses_that_fail()
 {
 	for (unsigned fails = 1; fails <= 5; fails++) {
 		Guest guest;
-		Memory &memory = guest.memory;
+		EventMemory &memory = guest.memory;
 
 		guest.gate(kInterruptGate, kKernel, 1);
 		memory.put(kGdt + kKernel, descriptor(kCode64 & ~1ull));
@@ -531,224 +437,10 @@ void modes_that_it_is_not_for()
 	EXPECT_EQ(real.memory.touched + shadow.memory.touched + old.memory.touched, 0u);
 }
 
-/* ---- 32 bits --------------------------------------------------------------------------- */
-
-constexpr std::uint64_t kBase32 = 0xfff00000;
-constexpr std::uint64_t kIdt32 = kBase32, kGdt32 = kBase32 + 0x100, kStack32 = kBase32 + 0x203;
-constexpr std::uint64_t kHandler32 = 0xfff01234;
-
-struct Guest32 {
-	Guest32()
-	{
-		gate(kInterruptGate);
-		memory.put(kGdt32 + 8, descriptor(kCode32));
-		memory.put(kGdt32 + 0x10, descriptor(kCode32, 0, 0xff) & ~(1ull << 55));
-	}
-	void gate(unsigned type, unsigned selector = 8, std::uint64_t to = kHandler32)
-	{
-		memory.put(kIdt32 + 29 * 8, (to & 0xffff) | std::uint64_t{ selector } << 16 |
-						    std::uint64_t{ type } << 40 |
-						    (to >> 16 & 0xffff) << 48);
-	}
-	Delivered deliver()
-	{
-		before = state;
-		memory.touched = 0;
-		return deliver_vc(state, kCode, memory);
-	}
-	void must_fault(unsigned vector, unsigned error_code)
-	{
-		const Delivered how = deliver();
-
-		EXPECT(how.end == End::Exception);
-		EXPECT_EQ(how.vector, vector);
-		EXPECT_EQ(how.error_code, error_code);
-		EXPECT_EQ(state.rip, before.rip);
-		EXPECT_EQ(state.rsp, before.rsp);
-	}
-	void must_enter(std::uint64_t at, std::uint64_t rsp)
-	{
-		EXPECT(deliver().end == End::Entered);
-		EXPECT_EQ(state.rsp, rsp);
-		EXPECT_EQ(memory.get<std::uint32_t>(at), kCode);
-		EXPECT_EQ(memory.get<std::uint32_t>(at + 4), before.rip);
-		EXPECT_EQ(memory.get<std::uint32_t>(at + 8), before.cs.selector);
-		EXPECT_EQ(memory.get<std::uint32_t>(at + 12), before.rflags | kResume);
-		EXPECT_EQ(memory.get<std::uint32_t>(at + 16), 0u);
-		EXPECT_EQ(memory.get<std::uint32_t>(at - 4), 0u);
-	}
-
-	Memory memory{ kBase32 };
-	kapi_event_state state{
-		.rip = 0xfff05678,
-		.rsp = kStack32,
-		.rflags = kFixed | kInterrupts | kTrap,
-		.cs = segment(0x20, kCode32),
-		.ss = segment(0x18, kData),
-		.ldt = {},
-		.tr = {},
-		.idt = kIdt32,
-		.gdt = kGdt32,
-		.idt_limit = 8 * 30 - 1,
-		.gdt_limit = 0x3f,
-		.cpl = 0,
-		.protected_mode = true,
-		.long_mode = false,
-		.shadow_stacks = false,
-	};
-	kapi_event_state before{};
-};
-
-void frames_of_32_bits()
-{
-	Guest32 guest, trap;
-
-	guest.must_enter(kStack32 - 16, kStack32 - 16);
-	EXPECT_EQ(guest.state.rip, kHandler32);
-	EXPECT_EQ(guest.state.rflags, kFixed);
-	EXPECT_EQ(guest.state.cs.selector, 8u);
-	EXPECT_EQ(guest.state.cs.limit, 0xffffffffu);
-	EXPECT_EQ(guest.state.ss.selector, 0x18u);
-	EXPECT_EQ(guest.memory.last_access, kWrites);
-	trap.gate(kTrapGate);
-	trap.must_enter(kStack32 - 16, kStack32 - 16);
-	EXPECT_EQ(trap.state.rflags, kFixed | kInterrupts);
-}
-
-void gates_of_32_bits()
-{
-	Guest32 guest, short_idt, limited, users;
-
-	for (const unsigned type : { 0x85u, 0x86u, 0x87u }) {
-		guest.gate(type);
-		EXPECT(guest.deliver().end == End::Unable);
-	}
-	guest.gate(0x8c);
-	guest.must_fault(13, kGateCode);
-	guest.gate(0x0e);
-	guest.must_fault(11, kGateCode);
-	short_idt.state.idt_limit--;
-	EXPECT(short_idt.deliver().end == End::Unable);
-	/* Behind the limit of CS. */
-	limited.gate(kInterruptGate, 0x10, 0xff);
-	limited.must_enter(kStack32 - 16, kStack32 - 16);
-	EXPECT_EQ(limited.state.cs.limit, 0xffu);
-	limited.state = limited.before;
-	limited.gate(kInterruptGate, 0x10, 0x100);
-	limited.must_fault(13, 0);
-	/* A change of CPL. */
-	users.state.cpl = 3;
-	EXPECT(users.deliver().end == End::Unable);
-}
-
-void stacks_of_32_bits()
-{
-	Guest32 small, wrapped, ends, down, based;
-
-	/* SP, 16 bits. */
-	small.state.ss = segment(0x18, 0x093, kBase32, 0xffff);
-	small.state.rsp = 0x7fff0300;
-	small.must_enter(kBase32 + 0x2f0, 0x7fff02f0);
-	/* It would go on at the other end. */
-	wrapped.state.ss = small.state.ss;
-	wrapped.state.rsp = 15;
-	EXPECT(wrapped.deliver().end == End::Unable);
-	/* Up to the limit, and one byte more. */
-	ends.state.ss = segment(0x18, kData, kBase32, 0x2ff);
-	ends.state.rsp = 0x300;
-	ends.must_enter(kBase32 + 0x2f0, 0x2f0);
-	ends.state = ends.before;
-	ends.state.rsp = 0x301;
-	ends.must_fault(12, 0);
-	/* It grows down to above the limit. */
-	down.state.ss = segment(0x18, kData | 4, kBase32, 0x2ef);
-	down.state.rsp = 0x300;
-	down.must_enter(kBase32 + 0x2f0, 0x2f0);
-	down.state = down.before;
-	down.state.ss.limit = 0x2f0;
-	down.must_fault(12, 0);
-	/* Addresses are of 32 bits. */
-	based.state.ss = segment(0x18, kData, kBase32 + 0x1000);
-	based.state.rsp = 0xfffff500;
-	based.must_enter(kBase32 + 0x4f0, 0xfffff4f0);
-	based.state = based.before;
-	based.state.ss.base = 0x10;
-	based.state.rsp = 0xfffffff8;
-	EXPECT(based.deliver().end == End::Unable);
-}
-
-/* ---- which exits ----------------------------------------------------------------------- */
-
-constexpr Service kServices[] = {
-	Service::Cpuid, Service::Pio,	    Service::Emulation, Service::Rdmsr,
-	Service::Wrmsr, Service::Hypercall, Service::Rdpmc,	Service::Wbinvd,
-	Service::Invd,	Service::Monitor,   Service::Mwait,
-};
-
-void exits_that_are_vc()
-{
-	const struct {
-		Service service;
-		std::uint64_t code;
-	} rows[] = {
-		{ Service::Cpuid, 0x72 },     { Service::Pio, 0x7b },
-		{ Service::Emulation, 0x7b }, { Service::Emulation, 0x400 },
-		{ Service::Rdmsr, 0x7c },     { Service::Wrmsr, 0x7c },
-		{ Service::Hypercall, 0x81 }, { Service::Rdpmc, 0x6f },
-		{ Service::Wbinvd, 0x89 },    { Service::Invd, 0x76 },
-		{ Service::Monitor, 0x8a },   { Service::Mwait, 0x8b },
-	};
-
-	/* With any other code it is something else that KVM does so. */
-	for (const Service service : kServices) {
-		for (std::uint64_t code = 0; code < 0x410; code++) {
-			bool wanted = false;
-
-			for (const auto &row : rows)
-				wanted |= row.service == service && row.code == code;
-			EXPECT(is_vc(service, code) == wanted);
-		}
-	}
-}
-
-void msrs_that_do_not_exit()
-{
-	const unsigned own[] = { 0x48,	     0x49,	 0x10b,	     0x174,	 0x175,
-				 0x176,	     0x1d9,	 0x1db,	     0x1dc,	 0x1dd,
-				 0x1de,	     0x277,	 0x6a0,	     0x6a2,	 0x6a4,
-				 0x6a5,	     0x6a6,	 0x6a7,	     0x6a8,	 0xda0,
-				 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084,
-				 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103, 0xc0010130,
-				 0xc0010131 };
-	const unsigned others[] = { 0,		0x10,	    0x1b,	0x47,	    0x4a,
-				    0x10a,	0x10c,	    0x173,	0x177,	    0x1d8,
-				    0x1da,	0x1df,	    0x276,	0x278,	    0x2ff,
-				    0x69f,	0x6a1,	    0x6a3,	0x6a9,	    0x800,
-				    0x830,	0xd9f,	    0xda1,	0xc000007f, 0xc0000085,
-				    0xc00000ff, 0xc0000104, 0xc001012f, 0xc0010132, 0xc001f000 };
-
-	for (const unsigned msr : own)
-		EXPECT(has_msr_itself(msr));
-	for (const unsigned msr : others)
-		EXPECT(!has_msr_itself(msr));
-}
-
-void emulation_that_begins()
-{
-	EXPECT(begins_instruction(0));
-	/* Of a fault, with whatever else. */
-	EXPECT(begins_instruction(1 << 6 | 1 << 3));
-	EXPECT(!begins_instruction(KAPI_EMULATE_NO_DECODE));
-	EXPECT(!begins_instruction(KAPI_EMULATE_SKIP));
-	EXPECT(!begins_instruction(KAPI_EMULATE_SKIP | 1 << 9));
-}
-
 } /* namespace */
 
 GMEM_SUITE(vc, CASE(frames_of_64_bits), CASE(flags_of_the_handler), CASE(gates),
 	   CASE(code_segments), CASE(code_segments_of_an_ldt), CASE(descriptors_are_marked),
 	   CASE(where_the_handler_is), CASE(stacks_of_gates), CASE(users_get_it_on_other_stacks),
 	   CASE(stacks_that_are_no_addresses), CASE(accesses_that_fail),
-	   CASE(modes_that_it_is_not_for), CASE(frames_of_32_bits), CASE(gates_of_32_bits),
-	   CASE(stacks_of_32_bits), CASE(exits_that_are_vc), CASE(msrs_that_do_not_exit),
-	   CASE(emulation_that_begins));
+	   CASE(modes_that_it_is_not_for));
