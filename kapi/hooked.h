@@ -3,7 +3,7 @@
  * Every function of the kernel that is taken over, with the kernel's own prototype:
  * X(entry, name, result, arguments), in the kernel's own types and without names of
  * parameters. What the calls land in has the same type (kapi/entries.c);
- * scripts/check-kvm reads this list, and the one of kapi/symbols.c, and compares them
+ * scripts/check-kvm reads this list, and the one of kapi/called.h, and compares them
  * with the BTF of a kernel. What becomes of each is in kapi/hook_table.c.
  *
  * What the headers show of a kernel is in the macros of compat/kvm.h. Of EITHER and OR a

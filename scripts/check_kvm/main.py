@@ -21,7 +21,7 @@ its body; and that nothing else finds the host page behind a memslot's userspace
 """
 EPILOG = """\
 Status: 0 if there are no errors, 1 if there are, 2 if a file cannot be used. The lists are
-kapi/hooked.h, kapi/symbols.c, kapi/callers.txt and kapi/readers.txt.
+kapi/hooked.h, kapi/called.h, kapi/callers.txt and kapi/readers.txt.
 """
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
@@ -77,7 +77,7 @@ def _rows(options, kernel):
     calls = read_calls(os.path.join(lists, "callers.txt"))
     readers = read_readers(os.path.join(lists, "readers.txt"))
     hooked = Source(os.path.join(lists, "hooked.h"), kernel.version)
-    called = Source(os.path.join(lists, "symbols.c"), kernel.version)
+    called = Source(os.path.join(lists, "called.h"), kernel.version)
     checker = Checker(kernel, calls, readers, read_list(hooked, "HOOKED_ALSO"))
     functions, rows = chosen(kernel, read_list(hooked, "HOOKED"))
     checked = [checker.hooked(function) for function in functions]

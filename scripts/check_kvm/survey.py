@@ -37,7 +37,7 @@ class Entry:
 def names(kernel, lists):
     """All functions of the lists, of whichever kernels they are, and KVM's own gmem ones."""
     hooked = Source(os.path.join(lists, "hooked.h"), None)
-    called = Source(os.path.join(lists, "symbols.c"), None)
+    called = Source(os.path.join(lists, "called.h"), None)
     found = {function.name for function in read_list(hooked, "HOOKED")}
     found |= {function.name for function in read_list(called, "SYMBOLS")}
     found |= {call.function for call in read_calls(os.path.join(lists, "callers.txt"))}

@@ -22,7 +22,7 @@ from ..main import main
 NOP5 = b"\x0f\x1f\x44\0\0"
 TREE = pathlib.Path(__file__).resolve().parents[3]
 # Files with lists, and the lists.
-MACROS = (("hooked.h", "HOOKED"), ("hooked.h", "CALLBACKS"), ("symbols.c", "SYMBOLS"))
+MACROS = (("hooked.h", "HOOKED"), ("hooked.h", "CALLBACKS"), ("called.h", "SYMBOLS"))
 # What the target kernel has not, as it binds memslots in one step.
 OTHER_BINDING = {"kvm_gmem_prepare_memory_region", "kvm_gmem_commit_memory_region"}
 
@@ -262,7 +262,7 @@ def _parameter(btf, proto, index):
 
 def lists(folder):
     """A copy of the lists, to change."""
-    for name in ("hooked.h", "symbols.c", "callers.txt", "readers.txt"):
+    for name in ("hooked.h", "called.h", "callers.txt", "readers.txt"):
         shutil.copy(TREE / "kapi" / name, folder)
     shutil.copytree(TREE / "kapi/compat", pathlib.Path(folder) / "compat", dirs_exist_ok=True)
     return pathlib.Path(folder)
@@ -273,7 +273,7 @@ def preprocessed(folder, source, macro, version):
     major, minor, patch = version
     name = 1 if macro == "HOOKED" else 0
     with tempfile.TemporaryDirectory() as empty:
-        for file in [folder / "hooked.h", folder / "symbols.c", *folder.glob("compat/*.h")]:
+        for file in [folder / "hooked.h", folder / "called.h", *folder.glob("compat/*.h")]:
             for header in re.findall(r"^#include <(.*)>", file.read_text(), re.M):
                 (pathlib.Path(empty) / header).parent.mkdir(parents=True, exist_ok=True)
                 (pathlib.Path(empty) / header).touch()

@@ -163,10 +163,10 @@ class Lists(unittest.TestCase):
                                      plant.preprocessed(self.lists, source, macro, version))
 
     def test_every_branch_is_read_where_no_kernel_is_meant(self):
-        everything = Source(str(self.lists / "symbols.c"), None)
+        everything = Source(str(self.lists / "called.h"), None)
         names = {function.name for function in read_list(everything, "SYMBOLS")}
         for version in ((6, 12, 95), (7, 3, 4)):
-            self.assertLess(set(plant.preprocessed(self.lists, "symbols.c", "SYMBOLS", version)),
+            self.assertLess(set(plant.preprocessed(self.lists, "called.h", "SYMBOLS", version)),
                             names)
 
     def test_kernel_is_not_known(self):
@@ -201,7 +201,7 @@ class Lists(unittest.TestCase):
                          ["error: kvm_gmem_create: kapi/callers.txt has no caller of it"])
 
     def test_list_says_another_prototype(self):
-        self.change("symbols.c", r"X\(lru_add_drain_all, void, \(void\)\)",
+        self.change("called.h", r"X\(lru_add_drain_all, void, \(void\)\)",
                     "X(lru_add_drain_all, void, (int))")
         answer = self.check()
         self.assertEqual(len(answer.errors), 1, answer.output)
