@@ -7,19 +7,13 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "arch/x86/le.h"
+
 namespace gmem
 {
 
 namespace
 {
-
-template <class T> T read(std::span<const std::uint8_t, kPageSize> page, std::size_t at)
-{
-	T value;
-
-	std::memcpy(&value, page.data() + at, sizeof(value));
-	return value;
-}
 
 /* One bit for 8 bytes of the page. */
 unsigned bit_of(GhcbField field)
@@ -102,22 +96,22 @@ std::uint64_t Ghcb::get(GhcbField field) const
 
 	if (!has(field))
 		return 0;
-	return field == GhcbField::Cpl ? page_[at] : read<std::uint64_t>(page_, at);
+	return field == GhcbField::Cpl ? page_[at] : load_le(&page_[at], 8);
 }
 
 GhcbEvent Ghcb::event() const
 {
-	return GhcbEvent{ read<std::uint64_t>(page_, static_cast<std::size_t>(GhcbField::Code)) };
+	return GhcbEvent{ load_le(&page_[static_cast<std::size_t>(GhcbField::Code)], 8) };
 }
 
 unsigned Ghcb::version() const
 {
-	return read<std::uint16_t>(page_, kGhcbVersion);
+	return static_cast<unsigned>(load_le(&page_[kGhcbVersion], 2));
 }
 
 std::uint32_t Ghcb::usage() const
 {
-	return read<std::uint32_t>(page_, kGhcbUsage);
+	return static_cast<std::uint32_t>(load_le(&page_[kGhcbUsage], 4));
 }
 
 kapi_ghcb_registers Ghcb::registers() const
@@ -192,7 +186,7 @@ void Ghcb::set(GhcbField field, std::uint64_t value)
 {
 	const unsigned bit = bit_of(field);
 
-	std::memcpy(page_.data() + static_cast<std::size_t>(field), &value, sizeof(value));
+	store_le(&page_[static_cast<std::size_t>(field)], value, sizeof(value));
 	page_[kGhcbBitmap + bit / 8] |= static_cast<std::uint8_t>(1u << bit % 8);
 }
 

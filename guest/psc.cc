@@ -6,8 +6,8 @@
 #include "guest/psc.h"
 
 #include <algorithm>
-#include <cstring>
 
+#include "arch/x86/le.h"
 #include "gmem/types.h"
 
 namespace gmem
@@ -28,44 +28,32 @@ std::uint64_t Psc::Entry::pages() const
 
 std::uint16_t Psc::at() const
 {
-	std::uint16_t value;
-
-	std::memcpy(&value, buffer_.data(), sizeof(value));
-	return value;
+	return static_cast<std::uint16_t>(load_le(&buffer_[0], 2));
 }
 
 std::uint16_t Psc::end() const
 {
-	std::uint16_t value;
-
-	std::memcpy(&value, buffer_.data() + sizeof(value), sizeof(value));
-	return value;
+	return static_cast<std::uint16_t>(load_le(&buffer_[2], 2));
 }
 
 void Psc::set_at(unsigned at)
 {
-	const std::uint16_t value = static_cast<std::uint16_t>(at);
-
-	std::memcpy(buffer_.data(), &value, sizeof(value));
+	store_le(&buffer_[0], at, 2);
 }
 
 Psc::Entry Psc::entry(unsigned nr) const
 {
-	std::uint64_t value;
+	const std::uint64_t value = load_le(&buffer_[kHeaderSize + nr * kEntrySize], kEntrySize);
 
-	std::memcpy(&value, buffer_.data() + kHeaderSize + nr * kEntrySize, sizeof(value));
 	return { value & kDone, value >> 12 & kGfn, static_cast<unsigned>(value >> 52 & 0xf),
 		 (value >> 56 & 1) != 0 };
 }
 
 void Psc::set_done(unsigned nr, std::uint64_t pages)
 {
-	std::uint8_t *const to = buffer_.data() + kHeaderSize + nr * kEntrySize;
-	std::uint64_t value;
+	std::uint8_t *const to = &buffer_[kHeaderSize + nr * kEntrySize];
 
-	std::memcpy(&value, to, sizeof(value));
-	value = (value & ~kDone) | pages;
-	std::memcpy(to, &value, sizeof(value));
+	store_le(to, (load_le(to, kEntrySize) & ~kDone) | pages, kEntrySize);
 }
 
 /* Whether @entry goes on where @pages from @first on, all of them whole entries, have ended. */

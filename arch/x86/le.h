@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Little-endian numbers in the firmware's structures.
+ * Numbers in structures of the firmware's and of guests, little-endian as the processor is, and
+ * aligned to nothing. std::memcpy() would be a call in the module, which is freestanding.
  */
 #ifndef GMEM_ARCH_X86_LE_H
 #define GMEM_ARCH_X86_LE_H
@@ -15,16 +16,14 @@ inline std::uint64_t load_le(const std::uint8_t *from, unsigned size)
 {
 	std::uint64_t value = 0;
 
-	for (unsigned i = size; i > 0; i--)
-		value = value << 8 | from[i - 1];
+	__builtin_memcpy(&value, from, size);
 	return value;
 }
 
-/* The lowest @size bytes of @value. */
+/* The lowest @size bytes of @value, 8 at the most. */
 inline void store_le(std::uint8_t *to, std::uint64_t value, unsigned size)
 {
-	for (unsigned i = 0; i < size; i++)
-		to[i] = static_cast<std::uint8_t>(value >> 8 * i);
+	__builtin_memcpy(to, &value, size);
 }
 
 } /* namespace gmem */

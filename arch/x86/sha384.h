@@ -62,13 +62,6 @@ class Sha384 {
 	std::unique_ptr<kapi_sha384, Free> state_;
 };
 
-/* @value as little-endian bytes from @to on. */
-inline void store_le64(std::uint8_t *to, std::uint64_t value)
-{
-	for (unsigned i = 0; i < 8; i++)
-		to[i] = static_cast<std::uint8_t>(value >> 8 * i);
-}
-
 } /* namespace gmem */
 
 #endif /* GMEM_ARCH_X86_SHA384_H */

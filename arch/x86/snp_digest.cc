@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "arch/x86/le.h"
+
 namespace gmem
 {
 
@@ -66,7 +68,7 @@ Status SnpDigest::add_contents(SnpPageType type, std::uint64_t gpa, const Sha384
 	std::copy(contents.begin(), contents.end(), info.begin() + kContents);
 	info[kLength] = kSize;
 	info[kType] = static_cast<std::uint8_t>(type);
-	store_le64(&info[kGpa], gpa);
+	store_le(&info[kGpa], gpa, 8);
 
 	GMEM_CHECK(sha_.update(info));
 	GMEM_TRY(next, sha_.finish());

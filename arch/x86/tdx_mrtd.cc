@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "arch/x86/le.h"
+
 namespace gmem
 {
 
@@ -22,7 +24,7 @@ std::array<std::uint8_t, kHeaderSize> header(std::string_view name, std::uint64_
 	std::array<std::uint8_t, kHeaderSize> block{};
 
 	std::copy(name.begin(), name.end(), block.begin());
-	store_le64(&block[kHeaderGpa], gpa);
+	store_le(&block[kHeaderGpa], gpa, 8);
 	return block;
 }
 
