@@ -34,7 +34,7 @@ bool Misdeeds::due(Misdeed what)
 	bool waits;
 
 	do {
-		if (!(left >> kTimesShift))
+		if (!left)
 			return false;
 		waits = static_cast<std::uint32_t>(left) != 0;
 	} while (!one.left.compare_exchange_weak(

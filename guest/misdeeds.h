@@ -54,7 +54,10 @@ class Misdeeds {
 
     private:
 	struct One {
-		/* Both numbers, so that they change together: times in the upper half. */
+		/*
+		 * Both numbers, so that they change together: times in the upper half. Without
+		 * times there are no occasions, either.
+		 */
 		std::atomic<std::uint64_t> left{ 0 };
 		std::atomic<std::uint64_t> done{ 0 };
 	};
