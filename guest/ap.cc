@@ -19,15 +19,21 @@ namespace gmem
 namespace
 {
 
+constexpr unsigned kAddressBits = 64;
 /* Requests. Number 1, between them, creates the vCPU now. */
 constexpr std::uint64_t kCreateOnInit = 0, kDestroy = 2;
 
 /* What a guest may name as a save area. It is looked at when a vCPU is to run from it. */
 bool may_be_save_area(struct kvm_vcpu *vcpu, std::uint64_t gpa)
 {
-	/* Processors take the first page of a block for all of it there: KVM refuses that. */
+	const unsigned bits = kapi_vcpu_address_bits(vcpu);
+
+	/*
+	 * Processors take the first page of a block for all of it there: KVM refuses that. User
+	 * space may say that the vCPU has more bits than an address.
+	 */
 	return gpa % kPageSize == 0 && gpa % (kRunPages * kPageSize) != 0 &&
-	       gpa >> kapi_vcpu_address_bits(vcpu) == 0;
+	       (bits >= kAddressBits || gpa >> bits == 0);
 }
 
 /* ---- the vCPU's own task ------------------------------------------------------------------ */

@@ -6,6 +6,7 @@
 #include "guest/vmgexit.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "guest/ap.h"
 #include "guest/ghcb.h"
@@ -25,7 +26,7 @@ namespace
 using Waits = SnpExchange::Waits;
 
 constexpr unsigned kMsrTsc = 0x10, kMsrTscAux = 0xc0000103;
-/* No more than one access of the guest's. */
+/* As much as an access of the guest's; of other sizes KVM's APIC complains in the log. */
 constexpr std::uint64_t kMmioMax = 8;
 
 /* ---- the page -------------------------------------------------------------------------- */
@@ -209,7 +210,7 @@ int mmio(Vmgexit &vmgexit, const Ghcb &ghcb, bool write)
 
 	if (!size)
 		return finish(vmgexit);
-	if (size > kMmioMax)
+	if (size > kMmioMax || !std::has_single_bit(size))
 		return fail(vmgexit, GhcbError::Input);
 
 	const std::span<std::uint8_t> scratch = ghcb.scratch(exchange.gpa, size);

@@ -22,6 +22,8 @@ namespace
 constexpr unsigned kBitMin = 32;
 /* Memslots that come later may lie as high. A power of two, as all that the alias shows is. */
 constexpr std::uint64_t kReachMin = 1ull << (32 - kPageShift);
+/* Of a memslot KVM 6.12 takes less than 8 TiB; later ones take any of their own, with its tables. */
+constexpr std::uint64_t kReachMax = 1ull << (42 - kPageShift);
 
 /* Calls @fn(slot) for the VMM's memslots in [start, end). slots_lock. */
 template <class Fn> void for_slots(struct kvm *kvm, std::uint64_t start, std::uint64_t end, Fn fn)
@@ -76,6 +78,8 @@ Status make_alias(struct kvm *kvm, unsigned bit)
 	if (end > start)
 		return refuse(bit, "memory of the VMM's is there");
 	reach = std::min(reach, start);
+	if (reach > kReachMax)
+		return refuse(bit, "memory of guest_memfd lies above 4 TiB");
 
 	/* What the VMM has said of addresses that were no others than any then. */
 	kapi_attributes_set(kvm, start, 2 * start, false);

@@ -32,6 +32,12 @@ constexpr const char *kStates[] = {
 	"PRE_GUEST",  "PRE_SWAP", "GUEST_INVALID", "GUEST_VALID", "no state",
 };
 
+/* KVM has vCPUs by the thousand at most. */
+std::uint16_t user_of(unsigned nr)
+{
+	return static_cast<std::uint16_t>(nr + 1);
+}
+
 } /* namespace */
 
 /* The 512 entries of an aligned 2 MiB of memory. */
@@ -265,7 +271,7 @@ RmpAnswer Rmp::pvalidate(const RmpPage &page, bool validate)
 RmpAnswer Rmp::rmpadjust(const RmpPage &page, const RmpAdjust &adjust)
 {
 	return by_guest(page, kRmpadjust, [&](RmpEntry &entry) {
-		if (entry.in_use)
+		if (entry.user)
 			return RmpAnswer{ .code = RmpCode::FailInuse };
 		if (!entry.validated)
 			return RmpAnswer{ .fault = RmpAnswer::Fault::NotValidated };
@@ -283,25 +289,30 @@ RmpAnswer Rmp::rmpadjust(const RmpPage &page, const RmpAdjust &adjust)
 	});
 }
 
-RmpAnswer Rmp::enter_vmsa(const RmpPage &page)
+RmpAnswer Rmp::enter_vmsa(const RmpPage &page, unsigned nr)
 {
-	return by_guest(page, kVmrun, [](RmpEntry &entry) {
-		if (entry.in_use)
+	return by_guest(page, kVmrun, [nr](RmpEntry &entry) {
+		if (entry.user)
 			return RmpAnswer{ .code = RmpCode::FailInuse };
 		if (!entry.validated || !entry.vmsa)
 			return RmpAnswer{ .code = RmpCode::FailInput };
-		entry.in_use = true;
+		entry.user = user_of(nr);
 		return RmpAnswer{ .changed = true };
 	});
 }
 
-void Rmp::leave_vmsa(const RmpPage &page)
+void Rmp::leave_vmsa(const RmpPage &page, unsigned nr)
 {
 	MutexGuard guard{ lock_ };
 	Region *const region = regions_.of(page.pfn);
 
-	if (region && checked_guest(*region, page).fault == RmpAnswer::Fault::None)
-		region->entries[page.pfn.value % kRunPages].in_use = false;
+	if (!region || checked_guest(*region, page).fault != RmpAnswer::Fault::None)
+		return;
+
+	RmpEntry &entry = region->entries[page.pfn.value % kRunPages];
+
+	if (entry.user == user_of(nr))
+		entry.user = 0;
 }
 
 RmpEntry Rmp::lookup(Pfn pfn)

@@ -70,7 +70,7 @@ struct RmpEntry {
 	bool immutable = false;
 	bool vmsa = false;
 	bool validated = false;
-	bool in_use = false; /* a vCPU runs from it, a save area */
+	std::uint16_t user = 0; /* the vCPU that runs from it, a save area, counted from 1 */
 	/* VMPL1 to 3; VMPL0 may always do everything. */
 	std::array<std::uint8_t, 3> perms{};
 
@@ -133,11 +133,12 @@ class Rmp {
 	RmpAnswer pvalidate(const RmpPage &page, bool validate);
 	RmpAnswer rmpadjust(const RmpPage &page, const RmpAdjust &adjust);
 	/*
-	 * VMRUN from the page, a validated save area of 4 KiB that is not yet in use: FailInuse;
-	 * FailInput: it is none. And the end of that use, if the page is still the guest's.
+	 * VMRUN by the vCPU of number @nr from the page, a validated save area of 4 KiB that is not
+	 * yet in use: FailInuse; FailInput: it is none. And the end of that use, unless the page has
+	 * gone meanwhile: it may have come again, and be another vCPU's.
 	 */
-	RmpAnswer enter_vmsa(const RmpPage &page);
-	void leave_vmsa(const RmpPage &page);
+	RmpAnswer enter_vmsa(const RmpPage &page, unsigned nr);
+	void leave_vmsa(const RmpPage &page, unsigned nr);
 
 	/*
 	 * The entry of one frame as the processor finds it: of a frame inside a

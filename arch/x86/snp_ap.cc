@@ -8,11 +8,11 @@ namespace gmem
 {
 
 /* lock_ is held. A page that is the guest's no more has lost its use with that. */
-void SnpPlatform::leave(SnpSaveArea &area)
+void SnpPlatform::leave(unsigned nr, SnpSaveArea &area)
 {
 	if (area.gpa == SnpSaveArea::kNone)
 		return;
-	machine()->rmp.leave_vmsa({ area.pfn, guest_.asid, area.gpa, RmpSize::k4K });
+	machine()->rmp.leave_vmsa({ area.pfn, guest_.asid, area.gpa, RmpSize::k4K }, nr);
 	area.gpa = SnpSaveArea::kNone;
 }
 
@@ -29,7 +29,7 @@ Status SnpPlatform::give_save_area(unsigned nr, std::uint64_t gpa, bool now)
 	area->awaits_reset = true;
 	area->next = gpa;
 	if (now)
-		leave(*area);
+		leave(nr, *area);
 	return Status{};
 }
 
@@ -42,7 +42,7 @@ bool SnpPlatform::take_save_area(unsigned nr, std::uint64_t &gpa)
 		return false;
 	area->awaits_reset = false;
 	gpa = area->next;
-	leave(*area);
+	leave(nr, *area);
 	return true;
 }
 
@@ -51,7 +51,7 @@ RmpAnswer SnpPlatform::enter_save_area(unsigned nr, Gfn gfn, Pfn pfn)
 	MutexGuard guard{ lock_ };
 	SnpSaveArea *const area = save_areas_.load(nr);
 	const RmpAnswer answer =
-		machine()->rmp.enter_vmsa({ pfn, guest_.asid, gpa_of(gfn), RmpSize::k4K });
+		machine()->rmp.enter_vmsa({ pfn, guest_.asid, gpa_of(gfn), RmpSize::k4K }, nr);
 
 	if (answer.fault == RmpAnswer::Fault::None && is_ok(answer.code)) {
 		area->gpa = gpa_of(gfn);
@@ -64,7 +64,7 @@ void SnpPlatform::leave_save_area(unsigned nr)
 {
 	MutexGuard guard{ lock_ };
 
-	leave(*save_areas_.load(nr));
+	leave(nr, *save_areas_.load(nr));
 }
 
 } /* namespace gmem */

@@ -146,7 +146,7 @@ class SnpPlatform final : public ModelVm {
 	};
 
 	Status measure_vmsa(Vmsa &area, SnpStatus &status);
-	void leave(SnpSaveArea &area);
+	void leave(unsigned nr, SnpSaveArea &area);
 
 	const bool by_commands_;
 	std::atomic<bool> launched_{ false };

@@ -137,7 +137,7 @@ namespace fake
 /* gfns that a VM of the fakes has. */
 inline constexpr std::uint64_t kGfns = 16384;
 /* The first gfn that KVM cannot map. */
-inline constexpr std::uint64_t kEndGfn = 1ull << 28;
+inline constexpr std::uint64_t kEndGfn = 1ull << 32;
 /* kapi_attributes_convert() looks for a kill between aligned blocks of so many gfns. */
 inline constexpr std::uint64_t kAttributesChunk = 512;
 

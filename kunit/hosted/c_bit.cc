@@ -102,7 +102,7 @@ void the_bit_is_one_that_can_be_had()
 	CGuest guest;
 
 	REQUIRE(guest.begun);
-	for (const unsigned bit : { 1u, 31u, 40u, 47u, 48u, 63u }) {
+	for (const unsigned bit : { 1u, 31u, 44u, 47u, 48u, 63u }) {
 		guest_vcpu().c_bit = bit;
 		EXPECT_EQ(guest.vm.finish(), -EINVAL);
 		EXPECT(!guest.c_bit());
@@ -134,11 +134,31 @@ void the_bit_is_one_that_can_be_had()
 void the_highest_bit()
 {
 	const Setting setting;
-	CGuest guest{ 39 };
+	CGuest guest{ 43 };
 
 	REQUIRE(guest.launched());
-	EXPECT_EQ(guest.c_bit().mask(), 1ull << 39);
-	EXPECT_EQ(guest.access(1ull << 39), kGoOn);
+	EXPECT_EQ(guest.c_bit().mask(), 1ull << 43);
+	EXPECT_EQ(guest.access(1ull << 43), kGoOn);
+}
+
+/* KVM would make tables for all of the alias, however high the VMM says that memory is. */
+void memory_far_up()
+{
+	constexpr std::uint64_t kTop = 1ull << (42 - 12);
+	const Setting setting;
+
+	for (const std::uint64_t gfn : { kTop - 512, kTop }) {
+		CGuest guest{ 43 };
+		struct kvm_memory_slot *slot;
+
+		REQUIRE(guest.begun);
+		const int fd = world_create(guest.vm.vm, 512 * kPageSize, 0);
+
+		EXPECT_EQ(fake::slot_add(guest.vm.vm, gfn, 512, fd, 0, &slot), 0);
+		EXPECT_EQ(guest.vm.finish(), gfn < kTop ? 0 : -EINVAL);
+		fake::slot_delete(guest.vm.vm, slot);
+		world_close(fd);
+	}
 }
 
 void guests_without_one()
@@ -579,7 +599,7 @@ void beside_faults()
 
 } /* namespace */
 
-GMEM_SUITE(c_bit, CASE(the_bit_is_one_that_can_be_had), CASE(the_highest_bit),
+GMEM_SUITE(c_bit, CASE(the_bit_is_one_that_can_be_had), CASE(the_highest_bit), CASE(memory_far_up),
 	   CASE(guests_without_one), CASE(the_vmm_has_nothing_at_the_bit),
 	   CASE(accesses_reach_what_they_mean), CASE(exits_name_the_page),
 	   CASE(both_addresses_show_the_page), CASE(what_goes_goes_there_too),

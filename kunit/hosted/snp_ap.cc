@@ -172,6 +172,10 @@ void what_is_refused()
 	guest.init();
 	EXPECT(guest.enters());
 	EXPECT_EQ(ap().refused, 0u);
+	/* User space may say that there are more bits than an address has: the page counts. */
+	ap().address_bits = 255;
+	guest.must_refuse(request(kOnInit), kArea + 1);
+	guest.must(request(kOnInit), kArea);
 }
 
 void a_save_area_is_taken_at_a_reset()

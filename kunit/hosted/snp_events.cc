@@ -319,9 +319,11 @@ void devices_in_memory()
 	}
 	ghcb().by_user = false;
 	for (const std::uint64_t code : { 0x80000001ull, 0x80000002ull }) {
-		guest.prepare(code, 0xfee00020, 9);
-		guest.set(kScratch, kBuffer);
-		guest.ends(2, 5);
+		for (const std::uint64_t size : { 3, 5, 6, 7, 9, 16 }) {
+			guest.prepare(code, 0xfee00020, size);
+			guest.set(kScratch, kBuffer);
+			guest.ends(2, 5);
+		}
 		guest.prepare(code, 0xfee00020, 8);
 		guest.set(kScratch, kBuffer + 0x7e9);
 		guest.ends(2, 3);

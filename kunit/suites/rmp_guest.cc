@@ -165,6 +165,32 @@ void permissions_are_given_downwards()
 	EXPECT(rmp.lookup(kBlock + 8).perms == RmpEntry{}.perms);
 }
 
+/* A page that has gone and come again is not the old vCPU's to leave. */
+void a_use_is_one_vcpus()
+{
+	Table rmp{ RmpSize::k4K };
+	const RmpPage page = Table::page(0, RmpSize::k4K);
+	const auto make_area = [&] {
+		EXPECT(rmp.validate(0, RmpSize::k4K).changed);
+		EXPECT(rmp.rmpadjust(page, { .target = 1, .vmsa = true }).changed);
+	};
+
+	REQUIRE(rmp.ready);
+	make_area();
+	EXPECT(rmp.enter_vmsa(page, 0).changed);
+	EXPECT(rmp.enter_vmsa(page, 1).code == RmpCode::FailInuse);
+	rmp.leave_vmsa(page, 1);
+	EXPECT(rmp.enter_vmsa(page, 1).code == RmpCode::FailInuse);
+	EXPECT(rmp.update(kBlock, {}) == RmpCode::Ok);
+	EXPECT(rmp.update(kBlock, { page.gpa, true, RmpSize::k4K, false, kAsid }) == RmpCode::Ok);
+	make_area();
+	EXPECT(rmp.enter_vmsa(page, 1).changed);
+	rmp.leave_vmsa(page, 0);
+	EXPECT(rmp.rmpadjust(page, { .target = 1 }).code == RmpCode::FailInuse);
+	rmp.leave_vmsa(page, 1);
+	EXPECT(rmp.rmpadjust(page, { .target = 1 }).changed);
+}
+
 void save_areas_are_vmpl0s_to_make()
 {
 	Table rmp{ RmpSize::k4K };
@@ -204,5 +230,6 @@ void what_the_hypervisor_changes_is_validated_no_more()
 
 GMEM_SUITE(rmp_guest, CASE(a_page_is_validated_and_rescinded), CASE(a_block_is_validated_as_one),
 	   CASE(sizes_that_do_not_match), CASE(pages_that_are_not_the_guests),
-	   CASE(permissions_are_given_downwards), CASE(save_areas_are_vmpl0s_to_make),
+	   CASE(permissions_are_given_downwards), CASE(a_use_is_one_vcpus),
+	   CASE(save_areas_are_vmpl0s_to_make),
 	   CASE(what_the_hypervisor_changes_is_validated_no_more));
