@@ -3,6 +3,9 @@
 # A kernel of our own, built from Debian's linux-source by a configuration of this folder on
 # top of tinyconfig. Sourced by debug-kernel and tdx-kernel.
 
+# More variables for the kernel's make, set by who sources this.
+kernel_variables=()
+
 # Build into the folder OUT (the last argument) from SOURCE by CONFIG, in SUITE; the release
 # ends in SUFFIX.
 build_kernel()
@@ -12,7 +15,8 @@ build_kernel()
 	# shellcheck disable=SC2154 # read_target of lib.sh, which who sources this has sourced
 	say "building a kernel by ${config##*/} of $target_version (minutes)"
 	mkdir "$build"
-	make=("$tree/scripts/in-chroot" "$suite" make -s -C "$source" "O=$build" "LOCALVERSION=$suffix")
+	make=("$tree/scripts/in-chroot" "$suite" make -s -C "$source" "O=$build" "LOCALVERSION=$suffix"
+		${kernel_variables[@]+"${kernel_variables[@]}"})
 	"${make[@]}" tinyconfig
 	"$source/scripts/kconfig/merge_config.sh" -m -O "$build" "$build/.config" "$config" >/dev/null
 	"${make[@]}" olddefconfig
