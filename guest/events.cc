@@ -6,7 +6,6 @@
 #include "guest/vmgexit.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "guest/ap.h"
 #include "guest/ghcb.h"
@@ -210,7 +209,7 @@ int mmio(Vmgexit &vmgexit, const Ghcb &ghcb, bool write)
 
 	if (!size)
 		return finish(vmgexit);
-	if (size > kMmioMax || !std::has_single_bit(size))
+	if (size > kMmioMax || size & (size - 1))
 		return fail(vmgexit, GhcbError::Input);
 
 	const std::span<std::uint8_t> scratch = ghcb.scratch(exchange.gpa, size);
