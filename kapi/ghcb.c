@@ -85,7 +85,7 @@ int kapi_vcpu_port_io(struct kvm_vcpu *vcpu, unsigned int size, unsigned int por
 
 int kapi_vcpu_mmio(struct kvm_vcpu *vcpu, bool write, kapi_u64 gpa, unsigned int size, void *data)
 {
-	/* KVM of 6.12 lets it be what the last emulated access was, which no guest of SEV-ES has. */
+	/* KVM of 6.12 leaves it to what the guest's last emulated access was. */
 	vcpu->mmio_is_write = write;
 	return gmem_vcpu_mmio(vcpu, write, gpa, size, data);
 }
