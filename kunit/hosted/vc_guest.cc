@@ -400,26 +400,38 @@ bool is_vc_to(VcGuest &guest, std::uint64_t gpa)
 	return is_vc;
 }
 
-/* PVALIDATE of @gpa, which may have to be tried twice. */
-void validate(VcGuest &guest, std::uint64_t gpa, bool to, std::uint64_t size = 0)
+/*
+ * The guest executes the four bytes of @code with these in RAX, RCX and RDX, and once more where
+ * nothing has come of it.
+ */
+void execute(VcGuest &guest, const std::uint8_t (&code)[4], std::uint64_t rax, std::uint64_t rcx,
+	     std::uint64_t rdx)
 {
-	const std::uint8_t pvalidate[] = { 0xf2, 0x0f, 0x01, 0xff };
+	const unsigned long entered = vc_vcpu().entered;
 	kapi_registers &regs = guest_vcpu().registers;
 
-	guest.put(kCode, pvalidate, sizeof(pvalidate));
+	guest.put(kCode, code, sizeof(code));
 	for (unsigned tries = 0; tries < 2; tries++) {
-		regs = { .rax = gpa,
-			 .rcx = size,
-			 .rdx = to,
+		regs = { .rax = rax,
+			 .rcx = rcx,
+			 .rdx = rdx,
 			 .rip = kCode,
 			 .rflags = 2,
 			 .code = kCode,
 			 .cpl = 0,
 			 .wide = true };
 		EXPECT_EQ(gmem_kvm_undefined(&guest.vcpu), kGoOn);
-		if (regs.rip != kCode)
+		if (regs.rip != kCode || vc_vcpu().entered != entered)
 			break;
 	}
+}
+
+/* PVALIDATE of @gpa. */
+void validate(VcGuest &guest, std::uint64_t gpa, bool to, std::uint64_t size = 0)
+{
+	const kapi_registers &regs = guest_vcpu().registers;
+
+	execute(guest, { 0xf2, 0x0f, 0x01, 0xff }, gpa, size, to);
 	EXPECT_EQ(regs.rip, kCode + 4);
 	EXPECT_EQ(regs.rax, 0u);
 	EXPECT(!(regs.rflags & 1));
@@ -458,27 +470,10 @@ void pages_that_are_not_validated()
 	EXPECT(!is_vc_to(guest, kPage + kPageBytes));
 }
 
-/* RMPADJUST of the page at @gpa for VMPL1, which may have to be tried twice. */
+/* RMPADJUST of the page at @gpa for VMPL1. */
 void adjust(VcGuest &guest, std::uint64_t gpa)
 {
-	const std::uint8_t rmpadjust[] = { 0xf3, 0x0f, 0x01, 0xfe };
-	const unsigned long entered = vc_vcpu().entered;
-	kapi_registers &regs = guest_vcpu().registers;
-
-	guest.put(kCode, rmpadjust, sizeof(rmpadjust));
-	for (unsigned tries = 0; tries < 2; tries++) {
-		regs = { .rax = gpa,
-			 .rcx = 0,
-			 .rdx = 0x101,
-			 .rip = kCode,
-			 .rflags = 2,
-			 .code = kCode,
-			 .cpl = 0,
-			 .wide = true };
-		EXPECT_EQ(gmem_kvm_undefined(&guest.vcpu), kGoOn);
-		if (regs.rip != kCode || vc_vcpu().entered != entered)
-			break;
-	}
+	execute(guest, { 0xf3, 0x0f, 0x01, 0xfe }, gpa, 0, 0x101);
 }
 
 void rmpadjust_of_a_page_that_is_not_validated()
