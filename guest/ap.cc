@@ -120,7 +120,7 @@ void init(const Knowing &guest)
 	SnpSaveArea *const area = guest.platform().save_area(nr);
 	std::uint64_t gpa;
 
-	if (!area || !guest.platform().take_save_area(nr, gpa))
+	if (!area || !guest.platform().take_save_area(guest.vcpu(), gpa))
 		return kapi_vcpu_lacks_state(guest.vcpu()) ? kapi_stock_reset(guest.vcpu(), true)
 							   : kapi_vcpu_init(guest.vcpu());
 	forget_held(guest);
@@ -173,11 +173,7 @@ Result<bool> create_vcpu(const Knowing &guest, const Ghcb &ghcb)
 				    !may_be_save_area(guest.vcpu(), gpa)))
 		return false;
 
-	const bool now = request != kCreateOnInit;
-
-	GMEM_CHECK(guest.platform().give_save_area(kapi_vcpu_nr(target), gpa, now));
-	if (now)
-		kapi_vcpu_request_reset(target);
+	GMEM_CHECK(guest.platform().give_save_area(target, gpa, request != kCreateOnInit));
 	return true;
 }
 

@@ -27,6 +27,11 @@ void kapi_vcpu_request_reset(struct kvm_vcpu *vcpu)
 	gmem_vcpu_kick(vcpu);
 }
 
+void kapi_vcpu_forget_reset(struct kvm_vcpu *vcpu)
+{
+	kvm_clear_request(KVM_REQ_UPDATE_PROTECTED_GUEST_STATE, vcpu);
+}
+
 unsigned int kapi_vcpu_address_bits(struct kvm_vcpu *vcpu)
 {
 	return vcpu->arch.maxphyaddr;

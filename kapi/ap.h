@@ -25,6 +25,8 @@ struct kvm_vcpu *kapi_kvm_vcpu_by_id(struct kvm *kvm, unsigned int id);
  * vCPU's own task. A running or waiting one is kicked. Any context.
  */
 void kapi_vcpu_request_reset(struct kvm_vcpu *vcpu);
+/* Not any more. Any context. */
+void kapi_vcpu_forget_reset(struct kvm_vcpu *vcpu);
 /* Bits of a guest-physical address, as the vCPU's CPUID has them. */
 unsigned int kapi_vcpu_address_bits(struct kvm_vcpu *vcpu);
 

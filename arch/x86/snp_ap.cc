@@ -3,6 +3,7 @@
  * Save areas that a guest gives its vCPUs (snp_platform.h). What is in one is guest/'s.
  */
 #include "arch/x86/snp_platform.h"
+#include "kapi/ap.h"
 
 namespace gmem
 {
@@ -16,8 +17,9 @@ void SnpPlatform::leave(unsigned nr, SnpSaveArea &area)
 	area.gpa = SnpSaveArea::kNone;
 }
 
-Status SnpPlatform::give_save_area(unsigned nr, std::uint64_t gpa, bool now)
+Status SnpPlatform::give_save_area(struct kvm_vcpu *vcpu, std::uint64_t gpa, bool now)
 {
+	const unsigned nr = kapi_vcpu_nr(vcpu);
 	MutexGuard guard{ lock_ };
 	SnpSaveArea *area = save_areas_.load(nr);
 
@@ -28,19 +30,23 @@ Status SnpPlatform::give_save_area(unsigned nr, std::uint64_t gpa, bool now)
 	}
 	area->awaits_reset = true;
 	area->next = gpa;
-	if (now)
+	if (now) {
 		leave(nr, *area);
+		kapi_vcpu_request_reset(vcpu);
+	}
 	return Status{};
 }
 
-bool SnpPlatform::take_save_area(unsigned nr, std::uint64_t &gpa)
+bool SnpPlatform::take_save_area(struct kvm_vcpu *vcpu, std::uint64_t &gpa)
 {
+	const unsigned nr = kapi_vcpu_nr(vcpu);
 	MutexGuard guard{ lock_ };
 	SnpSaveArea *const area = save_areas_.load(nr);
 
 	if (!area || !area->awaits_reset)
 		return false;
 	area->awaits_reset = false;
+	kapi_vcpu_forget_reset(vcpu);
 	gpa = area->next;
 	leave(nr, *area);
 	return true;

@@ -98,11 +98,14 @@ class SnpPlatform final : public ModelVm {
 	 * Save areas of vCPUs, by the number of each (snp_ap.cc). Any task.
 	 *
 	 * The next reset of the vCPU gives it the save area at @gpa, or SnpSaveArea::kNone. @now:
-	 * the one that it has is out of use from here on, as that reset is requested. -ENOMEM.
+	 * that reset is requested, and the one that it has is out of use from here on. -ENOMEM.
 	 */
-	Status give_save_area(unsigned nr, std::uint64_t gpa, bool now);
-	/* At a reset: whether that is so, and which; it has none from here on. */
-	bool take_save_area(unsigned nr, std::uint64_t &gpa);
+	Status give_save_area(struct kvm_vcpu *vcpu, std::uint64_t gpa, bool now);
+	/*
+	 * At a reset: whether that is so, and which; it has none from here on. No reset is requested
+	 * any more: one that has nothing to take would be an INIT that nobody has sent.
+	 */
+	bool take_save_area(struct kvm_vcpu *vcpu, std::uint64_t &gpa);
 	/* It runs from the guest's page at @gfn that has @pfn: Rmp::enter_vmsa(). And no more. */
 	RmpAnswer enter_save_area(unsigned nr, Gfn gfn, Pfn pfn);
 	void leave_save_area(unsigned nr);

@@ -6,6 +6,7 @@
 
 #include "kunit/fakes/fakes.h"
 #include "kunit/fakes/kvm.h"
+#include "kunit/fakes/sched.h"
 
 using fake::ap;
 
@@ -25,7 +26,14 @@ struct kvm_vcpu *kapi_kvm_vcpu_by_id(struct kvm *, unsigned id)
 
 void kapi_vcpu_request_reset(struct kvm_vcpu *)
 {
+	fake::sched::step("request a reset");
 	ap().requests++;
+	ap().requested = true;
+}
+
+void kapi_vcpu_forget_reset(struct kvm_vcpu *)
+{
+	ap().requested = false;
 }
 
 unsigned kapi_vcpu_address_bits(struct kvm_vcpu *)

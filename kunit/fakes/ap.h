@@ -22,6 +22,7 @@ struct ApVcpu {
 	bool entering = true;
 	bool lacks_state = false;
 	bool in_smm = false;
+	bool requested = false; /* KVM will reset it */
 
 	kapi_vcpu_state state{};
 	unsigned long set = 0, requests = 0, refused = 0, exits = 0;

@@ -8,6 +8,7 @@
  */
 #include "kapi/accesses.h"
 #include "kunit/fakes/ap.h"
+#include "kunit/fakes/sched.h"
 #include "kunit/hosted/exiting.h"
 #include "mmu/memslot.h"
 
@@ -516,6 +517,48 @@ void the_last_request_counts()
 	EXPECT(guest.adjust(kOther, false) == RmpCode::Ok);
 }
 
+/*
+ * Two that ask, and the vCPU, which KVM wakes for each request: a reset that takes what is asked
+ * for beside it leaves no request behind, which would wake a vCPU that has stopped, or be an INIT
+ * of one that runs.
+ */
+void no_reset_is_in_vain()
+{
+	static Creating *guest;
+	static unsigned done;
+	const auto ask = [] {
+		EXPECT(guest->platform()
+			       .get()
+			       ->give_save_area(&guest->target, SnpSaveArea::kNone, true)
+			       .ok());
+		done++;
+	};
+	const auto run = [] {
+		for (;;) {
+			fake::sched::wait("KVM_RUN", [] { return ap().requested || done == 2; });
+			if (!ap().requested)
+				return;
+			ap().requested = false;
+			fake::sched::step("a reset");
+			gmem_kvm_reset(&guest->target, true);
+		}
+	};
+	const unsigned long schedules = fake::sched::explore(
+		{ [] {
+			 guest = new Creating;
+			 done = 0;
+		 },
+		  { ask, ask, run },
+		  [] {
+			  EXPECT(ap().halted && ap().resets > 0 && ap().resets <= 2);
+			  EXPECT_EQ(ap().inits, 0u);
+			  delete guest;
+		  } },
+		3);
+
+	EXPECT(schedules > 10);
+}
+
 void other_guests_vcpus_are_kvms()
 {
 	const Setting setting;
@@ -540,4 +583,5 @@ GMEM_SUITE(snp_ap, CASE(what_is_refused), CASE(a_save_area_is_taken_at_a_reset),
 	   CASE(held_ones_with_a_save_area_are_not), CASE(a_page_is_in_use),
 	   CASE(one_page_is_one_vcpus), CASE(a_destroyed_one_stops),
 	   CASE(pages_that_are_no_save_areas), CASE(a_page_that_went),
-	   CASE(the_last_request_counts), CASE(other_guests_vcpus_are_kvms));
+	   CASE(the_last_request_counts), CASE(no_reset_is_in_vain),
+	   CASE(other_guests_vcpus_are_kvms));

@@ -13,6 +13,10 @@ void kapi_vcpu_request_reset(struct kvm_vcpu *vcpu)
 {
 }
 
+void kapi_vcpu_forget_reset(struct kvm_vcpu *vcpu)
+{
+}
+
 unsigned int kapi_vcpu_address_bits(struct kvm_vcpu *vcpu)
 {
 	return 0;
