@@ -7,13 +7,7 @@
 # shellcheck source=scripts/guest/snp-lib
 . /add/snp-lib
 
-misdeeds=/sys/kernel/debug/gmem/snp_misdeeds
 passed=0 failed=0
-
-done_of()
-{
-	awk -v "name=$1" '$1 == name { print $4 }' $misdeeds
-}
 
 # case_of MISDEED TIMES AFTER shell|end
 case_of()
