@@ -173,8 +173,15 @@ Result<GuestAnswer> ask_firmware(struct kvm *kvm, SnpPlatform &platform,
 		give_certificates(shared, request, answer);
 	if (is_over(answer))
 		return answer;
-	GMEM_TRY(status, ask(platform, message, said));
-	answer.info_2 = static_cast<std::uint64_t>(status);
+	const Result<SnpStatus> status = ask(platform, message, said);
+
+	/* Of a message that was not answered nothing is counted. */
+	if (status.status() == error(ENOMEM)) {
+		answer.info_2 = kBusy;
+		return answer;
+	}
+	GMEM_CHECK(status.status());
+	answer.info_2 = static_cast<std::uint64_t>(status.value());
 	if (!answer.info_2)
 		GMEM_CHECK(shared.write(request.response, said));
 	return answer;

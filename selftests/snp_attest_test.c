@@ -139,11 +139,15 @@ static void test_bad_pages(void)
 	static const struct {
 		u64 ask, say, error;
 	} rows[] = {
-		{ ASK, ASK, ERR_MISSING },	     { ASK + 16, SAY, ERR_MISSING },
-		{ ASK, SAY + 16, ERR_MISSING },	     { BLOCK, SAY, ERR_INPUT },
-		{ ASK, BLOCK, ERR_INPUT },	     { NOWHERE, SAY, ERR_INPUT },
-		{ ASK, NOWHERE, ERR_INPUT },	     { ~0UL << 12, SAY, ERR_INPUT },
-		{ ASK, (1UL << 51), ERR_INPUT },
+		{ REQUEST_AT, REQUEST_AT, ERR_MISSING },
+		{ REQUEST_AT + 16, RESPONSE_AT, ERR_MISSING },
+		{ REQUEST_AT, RESPONSE_AT + 16, ERR_MISSING },
+		{ BLOCK, RESPONSE_AT, ERR_INPUT },
+		{ REQUEST_AT, BLOCK, ERR_INPUT },
+		{ NOWHERE, RESPONSE_AT, ERR_INPUT },
+		{ REQUEST_AT, NOWHERE, ERR_INPUT },
+		{ ~0UL << 12, RESPONSE_AT, ERR_INPUT },
+		{ REQUEST_AT, (1UL << 51), ERR_INPUT },
 	};
 	struct attest attest = attest_guest();
 
@@ -175,7 +179,7 @@ static void test_certificates(void)
 	CHECK_ERRNO(attest_write_table(table, (64 << 10) + 1), EFBIG);
 	memset(attest.table, 0xee, TABLE_PAGES * PAGE_SIZE);
 	attest_put_report(&attest, 0, 2);
-	ghcb_prepare(&attest.guest, EXT_REQUEST, ASK, SAY);
+	ghcb_prepare(&attest.guest, EXT_REQUEST, REQUEST_AT, RESPONSE_AT);
 	ghcb_set(&attest.guest, RAX, TABLE);
 	ghcb_set(&attest.guest, RBX, 1);
 	ghcb_must(&attest.guest, 0, TOO_FEW_PAGES);
@@ -187,7 +191,7 @@ static void test_certificates(void)
 	/* Room that is private, or not there. */
 	attest_put_report(&attest, 0, 3);
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad_rooms); i++) {
-		ghcb_prepare(&attest.guest, EXT_REQUEST, ASK, SAY);
+		ghcb_prepare(&attest.guest, EXT_REQUEST, REQUEST_AT, RESPONSE_AT);
 		ghcb_set(&attest.guest, RAX, bad_rooms[i]);
 		ghcb_set(&attest.guest, RBX, 2);
 		ghcb_must(&attest.guest, 2, ERR_INPUT);

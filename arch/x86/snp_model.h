@@ -123,9 +123,10 @@ class SnpFirmware {
 	SnpStatus page_reclaim(Pfn pfn, RmpSize size);
 	/*
 	 * What the guest's @request, which is left in the clear, asks for (snp_requests.cc).
-	 * @answer has something only with Success.
+	 * @answer has something only with Success. -ENOMEM: the message was not answered, and
+	 * may be sent again.
 	 */
-	SnpStatus guest_request(SnpGuest &guest, SnpMessage request, SnpMessage answer);
+	Result<SnpStatus> guest_request(SnpGuest &guest, SnpMessage request, SnpMessage answer);
 
 	/* For tests: @calls of launch_update or page_reclaim say @status, after @after. */
 	void inject_launch_update(SnpStatus status, unsigned calls, unsigned after = 0)

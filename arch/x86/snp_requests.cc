@@ -34,11 +34,16 @@ constexpr unsigned kKeyAnswerSize = 0x40, kAnswerKey = 0x20;
 /* Which key of the processor's: with a VLEK, which there is not, 0 is that. */
 enum class Select : unsigned { Either = 0, Vcek = 1, Vlek = 2, Reserved = 3 };
 
-/* Of a status that the cryptography has ended with. */
-SnpStatus status_of_crypto(Status status)
+/*
+ * Of a status that the cryptography has ended with. Without memory the firmware has none: a guest
+ * that hears of a broken processor does not ask again.
+ */
+Result<SnpStatus> status_of_crypto(Status status)
 {
 	if (status.ok())
 		return SnpStatus::Success;
+	if (status == error(ENOMEM))
+		return status;
 	return status == error(EOPNOTSUPP) ? SnpStatus::Unsupported : SnpStatus::HardwareError;
 }
 
@@ -58,8 +63,8 @@ bool all_zero(ConstBytes bytes)
 	return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
 }
 
-SnpStatus report_status(const SnpGuest &guest, const SnpChip *chip, const SnpMessage &request,
-			std::span<std::uint8_t> answer)
+Result<SnpStatus> report_status(const SnpGuest &guest, const SnpChip *chip,
+				const SnpMessage &request, std::span<std::uint8_t> answer)
 {
 	const ConstBytes asked = request.payload();
 	const std::uint64_t select = load_le(&asked[kReportSelect], 4);
@@ -90,8 +95,8 @@ bool tcb_is_there(std::uint64_t tcb)
 	return true;
 }
 
-SnpStatus key_status(const SnpGuest &guest, const SnpChip *chip, const SnpMessage &request,
-		     std::span<std::uint8_t> answer)
+Result<SnpStatus> key_status(const SnpGuest &guest, const SnpChip *chip, const SnpMessage &request,
+			     std::span<std::uint8_t> answer)
 {
 	const ConstBytes asked = request.payload();
 	const std::uint64_t select = load_le(&asked[kKeySelect], 4);
@@ -126,8 +131,8 @@ struct Kind {
 	SnpMessageType request, answer;
 	unsigned request_size, answer_size;
 	/* The status in the answer, the rest of which it writes. */
-	SnpStatus (*serve)(const SnpGuest &guest, const SnpChip *chip, const SnpMessage &request,
-			   std::span<std::uint8_t> answer);
+	Result<SnpStatus> (*serve)(const SnpGuest &guest, const SnpChip *chip,
+				   const SnpMessage &request, std::span<std::uint8_t> answer);
 };
 
 constexpr Kind kKinds[] = {
@@ -150,7 +155,7 @@ const Kind *kind_of(const SnpMessage &request)
 }
 
 /* Makes it the guest's next one, in the clear. */
-SnpStatus open(const SnpMessageKeys &messages, SnpMessage &request)
+Result<SnpStatus> open(const SnpMessageKeys &messages, SnpMessage &request)
 {
 	if (!request.header_is_good() || request.key() >= kSnpKeys)
 		return SnpStatus::InvalidParam;
@@ -170,17 +175,17 @@ SnpStatus open(const SnpMessageKeys &messages, SnpMessage &request)
 
 } /* namespace */
 
-SnpStatus SnpFirmware::guest_request(SnpGuest &guest, SnpMessage request, SnpMessage answer)
+Result<SnpStatus> SnpFirmware::guest_request(SnpGuest &guest, SnpMessage request, SnpMessage answer)
 {
-	SnpStatus status = check_context(guest);
+	const SnpStatus context = check_context(guest);
 
-	if (status != SnpStatus::Success)
-		return status;
+	if (context != SnpStatus::Success)
+		return context;
 	if (guest.state != SnpGuest::State::Running)
 		return SnpStatus::InvalidGuestState;
-	status = open(guest.messages, request);
-	if (status != SnpStatus::Success)
-		return status;
+	GMEM_TRY(opened, open(guest.messages, request));
+	if (opened != SnpStatus::Success)
+		return opened;
 
 	const Kind *const kind = kind_of(request);
 
@@ -190,9 +195,9 @@ SnpStatus SnpFirmware::guest_request(SnpGuest &guest, SnpMessage request, SnpMes
 
 	const std::span<std::uint8_t> payload = answer.payload();
 
-	store_le(payload.data(),
-		 static_cast<std::uint32_t>(kind->serve(guest, chip_, request, payload)), 4);
-	status = status_of_crypto(answer.encrypt(guest.messages.keys[request.key()]));
+	GMEM_TRY(served, kind->serve(guest, chip_, request, payload));
+	store_le(payload.data(), static_cast<std::uint32_t>(served), 4);
+	GMEM_TRY(status, status_of_crypto(answer.encrypt(guest.messages.keys[request.key()])));
 	/* A message more that nobody can use again, and the answer to it. */
 	if (status == SnpStatus::Success)
 		guest.messages.counts[request.key()] += 2;

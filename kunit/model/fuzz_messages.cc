@@ -157,10 +157,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
 	answer = untouched;
 
 	const auto before = world.guest.messages.counts;
-	const SnpStatus status = world.firmware.guest_request(world.guest, SnpMessage{ page },
-							      SnpMessage{ answer });
+	const Result<SnpStatus> status =
+		world.firmware.guest_request(world.guest, SnpMessage{ page }, SnpMessage{ answer });
 
-	if (status != SnpStatus::Success) {
+	require(status.ok());
+	if (status.value() != SnpStatus::Success) {
 		require(world.guest.messages.counts == before && answer == untouched);
 		return 0;
 	}

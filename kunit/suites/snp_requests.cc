@@ -57,7 +57,12 @@ class Machine {
 		PageBytes copy = message;
 
 		answer = kPageAA;
-		return firmware.guest_request(guest, SnpMessage{ copy }, SnpMessage{ answer });
+
+		const Result<SnpStatus> status = firmware.guest_request(guest, SnpMessage{ copy },
+									SnpMessage{ answer });
+
+		EXPECT(status.ok());
+		return status.ok() ? status.value() : SnpStatus::HardwareError;
 	}
 	/* Under key 0, the next one. The status in the answer, once that is decrypted. */
 	SnpStatus ask(SnpMessageType type, ConstBytes payload, unsigned key = 0)

@@ -36,8 +36,8 @@ struct attest attest_guest(void)
 		MUST(guest_read(attest.guest.vcpu, SECRETS + SECRETS_KEYS + i, 8, &value));
 		memcpy(&attest.keys[0][i], &value, sizeof(value));
 	}
-	attest.ask = (unsigned char *)memory + ASK;
-	attest.say = (unsigned char *)memory + SAY;
+	attest.ask = (unsigned char *)memory + REQUEST_AT;
+	attest.say = (unsigned char *)memory + RESPONSE_AT;
 	attest.table = (unsigned char *)memory + TABLE;
 	return attest;
 }
@@ -114,7 +114,7 @@ const unsigned char *attest_answer(struct attest *attest, uint8_t type, uint8_t 
 
 void attest_must(struct attest *attest, u64 event, u64 info_1, u64 info_2)
 {
-	ghcb_prepare(&attest->guest, event, ASK, SAY);
+	ghcb_prepare(&attest->guest, event, REQUEST_AT, RESPONSE_AT);
 	ghcb_set(&attest->guest, RAX, TABLE);
 	ghcb_set(&attest->guest, RBX, TABLE_PAGES);
 	ghcb_must(&attest->guest, info_1, info_2);

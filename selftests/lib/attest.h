@@ -13,8 +13,8 @@
 #define SECRETS_KEYS	0x20
 
 /* Shared. */
-#define ASK		0x1b0000UL
-#define SAY		0x1b1000UL
+#define REQUEST_AT	0x1b0000UL
+#define RESPONSE_AT	0x1b1000UL
 #define TABLE		0x1b2000UL
 #define TABLE_PAGES	6
 
