@@ -19,12 +19,29 @@
 #include <openssl/param_build.h>
 #include <openssl/rand.h>
 
+#include "kunit/fakes/crypto.h"
+
+bool (*fake::crypto_lacks_memory)();
+
+namespace
+{
+
+bool lacks_memory()
+{
+	return fake::crypto_lacks_memory && fake::crypto_lacks_memory();
+}
+
+} /* namespace */
+
 struct kapi_sha384 {
 	EVP_MD_CTX *context;
 };
 
 kapi_sha384 *kapi_sha384_new(void)
 {
+	if (lacks_memory())
+		return nullptr;
+
 	EVP_MD_CTX *const context = EVP_MD_CTX_new();
 	auto *const sha = new (std::nothrow) kapi_sha384{ context };
 
@@ -168,6 +185,9 @@ int kapi_p384_public(const unsigned char *scalar, kapi_p384_point *point)
 
 int kapi_gcm_encrypt(const kapi_gcm *message)
 {
+	if (lacks_memory())
+		return -ENOMEM;
+
 	const CipherContext context{ EVP_CIPHER_CTX_new() };
 
 	return crypt(context.get(), *message, message->text, true) ? 0 : -EIO;
@@ -175,6 +195,9 @@ int kapi_gcm_encrypt(const kapi_gcm *message)
 
 int kapi_gcm_decrypt(const kapi_gcm *message)
 {
+	if (lacks_memory())
+		return -ENOMEM;
+
 	const CipherContext context{ EVP_CIPHER_CTX_new() };
 	std::vector<unsigned char> text(message->text, message->text + message->size);
 
