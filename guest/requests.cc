@@ -173,6 +173,7 @@ Result<GuestAnswer> ask_firmware(struct kvm *kvm, SnpPlatform &platform,
 		give_certificates(shared, request, answer);
 	if (is_over(answer))
 		return answer;
+
 	const Result<SnpStatus> status = ask(platform, message, said);
 
 	/* Of a message that was not answered nothing is counted. */

@@ -13,7 +13,6 @@
 #include "guest.h"
 #include "snp.h"
 
-#define APIC_ICR	0xfee00300UL
 /* To all but the sender, as firmware does it. */
 #define ICR_INIT	0xc4500U
 #define ICR_SIPI(v)	(0xc4600U | (v))

@@ -24,8 +24,6 @@
 #define NR_VCPUS	(NR_CREATORS + NR_TARGETS)
 #define NR_AREAS	3U
 
-#define APIC_ICR	0xfee00300UL
-#define APIC_ICR2	0xfee00310UL
 #define ICR_INIT	0x4500U
 #define ICR_SIPI	0x4608U /* REAL_CODE */
 

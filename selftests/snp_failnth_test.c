@@ -19,7 +19,7 @@
 
 #define MOST_POINTS	2000
 
-/* Info 2: the VMM has no time. */
+/* Info 2: to be asked again. */
 #define BUSY		(2UL << 32)
 
 #define HV_FEATURES_REQUEST	0x080UL
@@ -196,9 +196,7 @@ static void has_message(struct attest *a)
 	if (!a->guest.vm)
 		*a = attest_guest();
 	attest_put_report(a, 0, 0x55);
-	ghcb_prepare(&a->guest, EXT_REQUEST, REQUEST_AT, RESPONSE_AT);
-	ghcb_set(&a->guest, RAX, TABLE);
-	ghcb_set(&a->guest, RBX, TABLE_PAGES);
+	attest_prepare(a, EXT_REQUEST);
 }
 
 static void is_attested(struct attest *a, bool injected)

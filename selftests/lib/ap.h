@@ -28,6 +28,10 @@
 #define REAL_CODE	0x8000UL
 #define REAL_RECORD	0x9000UL
 
+/* How a vCPU sends INIT and SIPI, and to whom. */
+#define APIC_ICR	0xfee00300UL
+#define APIC_ICR2	0xfee00310UL
+
 /* Of RMPADJUST. */
 #define FAIL_IN_USE	3
 

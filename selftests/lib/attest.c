@@ -112,11 +112,16 @@ const unsigned char *attest_answer(struct attest *attest, uint8_t type, uint8_t 
 	return page + PAYLOAD;
 }
 
-void attest_must(struct attest *attest, u64 event, u64 info_1, u64 info_2)
+void attest_prepare(struct attest *attest, u64 event)
 {
 	ghcb_prepare(&attest->guest, event, REQUEST_AT, RESPONSE_AT);
 	ghcb_set(&attest->guest, RAX, TABLE);
 	ghcb_set(&attest->guest, RBX, TABLE_PAGES);
+}
+
+void attest_must(struct attest *attest, u64 event, u64 info_1, u64 info_2)
+{
+	attest_prepare(attest, event);
 	ghcb_must(&attest->guest, info_1, info_2);
 }
 

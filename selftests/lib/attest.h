@@ -47,7 +47,8 @@ void attest_put(struct attest *attest, const struct message *message, const void
 void attest_put_report(struct attest *attest, uint8_t vmpl, uint8_t data);
 /* Decrypts the answer to the next message under @key, which has @size bytes and counts. */
 const unsigned char *attest_answer(struct attest *attest, uint8_t type, uint8_t key, uint16_t size);
-/* Asks with @event, for the pages above; how that ends. */
+/* @event for the pages above is in the GHCB; and it is asked: how that ends. */
+void attest_prepare(struct attest *attest, u64 event);
 void attest_must(struct attest *attest, u64 event, u64 info_1, u64 info_2);
 
 /* Whether the key that debugfs shows has signed @report, which is of that processor. */
